@@ -1,0 +1,71 @@
+# `make` alone lists the targets. The virtual environment is made on first use and renewed when the dependencies change.
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+RUN ?= runs/miniature
+WORKERS ?= 2
+OPEN ?= 1
+
+BIN := $(VENV)/bin
+ROOT := $(patsubst %/,%,$(dir $(RUN)))
+THREADS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 2) // $(WORKERS)))")
+EXPLORER = $(BIN)/streamlit run apps/explorer.py -- --root $(ROOT)
+NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo train evaluate explore search test test-fast check clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo "Settings: RUN=$(RUN)  WORKERS=$(WORKERS)  OPEN=$(OPEN) (0: no browser)  VENV=$(VENV)  PYTHON=$(PYTHON)  PIP_ARGS="
+
+demo: train evaluate  ## Train the miniature on 2 processes, evaluate it, open the explorer (OPEN=0: stop after the scores)
+ifeq ($(OPEN),1)
+	$(EXPLORER)
+else
+	@echo "The run and its scores are in $(RUN). To look at it: $(EXPLORER)"
+endif
+
+train: $(VENV)/.ui-ready  ## Train the miniature into RUN; goes on where a stopped run left off
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/torchrun --standalone --nproc_per_node=$(WORKERS) \
+		core/train.py --output $(RUN) $(if $(wildcard $(RUN)),--resume true)
+
+evaluate: train
+	$(BIN)/python core/eval.py --checkpoint $(RUN)
+
+explore: $(VENV)/.ui-ready  ## Open the explorer on the runs next to RUN
+	$(EXPLORER)
+
+search: $(VENV)/.ui-ready  ## Open live search on the runs next to RUN
+	$(BIN)/python apps/search.py --root $(ROOT)
+
+test: $(VENV)/.dev-ready  ## Run every test
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev-ready  ## Run the tests that take a few seconds at most
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/.dev-ready  ## Format, lint, types, import layers, file names and sizes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest tests/architecture
+
+clean:  ## Remove the environment and all caches; runs are kept
+	@if [ -f "$(VENV)/pyvenv.cfg" ]; then echo "rm -rf $(VENV)"; rm -rf "$(VENV)"; fi
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(wildcard core workbench apps tests benchmarks lessons) -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c "$(NEW_ENOUGH)" || { echo "Python 3.11 or newer is needed, and $(PYTHON) is older or missing." \
+		"Name another one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ui-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[ui]"
+	@touch $@
+
+$(VENV)/.dev-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[ui,dev]"
+	@touch $@ $(VENV)/.ui-ready

@@ -1,0 +1,1 @@
+"""Train and evaluate universal multimodal embedding models; no plotting, no user interface."""

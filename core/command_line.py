@@ -1,0 +1,43 @@
+"""Settings from the command line and YAML files, by jsonargparse over the settings' dataclasses."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from jsonargparse import ArgumentParser, set_parsing_settings
+
+Settings = TypeVar("Settings")
+
+
+def parse(settings: type[Settings], description: str, arguments: Sequence[str] | None = None) -> Settings:
+    """Read `settings` from the command line (`--a.b value`), or from YAML by `--config FILE`.
+
+    An unknown setting, or one out of its range, ends the program with a message that names it, its value and the
+    range, and exit status 2.
+    """
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    parser = ArgumentParser(description=description, usage="%(prog)s [--config FILE] [--setting value ...]")
+    parser.add_argument("--config", action="config", help="A YAML file of settings, such as a run's config.yaml.")
+    parser.add_class_arguments(settings)
+    parsed = parser.parse_args(arguments)
+    try:
+        nested = parser.instantiate(parsed)
+        return settings(**{field.name: nested[field.name] for field in dataclasses.fields(settings)})  # pyright: ignore[reportArgumentType]
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - settings hold any plain type
+    """Settings as dictionaries, lists, strings and numbers, ready for YAML or JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def to_yaml(settings: object) -> str:
+    """Every setting with its value, as `--config` reads it."""
+    return yaml.safe_dump(plain(settings), sort_keys=False)

@@ -1,0 +1,73 @@
+"""Which pairs make up a batch: a pure function of (seed, step), cut evenly over ranks.
+
+A batch is made of blocks, each of pairs of one data set, so that most negatives of a row come from its own task.
+One epoch visits every block of every data set once, in a random order; nothing of it has to be saved to resume.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from core.data.records import Pair, PairDataset
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of a run.
+
+    datasets: what to draw from, in proportion to their lengths. batch: pairs of the global batch. block: pairs of
+    one data set that stay together; it divides the batch. seed: another seed gives another order.
+    """
+
+    datasets: Sequence[PairDataset]
+    batch: int
+    block: int
+    seed: int
+    _plan: list[tuple[int, int]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.datasets:
+            raise ValueError("Batches.datasets is empty; name at least one data set.")
+        for dataset in self.datasets:
+            if len(dataset) == 0:
+                raise ValueError(f"The data set {dataset.name!r} has no pairs.")
+        if self.batch < 1 or self.block < 1 or self.batch % self.block:
+            raise ValueError(f"block = {self.block} must be at least 1 and divide batch = {self.batch}.")
+        plan = [(d, b) for d, each in enumerate(self.datasets) for b in range(max(1, len(each) // self.block))]
+        object.__setattr__(self, "_plan", plan)
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """Batches that visit every block once."""
+        return len(self._plan) * self.block / self.batch
+
+    def rows(self, step: int) -> list[tuple[int, int]]:
+        """(data set, index) of every pair of the global batch of a step, counted from 0."""
+        per_batch = self.batch // self.block
+        return [row for number in range(step * per_batch, (step + 1) * per_batch) for row in self._block(number)]
+
+    def pairs(self, step: int, rank: int = 0, world: int = 1) -> list[Pair]:
+        """This rank's pairs of a step: every `world`-th row, so that each rank gets its share of every block.
+
+        Raises:
+            ValueError: the batch does not divide by the world size.
+        """
+        if self.batch % world:
+            raise ValueError(f"batch = {self.batch} must be a multiple of the number of processes, {world}.")
+        return [self.datasets[dataset][index] for dataset, index in self.rows(step)[rank::world]]
+
+    def _block(self, number: int) -> list[tuple[int, int]]:
+        epoch, place = divmod(number, len(self._plan))
+        dataset, block = self._plan[int(shuffled(self.seed, epoch, "blocks", len(self._plan))[place])]
+        order = shuffled(self.seed, epoch, f"rows/{dataset}", len(self.datasets[dataset]))
+        chosen = np.take(order, range(block * self.block, (block + 1) * self.block), mode="wrap")
+        return [(dataset, int(index)) for index in chosen]
+
+
+@lru_cache(maxsize=256)
+def shuffled(seed: int, epoch: int, what: str, length: int) -> np.ndarray:
+    """A permutation of 0..length-1 (int64) that depends on the arguments alone."""
+    key = int.from_bytes(f"{seed}/{epoch}/{what}".encode(), "little")
+    return np.random.default_rng(key).permutation(length)

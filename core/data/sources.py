@@ -1,0 +1,52 @@
+"""The data sets that the settings name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.config import DataSettings
+from core.data.folder import folder_pairs
+from core.data.miniature.benchmark import training_sets
+from core.data.mmeb import read_mmeb
+from core.data.problems import Problem, usable
+from core.data.records import PairDataset
+
+
+def training_data(
+    settings: DataSettings, seed: int, show_progress: bool = True
+) -> tuple[list[PairDataset], list[Problem]]:
+    """The data sets to train on, and what had to be left out of them.
+
+    Raises:
+        ValueError: a data set's name is unknown, a folder is not what it should be, or (unless
+            data.on_bad_item = skip) a picture or caption cannot be used.
+    """
+    if settings.source == "miniature":
+        return chosen(training_sets(seed), settings.datasets), []
+    assert settings.path is not None
+    kept: list[PairDataset] = []
+    problems: list[Problem] = []
+    for dataset in chosen(from_files(settings, settings.path, seed), settings.datasets):
+        good, bad = usable(dataset, settings.on_bad_item, show_progress)
+        kept.append(good)
+        problems += bad
+    return kept, problems
+
+
+def from_files(settings: DataSettings, path: Path, seed: int) -> Sequence[PairDataset]:
+    """The data sets of a local folder, unchecked."""
+    if settings.source == "mmeb":
+        return read_mmeb(path, settings.datasets or None, limit=settings.limit, seed=seed)
+    return folder_pairs(path, settings.caption_column)
+
+
+def chosen(datasets: Sequence[PairDataset], names: Sequence[str]) -> list[PairDataset]:
+    """The data sets of the given names, all when there are none.
+
+    Raises:
+        ValueError: a name that no data set has.
+    """
+    known = {dataset.name: dataset for dataset in datasets}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"data.datasets: {name!r} is unknown; there are {', '.join(known)}.")
+    return [known[name] for name in names] if names else list(datasets)

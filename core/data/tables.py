@@ -1,0 +1,159 @@
+"""Tables on disk (Parquet, JSON, JSON lines, CSV): rows that know their place, and paths kept inside a folder."""
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import overload
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.data.problems import BadRow, Problem
+
+SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
+
+
+@dataclass(frozen=True)
+class ArrowRows(Sequence[Mapping[str, object]]):
+    """The rows of an Arrow table, each made a mapping only when it is asked for."""
+
+    table: pa.Table
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, object]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, object]]: ...
+    def __getitem__(self, index: int | slice) -> Mapping[str, object] | Sequence[Mapping[str, object]]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        return {name: self.table.column(name)[index].as_py() for name in self.table.column_names}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's rows. `numbers` gives each row's number in the file as an editor or spreadsheet counts it, from 1."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: Sequence[Mapping[str, object]]
+    numbers: Sequence[int]
+
+    def where(self, index: int) -> str:
+        """The place of the row at an index, "<file> row <n>", as every message names it."""
+        return f"{self.path} row {self.numbers[index]}"
+
+
+def read_table(path: Path, required: Sequence[str]) -> Table:
+    """Read a table by the suffix of its name.
+
+    A row's number is its record in Parquet and in a JSON array, and its line in JSON lines and CSV (the header is
+    line 1, blank lines count).
+
+    Raises:
+        ValueError: the file is missing, damaged or not UTF-8, holds no row, or lacks a required column.
+    """
+    readers = {".parquet": read_parquet, ".jsonl": read_json, ".json": read_json, ".csv": read_csv}
+    if path.suffix not in readers:
+        raise ValueError(f"{path}: a table is one of {', '.join(SUFFIXES)}.")
+    try:
+        table = readers[path.suffix](path)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8.") from error
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"{path}: cannot be read ({error}).") from error
+    if not table.rows:
+        raise ValueError(f"{path}: holds no rows.")
+    missing = [name for name in required if name not in table.columns]
+    if missing:
+        raise ValueError(f"{path}: column {missing[0]!r} is missing; its columns are {', '.join(table.columns)}.")
+    return table
+
+
+def read_parquet(path: Path) -> Table:
+    """Read Parquet; rows are counted from 1."""
+    table = pq.ParquetFile(path).read()
+    return Table(path, tuple(table.column_names), ArrowRows(table), range(1, table.num_rows + 1))
+
+
+def read_json(path: Path) -> Table:
+    """Read a JSON array of objects, or JSON lines.
+
+    Raises:
+        ValueError: something else is found; the message names the row.
+    """
+    text = path.read_text(encoding="utf-8-sig")
+    if text.lstrip().startswith("["):
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path} line {error.lineno}: not valid JSON ({error.msg}).") from error
+        numbers: Sequence[int] = range(1, len(values) + 1)
+    else:
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        values, numbers = [parse_line(path, *each) for each in lines], [number for number, _ in lines]
+    rows: list[Mapping[str, object]] = []
+    for number, value in zip(numbers, values, strict=True):
+        if not isinstance(value, dict):
+            raise ValueError(f'{path} row {number}: a row is a JSON object such as {{"text": "..."}}.')
+        rows.append(value)
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return Table(path, tuple(columns), rows, numbers)
+
+
+def parse_line(path: Path, number: int, line: str) -> object:
+    """The value of one line of JSON lines. Raises ValueError with the line's number."""
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} row {number}: not valid JSON ({error.msg} at character {error.pos}).") from error
+
+
+def read_csv(path: Path) -> Table:
+    """Read CSV with a header; a byte order mark and blank lines are passed over.
+
+    Raises:
+        ValueError: a row has more or fewer fields than the header, most often for a comma in an unquoted caption.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        records: list[tuple[int, list[str]]] = []
+        start = 1
+        try:
+            for record in reader:
+                records += [(start, record)] * bool(record)
+                start = reader.line_num + 1
+        except csv.Error as error:
+            raise ValueError(f"{path} row {start}: not valid CSV ({error}).") from error
+    if not records:
+        return Table(path, (), [], [])
+    header = records[0][1]
+    for number, record in records[1:]:
+        if len(record) != len(header):
+            raise ValueError(
+                f"{path} row {number}: {len(record)} fields where the header has {len(header)}. "
+                "Put a caption that holds a comma in double quotes."
+            )
+    rows = [dict(zip(header, record, strict=True)) for _, record in records[1:]]
+    return Table(path, tuple(header), rows, [number for number, _ in records[1:]])
+
+
+def inside(root: Path, relative: str, where: str) -> Path:
+    """The path of a file that a table names, kept inside the folder it belongs to.
+
+    Raises:
+        BadRow: the name is absolute, climbs with "..", or leads out of the folder by a symbolic link.
+    """
+    name = PurePosixPath(relative)
+    if name.is_absolute() or PureWindowsPath(relative).drive or ".." in name.parts or "\\" in relative:
+        reason = 'is not a plain relative path with "/"; write it relative to'
+    elif "\0" in relative or not Path(os.path.realpath(root / name)).is_relative_to(os.path.realpath(root)):
+        reason = "leads out of"
+    else:
+        return root / name
+    raise BadRow(Problem(where, f"the picture's path {relative!r} {reason} {root}."))

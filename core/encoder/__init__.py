@@ -1,0 +1,1 @@
+"""From items to unit vectors: preparation, backbone, pooling."""

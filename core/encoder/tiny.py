@@ -1,0 +1,100 @@
+"""A tiny LLaVA-OneVision: transformers' own classes at about 1.5 million parameters, made without any download."""
+
+from functools import cache
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    LlavaOnevisionConfig,
+    LlavaOnevisionModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    SiglipImageProcessorPil,
+    SiglipVisionConfig,
+)
+
+from core.data.miniature.words import corpus
+from core.encoder.embedder import Embedder
+
+PAD, START, END, IMAGE, VIDEO = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>"
+VOCABULARY = 640
+IMAGE_SIDE = 48
+PATCH = 8
+
+# One turn, one token at each end; the vector is read from the token that closes the turn.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}" + START + "{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}" + IMAGE + "{% elif part['type'] == 'video' %}" + VIDEO + "{% else %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}" + END + "{% endfor %}"
+)
+
+
+@cache
+def trained_vocabulary() -> Tokenizer:
+    """Byte-level BPE over the miniature's words; any other text falls apart into smaller pieces, never into unknowns."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[PAD, START, END, IMAGE, VIDEO],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus(), trainer)
+    return tokenizer
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """The tiny model's own tokenizer with its chat template."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=trained_vocabulary(),
+        pad_token=PAD,
+        eos_token=END,
+        additional_special_tokens=[START, IMAGE, VIDEO],
+        chat_template=CHAT_TEMPLATE,
+        padding_side="right",
+    )
+
+
+def tiny_config(width: int = 128, layers: int = 4, vision_layers: int = 3) -> LlavaOnevisionConfig:
+    """A LLaVA-OneVision of the given language width and depth; 48 x 48 pixel pictures in 8 x 8 patches."""
+    tokenizer = tiny_tokenizer()
+    text = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 32,
+        num_key_value_heads=width // 32,
+        max_position_embeddings=4096,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    vision = SiglipVisionConfig(
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=vision_layers,
+        num_attention_heads=width // 32,
+        image_size=IMAGE_SIDE,
+        patch_size=PATCH,
+        vision_use_head=False,
+    )
+    image_token, video_token = tokenizer.convert_tokens_to_ids([IMAGE, VIDEO])
+    return LlavaOnevisionConfig(
+        text_config=text,
+        vision_config=vision,
+        image_token_index=image_token,
+        video_token_index=video_token,
+        vision_feature_layer=-1,
+        image_grid_pinpoints=[[IMAGE_SIDE, IMAGE_SIDE]],
+    )
+
+
+def tiny_embedder(seed: int = 0, width: int = 128, layers: int = 4, vision_layers: int = 3) -> Embedder:
+    """An untrained tiny embedder; the same seed gives the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone = LlavaOnevisionModel(tiny_config(width, layers, vision_layers))
+    image_processor = SiglipImageProcessorPil(size={"height": IMAGE_SIDE, "width": IMAGE_SIDE})
+    return Embedder(backbone, tiny_tokenizer(), image_processor)

@@ -1,0 +1,1 @@
+"""Scoring a checkpoint honestly: ties by expectation, intervals on every number, every item encoded once."""

@@ -1,0 +1,58 @@
+"""Scores with intervals: means over queries, means over data sets, and the bootstrap of both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of a report.
+
+    scope: "dataset", "meta-task", "distribution" or "overall". name: which. metric: such as "P@1", a share in [0, 1].
+    low, high: the 95 % bootstrap interval. n: queries. pool: mean number of candidates. chance: the score of
+    random vectors.
+    """
+
+    scope: str
+    name: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    pool: float
+    chance: float
+
+
+def resampled_means(values: Float[np.ndarray, " n"], seed: int = 0) -> Float[np.ndarray, " resamples"]:
+    """The means of 1000 samples of n values drawn with replacement."""
+    generator = np.random.default_rng([seed, len(values)])
+    return values[generator.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
+
+
+def interval(means: Float[np.ndarray, " resamples"]) -> tuple[float, float]:
+    """The 95 % percentile interval of resampled means."""
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def mean_interval(groups: Sequence[Float[np.ndarray, " n"]]) -> tuple[float, float, float]:
+    """The unweighted mean of the groups' means, and its interval when queries are resampled within each group.
+
+    MMEB's overall score is the unweighted mean over data sets (papers.md 3.1).
+
+    Raises:
+        ValueError: no groups, or an empty one.
+    """
+    if not groups or any(len(group) == 0 for group in groups):
+        raise ValueError("mean_interval needs at least one group, and a value in each.")
+    resampled = np.mean([resampled_means(group, seed) for seed, group in enumerate(groups)], axis=0)
+    low, high = interval(resampled)
+    return float(np.mean([group.mean() for group in groups])), low, high

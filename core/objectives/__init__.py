@@ -1,0 +1,1 @@
+"""Objectives over similarities: one file each, all of the weighted-softmax family's contract."""

@@ -1,0 +1,34 @@
+"""AdamW and the learning rate's course."""
+
+import math
+
+import torch
+from torch import nn
+
+from core.config import OptimizerSettings
+
+
+def adamw(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
+    """AdamW over the trainable weights; only matrices decay, as is usual (biases and norms do not)."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in trained if weight.dim() >= 2], "weight_decay": settings.weight_decay},
+        {"params": [weight for weight in trained if weight.dim() < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.beta1, settings.beta2))
+
+
+def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
+    """The rate of a step counted from 0: a linear rise over the warm-up, then a cosine down to the final share."""
+    warmup = settings.warmup * steps
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / (warmup + 1)
+    progress = (step - warmup) / max(1.0, steps - warmup)
+    cosine = (1 + math.cos(math.pi * progress)) / 2
+    return settings.learning_rate * (settings.final + (1 - settings.final) * cosine)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Use one rate for every weight."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
