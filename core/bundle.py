@@ -1,14 +1,14 @@
 """A bundle: everything about one evaluation that people look at, as an immutable, self-describing folder.
 
-    manifest.json           schema, checkpoint, step, suite, objective, dimensions, sha256 of each file
-    items.parquet           row i: content id, modality, text, parts (JSON), true attributes (JSON)
-    embeddings.safetensors  "items": (items, d) float32, row i is item i
-    rankings.parquet        per query: pool, right answers, rank, similarities, margin, hit, chance
-    negatives.parquet       per query its most similar negatives: similarity, weight, probability, share, true hardness
-    histograms.parquet      exact counts of similarities by data set and kind, in bins of 0.01 on [-1, 1]
-    scores.json             every score with n, pool size, chance and interval
-    projection.parquet      x, y of each item: principal components
-    thumbnails.parquet      WebP of each distinct picture or clip, by content id of the part
+manifest.json           schema, checkpoint, step, suite, objective, dimensions, sha256 of each file
+items.parquet           row i: content id, modality, text, parts (JSON), true attributes (JSON)
+embeddings.safetensors  "items": (items, d) float32, row i is item i
+rankings.parquet        per query: pool, right answers, rank, similarities, margin, hit, chance
+negatives.parquet       per query its most similar negatives: similarity, weight, probability, share, true hardness
+histograms.parquet      exact counts of similarities by data set and kind, in bins of 0.01 on [-1, 1]
+scores.json             every score with n, pool size, chance and interval
+projection.parquet      x, y of each item: principal components
+thumbnails.parquet      WebP of each distinct picture or clip, by content id of the part
 """
 
 import hashlib
@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from jaxtyping import Float
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from core.data.records import Image, Item, Text, Video, true_hardness
 from core.evaluation.encode import Embedded
@@ -65,7 +65,7 @@ def write_bundle(
     """Write a bundle; it appears in one piece and replaces an older one of the same name."""
     with whole_folder(folder) as partial:
         pq.write_table(items_table(embedded.items), partial / "items.parquet")
-        save_file({"items": np.ascontiguousarray(embedded.vectors)}, partial / "embeddings.safetensors")
+        (partial / "embeddings.safetensors").write_bytes(save({"items": np.ascontiguousarray(embedded.vectors)}))
         pq.write_table(rankings_table(ranked), partial / "rankings.parquet")
         pq.write_table(negatives_table(ranked, embedded.items, objective), partial / "negatives.parquet")
         pq.write_table(histograms_table(ranked), partial / "histograms.parquet")
@@ -198,8 +198,11 @@ def pool_negatives(number: int, ranked: Ranked, items: Sequence[Item], objective
 
 
 def histograms_table(ranked: Sequence[Ranked]) -> pa.Table:
-    """Counts of similarities by data set and kind: positive; hard and easy (the 5 most and least similar wrong
-    candidates, LLaVE section 1.10); all (every wrong candidate)."""
+    """Counts of similarities by data set and kind.
+
+    Kinds: positive; hard and easy, the 5 most and least similar wrong candidates (LLaVE figure 1); all, every wrong
+    candidate.
+    """
     counts: dict[tuple[str, str], np.ndarray] = {}
     edges = np.linspace(-1, 1, BINS + 1)
     for each in ranked:

@@ -1,4 +1,4 @@
-"""Checkpoints: the embedder in Hugging Face's layout, and the optimizer's state beside it; safetensors and JSON only."""
+"""Checkpoints: the embedder in Hugging Face's layout and the optimizer's state; safetensors and JSON only."""
 
 import json
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Evaluate a checkpoint on a suite and write the bundle that the explorer shows.
 
-    python core/eval.py --checkpoint runs/miniature
-    python core/eval.py --checkpoint runs/mine --suite.name folder --suite.path pictures
+python core/eval.py --checkpoint runs/miniature
+python core/eval.py --checkpoint runs/mine --suite.name folder --suite.path pictures
 """
 
 import sys
@@ -9,8 +9,8 @@ import sys
 from transformers.utils import logging as transformers_logging
 
 from core.command_line import parse
-from core.evaluation.run import EvalSettings, evaluate
 from core.evaluation.report import table
+from core.evaluation.run import EvalSettings, evaluate
 
 
 def main() -> int:

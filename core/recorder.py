@@ -20,8 +20,8 @@ class Recorder:
 
     One row a (query, negative): step, dataset, query_id, positive_id, origin of the pair, negative_id, place (1 is
     the heaviest), similarity, positive_similarity, weight, probability and share of the query's pull on negatives.
-    Ids are the first 15
-    characters of content ids. The origin of a negative is that of the rows whose positive_id it is. Direction query -> target.
+    Direction query -> target. Ids are the first 15 characters of content ids. The origin of a negative is that of
+    the rows whose positive_id it is.
     """
 
     def __init__(self, settings: RecordSettings, run: Path, rank: int) -> None:
@@ -83,9 +83,7 @@ class Recording:
             "origin": [pair.origin for pair in pairs],
             "negative_id": [short_id(each) for each in tile.column_ids[columns].tolist()],
         }
-        self._tables.append(
-            pa.table(columns_of_names | {name: value.cpu().numpy() for name, value in numbers.items()})
-        )
+        self._tables.append(pa.table(columns_of_names | {name: value.cpu().numpy() for name, value in numbers.items()}))
 
     def write(self) -> None:
         """Write the record in one piece."""

@@ -28,7 +28,8 @@ def open_run(settings: TrainSettings, accelerator: Accelerator) -> int:
     existing = latest is not None or (settings.output / METRICS).exists()
     if existing and not settings.resume:
         raise ValueError(
-            f"output = {settings.output} already holds a run. Go on with it by --resume true, or name another folder by --output."
+            f"output = {settings.output} already holds a run. Go on with it by --resume true, "
+            "or name another folder by --output."
         )
     if existing:
         refuse_other_settings(settings)

@@ -1,8 +1,8 @@
 """Train a multimodal embedding model.
 
-    torchrun --nproc_per_node=2 core/train.py                      the miniature on two processes of this machine
-    torchrun --nproc_per_node=8 core/train.py --config recipe.yaml
-    torchrun core/train.py --help                                  every setting with its unit and default
+torchrun --nproc_per_node=2 core/train.py                      the miniature on two processes of this machine
+torchrun --nproc_per_node=8 core/train.py --config recipe.yaml
+torchrun core/train.py --help                                  every setting with its unit and default
 """
 
 import sys

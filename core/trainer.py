@@ -86,7 +86,11 @@ class Trainer:
         previous = [signal.signal(each, self._ask_to_stop) for each in (signal.SIGINT, signal.SIGTERM)]
         log = MetricsLog(settings.output, self.done) if self.accelerator.is_main_process else None
         bar = tqdm(
-            total=settings.steps, initial=self.done, unit="step", disable=not self.accelerator.is_main_process, leave=True
+            total=settings.steps,
+            initial=self.done,
+            unit="step",
+            disable=not self.accelerator.is_main_process,
+            leave=True,
         )
         try:
             for data in load(self._steps(), self.done, settings.steps, settings.data.workers):
@@ -106,7 +110,9 @@ class Trainer:
     def step(self, data: StepData) -> Outcome:
         """One optimizer step on one rank's data."""
         settings, number = self.settings, data.step + 1
-        set_seed(settings.seed * 1_000_003 + data.step * self.accelerator.num_processes + self.accelerator.process_index)
+        set_seed(
+            settings.seed * 1_000_003 + data.step * self.accelerator.num_processes + self.accelerator.process_index
+        )
         objective = settings.objective.at(data.step, settings.steps)
         encoder = CachedEncoder(self._encode, data.chunks, settings.keep_chunks)
         vectors = torch.cat(encoder.vectors())
@@ -158,7 +164,9 @@ class Trainer:
         row = self._row(data.step, outcome, tokens, time.perf_counter() - started)
         self.done = data.step + 1
         bar.update()
-        bar.set_postfix(loss=f"{row['loss']:.3f}", margin=f"{row['margin']:+.2f}", pairs_per_s=f"{row['pairs_per_second']:.0f}")
+        bar.set_postfix(
+            loss=f"{row['loss']:.3f}", margin=f"{row['margin']:+.2f}", pairs_per_s=f"{row['pairs_per_second']:.0f}"
+        )
         if log is not None:
             log.write(row)
         if self.done % self.settings.save_every == 0 and self.done < self.settings.steps:
@@ -217,9 +225,7 @@ class Trainer:
         )
 
 
-def vector_gradients(
-    contrast: Contrast, data: StepData, vectors: Float[Tensor, "items d"]
-) -> Float[Tensor, "items d"]:
+def vector_gradients(contrast: Contrast, data: StepData, vectors: Float[Tensor, "items d"]) -> Float[Tensor, "items d"]:
     """The loss's gradient of every distinct item's vector: the sum over the pairs in which it is query or target."""
     total = torch.zeros_like(vectors)
     total.index_add_(0, data.query_rows.to(vectors.device), contrast.query_gradients)

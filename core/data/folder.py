@@ -70,7 +70,8 @@ class FolderPairs:
     def _field(self, index: int, column: str) -> str:
         value = self.table.rows[self.rows[index]].get(column)
         if not isinstance(value, str) or not value.strip():
-            reason = f"{column} is empty." if not value else f"{column} = {value!r} is no text."
+            empty = value is None or isinstance(value, str)
+            reason = f"{column} is empty." if empty else f"{column} = {value!r} is no text."
             raise BadRow(Problem(self.table.where(self.rows[index]), reason))
         return value
 

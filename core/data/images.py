@@ -3,7 +3,6 @@
 import hashlib
 import io
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +57,7 @@ class FileImage:
 
     path: Path
 
-    @cached_property
+    @property
     def content_id(self) -> str:
         """The hash of the file's bytes."""
         return hashlib.sha256(self._read()).hexdigest()[:16]
@@ -81,7 +80,7 @@ class BytesImage:
     data: bytes = field(repr=False)
     name: str = "uploaded picture"
 
-    @cached_property
+    @property
     def content_id(self) -> str:
         """The hash of the bytes."""
         return hashlib.sha256(self.data).hexdigest()[:16]

@@ -26,7 +26,7 @@ def digest(*fields: str) -> str:
 class ImageSource(Protocol):
     """Where a picture comes from: a file, bytes, or a generator's scene."""
 
-    @cached_property
+    @property
     def content_id(self) -> str:
         """The same for the same picture, wherever it lies."""
         ...

@@ -15,7 +15,11 @@ def crop_features(
     """The vision tower and the projector."""
     layer = backbone.config.vision_feature_layer
     output = backbone.vision_tower(pixels.to(backbone.dtype), output_hidden_states=True, return_dict=True)
-    chosen = output.hidden_states[layer] if isinstance(layer, int) else torch.cat([output.hidden_states[i] for i in layer], -1)
+    chosen = (
+        output.hidden_states[layer]
+        if isinstance(layer, int)
+        else torch.cat([output.hidden_states[i] for i in layer], -1)
+    )
     if backbone.config.vision_feature_select_strategy == "default":
         chosen = chosen[:, 1:]
     return backbone.multi_modal_projector(chosen)
@@ -28,7 +32,7 @@ def hidden_states(backbone: LlavaOnevisionModel, inputs: Inputs) -> Float[Tensor
     if inputs.image_crops:
         split = crop_features(backbone, inputs.image_pixels).split(inputs.image_crops)
         packed, _ = backbone.pack_image_features(split, inputs.image_sizes, newline)
-        encoded["image"] = BaseModelOutputWithPooling(pooler_output=packed)
+        encoded["image"] = BaseModelOutputWithPooling(pooler_output=packed)  # pyright: ignore[reportArgumentType]
     if inputs.video_frames:
         pooled = backbone.apply_pooling(crop_features(backbone, inputs.video_pixels))
         clips = [torch.cat((clip.flatten(0, 1), newline[None].to(clip))) for clip in pooled.split(inputs.video_frames)]

@@ -51,7 +51,7 @@ class Embedder(nn.Module):
     @property
     def dimensions(self) -> int:
         """The length d of the vectors."""
-        return self.backbone.config.text_config.hidden_size
+        return self.backbone.config.get_text_config().hidden_size
 
     def collate(self, prepared: Sequence[Prepared]) -> Inputs:
         """Pad prepared items on the tokenizer's padding side."""
@@ -108,7 +108,9 @@ class Embedder(nn.Module):
         except (OSError, RuntimeError, KeyError) as error:
             raise ValueError(f"{folder}: the checkpoint cannot be loaded: {error}") from error
         if not isinstance(backbone, LlavaOnevisionModel):
-            raise ValueError(f"{folder}: model_type {backbone.config.model_type!r} is not supported; use llava_onevision.")
+            raise ValueError(
+                f"{folder}: model_type {backbone.config.model_type!r} is not supported; use llava_onevision."
+            )
         return cls(backbone, tokenizer, image_processor)
 
 

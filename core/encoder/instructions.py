@@ -1,6 +1,7 @@
 """How an item is put into words for the backbone: its chat template around the item's parts."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -26,10 +27,13 @@ def segments(item: Item, tokenizer: PreTrainedTokenizerBase) -> list[Scaffold | 
         ValueError: the tokenizer has no chat template, or the template drops or repeats a part.
     """
     content = [
-        {"type": "text", "text": MARK.format(number)} if isinstance(part, Text) else {"type": type(part).__name__.lower()}
+        {"type": "text", "text": MARK.format(number)}
+        if isinstance(part, Text)
+        else {"type": type(part).__name__.lower()}
         for number, part in enumerate(item.parts)
     ]
-    rendered = tokenizer.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+    turn: list[dict[str, Any]] = [{"role": "user", "content": content}]
+    rendered = tokenizer.apply_chat_template(turn, tokenize=False)
     assert isinstance(rendered, str)
     return cut(rendered, item)
 
@@ -41,6 +45,8 @@ def cut(rendered: str, item: Item) -> list[Scaffold | Part]:
         mark = MARK.format(number) if isinstance(part, Text) else f"<{type(part).__name__.lower()}>"
         before, found, rendered = rendered.partition(mark)
         if not found:
-            raise ValueError(f"The chat template does not place part {number} ({mark!r}) of item {item.text!r} in order.")
+            raise ValueError(
+                f"The chat template does not place part {number} ({mark!r}) of item {item.text!r} in order."
+            )
         pieces += [Scaffold(before)] * bool(before) + [part]
     return pieces + [Scaffold(rendered)] * bool(rendered)

@@ -5,11 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-
-
-def last_token(
-    hidden: Float[Tensor, "n length d"], attention_mask: Int[Tensor, "n length"]
-) -> Float[Tensor, "n d"]:
+def last_token(hidden: Float[Tensor, "n length d"], attention_mask: Int[Tensor, "n length"]) -> Float[Tensor, "n d"]:
     """The hidden state of each sequence's last attended token, whichever side the padding is on (LLaVE 3.1).
 
     Raises:

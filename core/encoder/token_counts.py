@@ -1,7 +1,7 @@
 """How many tokens pictures and clips take in LLaVA-OneVision's input."""
 
 import torch
-from transformers import LlavaOnevisionConfig, LlavaOnevisionModel
+from transformers import LlavaOnevisionConfig, LlavaOnevisionModel, PretrainedConfig
 
 
 def image_tokens(config: LlavaOnevisionConfig, crops: int, height: int, width: int) -> int:
@@ -34,4 +34,5 @@ def video_tokens(config: LlavaOnevisionConfig, frames: int) -> int:
 def patches_per_side(config: LlavaOnevisionConfig) -> int:
     """Patches along one side of a crop."""
     vision = config.vision_config
+    assert isinstance(vision, PretrainedConfig)
     return vision.image_size // vision.patch_size

@@ -26,5 +26,5 @@ def clustered(vectors: Float[np.ndarray, "n d"], clusters: int, seed: int) -> In
     """k-means labels; vectors within 1e-6 of one another cannot be told apart and share cluster 0."""
     if np.ptp(vectors, axis=0).max() <= 1e-6:
         return np.zeros(len(vectors), dtype=np.int64)
-    found = KMeans(clusters, n_init=5, random_state=seed).fit_predict(vectors)
+    found = KMeans(clusters, n_init=5, random_state=seed).fit_predict(vectors)  # pyright: ignore[reportArgumentType]
     return found.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Encoding the items of a suite: every distinct item once, with progress, and an error for vectors that are not finite."""
+"""Encoding the items of a suite: every distinct item once; vectors that are not finite are an error."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -47,7 +47,11 @@ def evaluate(settings: EvalSettings, progress: bool = True) -> tuple[Path, list[
         str(checkpoint.folder),
         checkpoint.step,
         plain(settings.suite),
-        {"name": objective.name, "alpha": objective.alpha if objective.name == "llave" else 0.0, "temperature": objective.temperature},
+        {
+            "name": objective.name,
+            "alpha": objective.alpha if objective.name == "llave" else 0.0,
+            "temperature": objective.temperature,
+        },
     )
     write_bundle(folder, description, objective.at(1, 1), embedded, ranked, found)
     return folder, found

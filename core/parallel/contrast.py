@@ -83,7 +83,8 @@ def value_and_gradient(
 ) -> Contrast:
     """The objective's global loss and its gradient with respect to this rank's embeddings.
 
-    loss = 1/(2N) sum_i [ (lse_j z_ij - z_ii) + (lse_j z_ji - z_ii) ]      dloss/dS = (P_rows + P_columns - 2I) / (2 N tau)
+    loss = 1/(2N) sum_i [ (lse_j z_ij - z_ii) + (lse_j z_ji - z_ii) ]
+    dloss/dS = (P_rows + P_columns - 2I) / (2 N tau)
 
     Equal to the single-process float64 gradient for any world size and tile size. Columns whose target equals a
     row's positive, or whose query equals the row's query, are known to be right and are no negatives.
@@ -111,7 +112,9 @@ class Strip:
     def __init__(self, batch: Batch, tile_rows: int) -> None:
         for name in ("queries", "targets"):
             if not bool(torch.isfinite(getattr(batch, name)).all()):
-                raise ValueError(f"{name}: some embeddings are not finite; the model has diverged or its input is broken.")
+                raise ValueError(
+                    f"{name}: some embeddings are not finite; the model has diverged or its input is broken."
+                )
         self.queries = precise(batch.queries)
         self.targets = all_rows(precise(batch.targets))
         self.query_ids, self.target_ids = batch.query_ids, batch.target_ids
@@ -137,7 +140,9 @@ class Strip:
             if self.reward_queries is not None and self.reward_targets is not None:
                 reward = (self.reward_queries[rows] @ self.reward_targets.T).to(similarity.dtype)
             positive = index[rows.start + self.offset : rows.stop + self.offset, None] == index
-            same = (self.target_ids[rows, None] == self.all_target_ids) | (self.query_ids[rows, None] == self.all_query_ids)
+            same = (self.target_ids[rows, None] == self.all_target_ids) | (
+                self.query_ids[rows, None] == self.all_query_ids
+            )
             yield Tile(rows, self.all_target_ids, similarity, reward, positive, same & ~positive)
 
 

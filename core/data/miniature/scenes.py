@@ -3,7 +3,6 @@
 import math
 import random
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import PIL.Image
 import PIL.ImageDraw
@@ -88,7 +87,7 @@ class DrawnScene:
     window: tuple[int, int, int, int] | None = None
     shift: tuple[int, int] = (0, 0)
 
-    @cached_property
+    @property
     def content_id(self) -> str:
         """The id of everything that is drawn."""
         return digest("scene", repr((self.scene, self.window, self.shift)))

@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 
 import numpy as np
 import PIL.Image
@@ -20,8 +20,8 @@ CLIP_SPAN = 34
 @cache
 def handwriting() -> tuple[np.ndarray, np.ndarray]:
     """scikit-learn's handwritten digits: images (1797, 8, 8) with values 0 to 16, and their labels (1797,)."""
-    digits = load_digits()
-    return digits.images, digits.target
+    pixels, labels = load_digits(return_X_y=True)
+    return np.asarray(pixels).reshape(-1, 8, 8), np.asarray(labels)
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class HandwrittenDigit:
 
     index: int
 
-    @cached_property
+    @property
     def content_id(self) -> str:
         """The id of the index."""
         return digest("digit", str(self.index))
@@ -38,7 +38,7 @@ class HandwrittenDigit:
     def open(self) -> PIL.Image.Image:
         """Black ink on white, enlarged to the miniature's canvas."""
         ink = handwriting()[0][self.index] / 16
-        grey = PIL.Image.fromarray(np.uint8(255 * (1 - ink)))
+        grey = PIL.Image.fromarray((255 * (1 - ink)).astype(np.uint8))
         return grey.resize((CANVAS, CANVAS), PIL.Image.Resampling.BICUBIC).convert("RGB")
 
 

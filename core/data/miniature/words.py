@@ -1,7 +1,7 @@
 """How the miniature puts scenes into words."""
 
 from core.data.miniature.scenes import BACKGROUNDS, COLOURS, KINDS, PLACES, SIZES, Scene, Shape
-from core.data.records import Image, Item, Part, Text
+from core.data.records import Item, Part, Text
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ROOMS = ("kitchen", "cellar", "attic", "garden", "library", "workshop", "hallway", "bedroom")

@@ -1,0 +1,1 @@
+"""Apps: thin shells over the workbench."""

@@ -1,0 +1,1 @@
+"""Figures: arrays in, one plotly Figure out; one figure a file."""

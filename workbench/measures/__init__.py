@@ -1,0 +1,1 @@
+"""Measures: what the arrays of a bundle say about a model, as numbers."""
