@@ -1,12 +1,14 @@
 """Starting the miniature training in the background: a detached process that trains, evaluates, and logs to a file.
 
-While it lives it holds a lock on `<root>/<name>-start.lock`, so that any page (or a second person) can tell, and
+While it lives it holds a lock on `<root>/miniature-start.lock`, so that any page (or a second person) can tell, and
 nothing is started twice.
 """
 
 import fcntl
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,10 @@ from core.logs import CONFIG
 NAME = "miniature"
 PROCESSES = 2
 CODE = Path(core.__file__).resolve().parent
+DONE = "All done."
+TAIL = 4000
+
+Commands = Sequence[Sequence[str]]
 
 
 class AlreadyRunning(RuntimeError):
@@ -24,9 +30,8 @@ class AlreadyRunning(RuntimeError):
 
 @dataclass(frozen=True)
 class Job:
-    """Where a background training stands. started: there is a log. tail: its last lines. failed: it ended by an error."""
+    """Where the background training stands. failed: it ended before its last command was done. tail: its last lines."""
 
-    started: bool
     running: bool
     failed: bool
     tail: str
@@ -43,7 +48,7 @@ def lock_path(root: Path) -> Path:
 
 
 def commands(root: Path) -> list[list[str]]:
-    """Train the miniature (go on where it stopped, if it was begun), then evaluate it."""
+    """Train the miniature (or go on where it stopped), then evaluate it."""
     run = root / NAME
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={PROCESSES}"]
     begun = ["--config", str(run / CONFIG)] if (run / CONFIG).is_file() else []
@@ -51,29 +56,70 @@ def commands(root: Path) -> list[list[str]]:
     return [train, [sys.executable, str(CODE / "eval.py"), "--checkpoint", str(run)]]
 
 
-def start(root: Path, steps: list[list[str]] | None = None) -> int:
-    """Start the commands (by default, training and evaluation) one after the other, detached; the process id.
+def start(root: Path, steps: Commands | None = None) -> int:
+    """Start the commands, by default training and evaluation, one after the other and detached; the process id.
 
     Raises:
         AlreadyRunning: they are running.
         OSError: the root folder cannot be written to.
     """
+    root = root.resolve()
     root.mkdir(parents=True, exist_ok=True)
-    with lock_path(root).open("a") as lock, log_path(root).open("w") as log:
+    with lock_path(root).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AlreadyRunning(f"{root / NAME} is being trained already; see {log_path(root)}.") from error
-        # The lock belongs to the open file, which the child inherits: it is free again when the last heir ends.
-        driver = [sys.executable, "-m", "workbench.jobs", *("\0".join(step) for step in steps or commands(root))]
-        driver = [part.replace("\0", SEPARATOR) for part in driver]
-        child = subprocess.Popen(
-            driver,
-            cwd=CODE.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=(lock.fileno(),),
-        )
+        with log_path(root).open("w") as log:
+            # The child inherits the locked file; the lock is free again when the child has ended, however it ends.
+            child = subprocess.Popen(
+                [sys.executable, "-m", "workbench.jobs", json.dumps([list(step) for step in steps or commands(root)])],
+                cwd=CODE.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(lock.fileno(),),
+            )
+    child.returncode = 0  # detached: nobody waits for it, and its end is read from the lock and the log
     return child.pid
+
+
+def state(root: Path) -> Job | None:
+    """Where the training stands, or None where it was never started here."""
+    path = log_path(root)
+    if not path.is_file():
+        return None
+    running = locked(lock_path(root))
+    text = path.read_bytes()[-TAIL:].decode(errors="replace")
+    # A progress bar rewrites its line; only its last state is worth showing.
+    lines = [line.rsplit("\r", 1)[-1] for line in text.rstrip("\r\n").split("\n")]
+    return Job(running, not running and lines[-1] != DONE, "\n".join(lines))
+
+
+def locked(path: Path) -> bool:
+    """Whether a living process holds the lock."""
+    if not path.is_file():
+        return False
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def main() -> int:
+    """Run the commands given as JSON until one fails; 0 when all are done."""
+    for command in json.loads(sys.argv[1]):
+        print("$", *command, flush=True)
+        status = subprocess.run(command, check=False).returncode
+        if status:
+            print(f"Stopped: the command above ended with status {status}.", flush=True)
+            return status
+    print(DONE, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

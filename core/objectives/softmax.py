@@ -12,7 +12,7 @@ Columns are read the same way for the direction target -> query.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -22,6 +22,7 @@ Similarities = Float[Tensor, "m n"]
 Mask = Bool[Tensor, "m n"]
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A weighted-softmax objective: a temperature and a log-weight for each negative."""
 

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -241,7 +242,7 @@ def test_a_small_folder_with_a_bad_row_stops_or_leaves_it_out(tmp_path: Path, ca
 
 
 @pytest.mark.parametrize("options", [{"held_out": 1.0}, {"held_out": -0.1}, {"queries": 0}, {"pool": 1}])
-def test_numbers_out_of_range_are_refused(tmp_path: Path, options: dict[str, float]) -> None:
+def test_numbers_out_of_range_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     many(tmp_path, 3)
     with pytest.raises(ValueError, match=next(iter(options))):
         folder_rankings(tmp_path, progress=False, **options)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -315,3 +316,10 @@ def test_rows_are_made_pairs_only_when_asked_for(tmp_path: Path) -> None:
     assert [dataset[index].query.parts[1] for index in order] == [Text(str(index)) for index in order]
     with pytest.raises(BadRow):
         dataset[100]
+
+
+def test_a_data_set_can_be_sent_to_loader_processes(tmp_path: Path) -> None:
+    write(tmp_path, [row(qry_image_path="images/a.png"), row()])
+    (dataset,) = read_mmeb(tmp_path)
+    sent = pickle.loads(pickle.dumps(dataset))
+    assert [sent[index] for index in range(2)] == [dataset[index] for index in range(2)]

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -109,7 +110,7 @@ def test_an_existing_folder_is_never_written_into(tmp_path: Path) -> None:
 def test_a_broken_off_export_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = export_module.write_dataset
 
-    def fail_late(root: Path, dataset: MiniaturePairs, *arguments: object) -> None:
+    def fail_late(root: Path, dataset: MiniaturePairs, *arguments: Any) -> None:
         if dataset.name == "edit":
             raise KeyboardInterrupt
         write(root, dataset, *arguments)

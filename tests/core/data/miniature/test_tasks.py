@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.data.miniature import image_tasks, transfer_tasks
-from core.data.miniature.benchmark import SOURCES
+from core.data.miniature.benchmark import SOURCES, Source
 from core.data.miniature.image_tasks import CHANGES, Draw, change, near_misses
 from core.data.miniature.scenes import PLACES, DrawnScene, Scene, random_single
 from core.data.miniature.transfer_tasks import HandwrittenDigit, handwriting
@@ -45,7 +45,7 @@ def test_the_query_hides_the_answer_and_the_target_carries_what_is_asked(task: T
 
 
 @pytest.mark.parametrize("source", [pytest.param(each, id=each.name) for each in SOURCES if each.in_distribution])
-def test_trained_rivals_are_wrong_and_hard(source: image_tasks.Draw) -> None:
+def test_trained_rivals_are_wrong_and_hard(source: Source) -> None:
     found = [(drawn, rival) for drawn in draws(source.draw, 150) for rival in drawn.rivals]
     hardness = [true_hardness(drawn.asks, drawn.target, rival) for drawn, rival in found]
     assert all(each is not None and each >= 1 for each in hardness)

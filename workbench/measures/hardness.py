@@ -1,0 +1,186 @@
+"""What an objective does to the pools of a bundle, and whether its weights follow the true hardness.
+
+A pool is a query with its candidates. Its similarities are computed again from the vectors, and what the objective
+makes of them comes from `core.objectives.softmax.row_terms`: the trainer's own function, so any alpha, temperature
+or objective can be tried on a trained model without training. Direction: query -> candidates.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
+
+from core.data.records import Item, Text, true_hardness
+from core.evaluation.metrics import mean_interval
+from core.objectives.softmax import Objective, row_terms
+from workbench.bundles import Bundle
+
+SUSPECT = 0.95
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The pools of some queries, one a row, padded on the right to the longest (m queries, n candidates).
+
+    rankings: rows of the bundle's rankings. candidates: rows of its items, -1 for padding. positive: the most
+    similar right candidate. wrong: the negatives. similarity: cosine, 0 for padding. hardness: asked attributes in
+    which a negative truly differs from the positive; NaN where unknown, for right candidates and for padding.
+    """
+
+    rankings: Int[np.ndarray, " m"]
+    candidates: Int[np.ndarray, "m n"]
+    positive: Bool[np.ndarray, "m n"]
+    wrong: Bool[np.ndarray, "m n"]
+    similarity: Float[np.ndarray, "m n"]
+    hardness: Float[np.ndarray, "m n"]
+
+    def __len__(self) -> int:
+        return len(self.rankings)
+
+    def pick(self, rows: Sequence[int] | np.ndarray) -> "Pools":
+        """Some of the pools."""
+        return Pools(*(values[rows] for values in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an objective does to pools: for each negative its weight, probability and share of the gradient.
+
+    share: of the query's pull on its negatives; sums to 1 over them. probability includes the positive's.
+    loss, effective_negatives: one a query.
+    """
+
+    weight: Float[np.ndarray, "m n"]
+    probability: Float[np.ndarray, "m n"]
+    share: Float[np.ndarray, "m n"]
+    loss: Float[np.ndarray, " m"]
+    effective_negatives: Float[np.ndarray, " m"]
+
+    def pick(self, rows: Sequence[int] | np.ndarray) -> "Effect":
+        """What it does to some of the pools."""
+        return Effect(*(values[rows] for values in vars(self).values()))
+
+
+def pools_of(bundle: Bundle, rankings: Sequence[int] | np.ndarray) -> Pools:
+    """The pools of some rows of the bundle's rankings."""
+    table = bundle.rankings.iloc[np.asarray(rankings, dtype=int)]
+    listed = [np.asarray(each, dtype=np.int64) for each in table["candidates"]]
+    longest = max((len(each) for each in listed), default=0)
+    shape = (len(table), longest)
+    candidates, right = np.full(shape, -1), np.zeros(shape, dtype=bool)
+    similarity, hardness = np.zeros(shape, dtype=np.float64), np.full(shape, np.nan)
+    items: dict[int, Item] = {}
+    for row, (_, ranking) in enumerate(table.iterrows()):
+        pool = listed[row]
+        candidates[row, : len(pool)] = pool
+        right[row, : len(pool)] = np.isin(pool, ranking["right"])
+        similarity[row, : len(pool)] = bundle.vectors[pool] @ bundle.vectors[ranking["query"]]
+        hardness[row, : len(pool)] = pool_hardness(bundle, ranking["asks"], ranking["positive"], pool, items)
+    positive = candidates == table["positive"].to_numpy()[:, None]
+    wrong = (candidates >= 0) & ~right
+    return Pools(table.index.to_numpy(), candidates, positive, wrong, similarity, np.where(wrong, hardness, np.nan))
+
+
+def pool_hardness(
+    bundle: Bundle, asks: Sequence[str], positive: int, pool: np.ndarray, items: dict[int, Item]
+) -> list[float]:
+    """The true hardness of each candidate of a pool, NaN where unknown. `items` remembers those made before."""
+
+    def item(row: int) -> Item:
+        if row not in items:
+            items[row] = Item((Text(""),), bundle.items["attributes"].iat[row])
+        return items[row]
+
+    found = [true_hardness(list(asks), item(positive), item(row)) for row in pool]
+    return [np.nan if each is None else float(each) for each in found]
+
+
+def effect(objective: Objective, pools: Pools) -> Effect:
+    """What the objective does to every negative of the pools, in float64."""
+    positive = torch.from_numpy(pools.positive)
+    excluded = torch.from_numpy(~(pools.wrong | pools.positive))
+    terms = row_terms(objective, torch.from_numpy(pools.similarity), positive, excluded)
+    return Effect(
+        terms.weight.numpy(),
+        terms.probability.numpy(),
+        terms.share.numpy(),
+        terms.loss.numpy(),
+        np.where(pools.wrong.any(axis=1), terms.effective_negatives.numpy(), 0.0),
+    )
+
+
+def differing(asks: Sequence[str], positive: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """The asked attributes in which an item differs from the positive, by name."""
+    return [name for name in asks if name in positive and positive[name] != other.get(name)]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over queries with its 95 % bootstrap interval; n: queries that have a value."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_of(values: Float[np.ndarray, " m"]) -> Mean:
+    """The mean of the values that are known, with its interval; NaN where none is."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return Mean(float("nan"), float("nan"), float("nan"), 0)
+    return Mean(*mean_interval([known]), len(known))
+
+
+def rank_correlations(pools: Pools, values: Float[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
+    """For each query Spearman's correlation, over its negatives, of a value with true closeness to the positive.
+
+    Closeness is minus the true hardness: 1 means that the negatives which differ least weigh most. NaN where the
+    truth is unknown, or the values or the hardness are all alike.
+    """
+    return np.array(
+        [
+            spearman(row_values[known], -hardness[known])
+            for row_values, hardness, known in zip(values, pools.hardness, ~np.isnan(pools.hardness), strict=True)
+        ]
+    )
+
+
+def spearman(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) -> float:
+    """The correlation of mid-ranks; NaN where one side is constant."""
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+
+
+def shares_by_hardness(pools: Pools, share: Float[np.ndarray, "m n"]) -> dict[int, tuple[Mean, float]]:
+    """By true hardness (1, 2, ...): the mean share of the gradient that its negatives get, and their mean share of
+    the pool's negatives, which is what they would get if all pulled alike. Queries without known truth are left out."""
+    known = ~np.isnan(pools.hardness).all(axis=1)
+    hardness, shares = pools.hardness[known], share[known]
+    counts = (~np.isnan(hardness)).sum(axis=1)
+    found = {}
+    for level in np.unique(hardness[~np.isnan(hardness)]):
+        members = hardness == level
+        pulled = np.where(members, shares, 0).sum(axis=1)
+        found[int(level)] = (mean_of(pulled), float((members.sum(axis=1) / counts).mean()))
+    return found
+
+
+def true_false_negatives(pools: Pools) -> Int[np.ndarray, " m"]:
+    """How many candidates of each pool count as wrong but agree with the positive in all that was asked."""
+    return (pools.hardness == 0).sum(axis=1)
+
+
+def suspected_false_negatives(pools: Pools, ratio: float = SUSPECT) -> Int[np.ndarray, " m"]:
+    """How many negatives of each pool reach `ratio` of the positive's similarity (NV-Retriever's rule, 2407.15831).
+
+    A suspicion by the model itself, to be looked at; where the truth is known, a negative of hardness 1 or more is
+    not counted.
+    """
+    own = pools.similarity[pools.positive][:, None]
+    close = pools.wrong & (pools.similarity >= ratio * own) & (own > 0)
+    return (close & ~(pools.hardness >= 1)).sum(axis=1)

@@ -1,0 +1,144 @@
+"""What can be searched: the bundles under a root folder, and a folder of pictures; each with the model for queries."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core import checkpoint as checkpoints
+from core.data.problems import OnBadItem, Problem
+from core.embedding_folder import embed_folder
+from core.encoder.embedder import DESCRIPTION, Embedder
+from workbench.bundles import Bundle, list_bundles, open_bundle
+from workbench.search import Example, Rows, SearchIndex, bundle_index, examples, folder_index, targets
+
+EVERYTHING = "every item, queries too"
+EVERY_TARGET = "every target"
+
+
+@dataclass(frozen=True)
+class SearchSource:
+    """An index, the rows that can be searched by name of the choice, and the bundle's own queries.
+
+    embedder: None where queries cannot be embedded; `no_embedder` then says why, and examples still work, for their
+    vectors are in the bundle. skipped: what a folder had to leave out.
+    """
+
+    title: str
+    index: SearchIndex
+    scopes: Mapping[str, Rows]
+    examples: Mapping[str, Sequence[Example]]
+    embedder: Embedder | None
+    no_embedder: str = ""
+    skipped: Sequence[Problem] = ()
+
+    @property
+    def modalities(self) -> list[str]:
+        """The kinds of items there are, in alphabetical order."""
+        return sorted(set(self.index.modalities))
+
+    def example(self, dataset: str, number: int) -> Example:
+        """The query of a data set by its number, from 1.
+
+        Raises:
+            ValueError: there is no such data set or number.
+        """
+        listed = self.examples.get(dataset)
+        if not listed:
+            raise ValueError(f"There is no data set {dataset!r} here; choose one from the list.")
+        if not 1 <= number <= len(listed):
+            raise ValueError(f"{dataset} has {len(listed)} queries; choose a number from 1 to {len(listed)}.")
+        return listed[number - 1]
+
+
+def bundles_under(root: Path) -> dict[str, Path]:
+    """Every complete bundle of the runs under a root folder by "<run> / <bundle>", newest first."""
+    runs = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")] if root.is_dir() else []
+    inside = [run for run in runs if run.resolve().is_relative_to(root.resolve())]
+    found = [(run, bundle) for run in inside for bundle in list_bundles(run)]
+    found.sort(key=lambda pair: (-pair[1].stat().st_mtime, pair[0].name, pair[1].name))
+    return {f"{run.name} / {bundle.name}": bundle for run, bundle in found}
+
+
+def bundle_source(folder: Path, root: Path, checkpoint: Path | None = None) -> SearchSource:
+    """Open a bundle for search, with its own checkpoint or another one that the user names.
+
+    Raises:
+        workbench.bundles.BundleError: the bundle cannot be read.
+    """
+    bundle = open_bundle(folder)
+    listed = examples(bundle)
+    by_dataset = targets(listed)
+    scopes = {
+        EVERY_TARGET: np.unique(np.concatenate(list(by_dataset.values()))),
+        **{f"the targets of {name}": rows for name, rows in by_dataset.items()},
+        EVERYTHING: np.arange(len(bundle.vectors)),
+    }
+    embedder, reason = None, ""
+    try:
+        embedder = matching_embedder(checkpoint or checkpoint_of(bundle, root), bundle)
+    except ValueError as error:
+        reason = str(error)
+    return SearchSource(described(bundle), bundle_index(bundle), scopes, listed, embedder, reason)
+
+
+def described(bundle: Bundle) -> str:
+    """A line about a bundle: step, objective, numbers of items and queries."""
+    trained = bundle.objective_settings
+    objective = f"LLaVE, alpha {trained.alpha:g}" if trained.name == "llave" else "InfoNCE"
+    return (
+        f"{len(bundle.items):,} items and {len(bundle.rankings):,} queries of the suite {bundle.suite}, embedded after "
+        f"{bundle.step:,} steps of {objective}, tau {trained.temperature:g}"
+    )
+
+
+def checkpoint_of(bundle: Bundle, root: Path) -> Path:
+    """The checkpoint that a bundle names, or, where its run was moved, the one of its step in the bundle's run.
+
+    Raises:
+        ValueError: neither is there, or they lie outside the root.
+    """
+    named = Path(str(bundle.manifest.get("checkpoint", "")))
+    beside = bundle.folder.parent.parent / "checkpoints" / f"{bundle.step:06d}"
+    for folder in (named, beside):
+        if folder.resolve().is_relative_to(root.resolve()) and (folder / DESCRIPTION).is_file():
+            return folder
+    raise ValueError(
+        f"The checkpoint that made this bundle, {named}, is not there or lies outside {root}, so new queries cannot be "
+        "embedded. The bundle's own examples can still be searched. Start the app with --checkpoint to name another one."
+    )
+
+
+def matching_embedder(checkpoint: Path, bundle: Bundle) -> Embedder:
+    """Load a checkpoint whose vectors are as long as the bundle's.
+
+    Raises:
+        ValueError: it cannot be loaded, or its vectors have another length.
+    """
+    folder = checkpoints.resolve(checkpoint).folder
+    embedder = Embedder.load(folder)
+    expected = bundle.vectors.shape[1]
+    if embedder.dimensions != expected:
+        raise ValueError(
+            f"{folder} makes vectors of {embedder.dimensions} numbers, but the bundle's have {expected}: they are not "
+            "of one model. Evaluate the checkpoint again, or name the right one by --checkpoint."
+        )
+    return embedder
+
+
+def folder_source(folder: Path, checkpoint: Path, on_bad_item: OnBadItem, progress: bool = True) -> SearchSource:
+    """Embed a folder of pictures and open it for search.
+
+    Raises:
+        ValueError: there is no checkpoint, or what `core.embedding_folder.embed_folder` raises.
+    """
+    found = checkpoints.resolve(checkpoint)
+    embedder = Embedder.load(found.folder)
+    embedded = embed_folder(embedder, folder, on_bad_item=on_bad_item, progress=progress)
+    index = folder_index(embedded)
+    title = f"{len(embedded.pictures):,} pictures of {folder.name}, embedded by {found.folder.parent.parent.name}"
+    title += f" after {found.step:,} steps" if found.step else ""
+    return SearchSource(
+        title, index, {EVERYTHING: np.arange(len(index.texts))}, {}, embedder, skipped=embedded.problems
+    )
