@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -46,15 +47,21 @@ def restore_optimizer(checkpoint: Checkpoint, model: nn.Module, optimizer: torch
     """Put back what `optimizer_tensors` saved.
 
     Raises:
-        ValueError: the state belongs to other weights.
+        ValueError: there is no state that can be read, or it belongs to other weights.
     """
     path = checkpoint.folder / OPTIMIZER_STATE
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path}: the optimizer's state cannot be read ({error}).") from error
     weights = dict(model.named_parameters())
-    for name, value in load_file(path).items():
+    for name, value in tensors.items():
         weight_name, key = name.rsplit("/", 1)
         if weight_name not in weights:
             raise ValueError(f"{path}: state of {weight_name!r}, which the model does not have.")
         weight = weights[weight_name]
+        if key != "step" and value.shape != weight.shape:
+            raise ValueError(f"{path}: {name} is {tuple(value.shape)}, its weight is {tuple(weight.shape)}.")
         optimizer.state[weight][key] = value if key == "step" else value.to(weight.device)
 
 

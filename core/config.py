@@ -9,7 +9,7 @@ from core.objectives.infonce import InfoNCE
 from core.objectives.softmax import Objective
 
 
-def check_range(name: str, value: float, low: float, high: float) -> None:
+def check_range(name: str, value: float | int, low: float | int, high: float | int) -> None:
     """Raise ValueError unless low <= value <= high, naming the setting, its value and the range."""
     if not low <= value <= high:
         raise ValueError(f"{name} = {value} is outside [{low:g}, {high:g}].")
@@ -27,6 +27,8 @@ class DataSettings:
     """Names of the data sets to train on; empty means all that the source has."""
     caption_column: str = "text"
     """folder: the column of metadata.jsonl or metadata.csv that holds the captions."""
+    split: str = "original"
+    """mmeb: which files of each data set to read: original, diverse_instruction or train."""
     limit: int | None = None
     """mmeb: at most this many pairs of each data set, drawn at random by the seed; the paper uses 50000."""
     on_bad_item: Literal["stop", "skip"] = "stop"

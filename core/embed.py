@@ -1,6 +1,6 @@
 """Embed a folder of pictures with a checkpoint and write their vectors and a table of them.
 
-    python core/embed.py --checkpoint runs/miniature --folder pictures --out vectors
+python core/embed.py --checkpoint runs/miniature --folder pictures --out vectors
 """
 
 import sys

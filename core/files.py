@@ -33,14 +33,33 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Fill a temporary folder beside `path` that takes its name (and place) only once it is complete."""
+    """Fill a temporary folder beside `path` that takes its name (and place) only once it is complete.
+
+    Raises:
+        ValueError: `path` is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file, but a folder is to be written there; name another one.")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield partial
         partial.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(partial, path)
+        swap(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def swap(new: Path, path: Path) -> None:
+    """Give a folder the place of another, which is kept until the new one has it."""
+    if not path.exists():
+        os.replace(new, path)
+        return
+    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except OSError:
+        os.replace(old, path)
+        raise
+    shutil.rmtree(old)

@@ -19,11 +19,11 @@ def adamw(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
 
 
 def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
-    """The rate of a step counted from 0: a linear rise over the warm-up, then a cosine down to the final share."""
+    """The rate of a step counted from 0: a linear rise over the warm-up, then a cosine down to the final share at the last."""
     warmup = settings.warmup * steps
     if step < warmup:
         return settings.learning_rate * (step + 1) / (warmup + 1)
-    progress = (step - warmup) / max(1.0, steps - warmup)
+    progress = (step - warmup) / max(1.0, steps - 1 - warmup)
     cosine = (1 + math.cos(math.pi * progress)) / 2
     return settings.learning_rate * (settings.final + (1 - settings.final) * cosine)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psutil
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -172,7 +173,7 @@ class Trainer:
         if self.done % self.settings.save_every == 0 and self.done < self.settings.steps:
             self._save()
 
-    def _row(self, step: int, outcome: Outcome, tokens: int, seconds: float) -> dict[str, float]:
+    def _row(self, step: int, outcome: Outcome, tokens: int, seconds: float) -> dict[str, int | float]:
         """The line of metrics.jsonl; positive, hardest and margin are means over this rank's rows."""
         objective = self.settings.objective.at(step, self.settings.steps)
         contrast = outcome.contrast
@@ -277,9 +278,7 @@ def alpha_of(objective: Objective) -> float:
 
 
 def memory_mb() -> float:
-    """Peak memory of this process so far, in megabytes: the GPU's where there is one, else the resident set's."""
+    """Memory in megabytes: the GPU's peak where there is one, else this process's resident set now."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return psutil.Process().memory_info().rss / 2**20

@@ -166,7 +166,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BundleError(path, f"cannot be read ({error.strerror}). Evaluate again to write the bundle anew.") from error
+        raise BundleError(
+            path, f"cannot be read ({error.strerror}). Evaluate again to write the bundle anew."
+        ) from error
 
 
 def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
@@ -266,9 +268,7 @@ def is_part(part: object) -> bool:
     return field is not None and isinstance(part.get(field), str)
 
 
-def read_vectors(
-    path: Path, content: bytes, manifest: Mapping[str, Any]
-) -> tuple[Float[np.ndarray, "items d"], int]:
+def read_vectors(path: Path, content: bytes, manifest: Mapping[str, Any]) -> tuple[Float[np.ndarray, "items d"], int]:
     """The vectors, finite and of unit norm, and how many are zero. Raises BundleError."""
     try:
         vectors = load(content)["items"]

@@ -8,6 +8,7 @@ import fcntl
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ def start(root: Path, steps: Commands | None = None) -> int:
                 start_new_session=True,
                 pass_fds=(lock.fileno(),),
             )
-    child.returncode = 0  # detached: nobody waits for it, and its end is read from the lock and the log
+    threading.Thread(target=child.wait, daemon=True).start()  # so that it leaves no zombie
     return child.pid
 
 

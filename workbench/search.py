@@ -1,6 +1,6 @@
 """Exact search: a query vector against every vector of a bundle or a folder, ranked by cosine, ties told."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,25 +147,30 @@ def search(
         raise ValueError("The query's vector is not finite; the model that made it cannot be used for search.")
     among = np.arange(len(index.vectors)) if rows is None else rows
     similarities = index.vectors[among] @ query.astype(np.float32)
-    above, tied = places(similarities)
     judged = judged or {}
-    hits = []
-    for place in np.lexsort((among, above))[:k]:
-        row = int(among[place])
-        rank = float(above[place] + (tied[place] + 1) / 2)
-        similarity = float(similarities[place])
-        shown = (index.modalities[row], index.texts[row], judged.get(row), index.parts(row))
-        hits.append(Hit(rank, int(tied[place]), similarity, row, *shown))
+    hits: list[Hit] = []
+    for first, tied in leading_ties(similarities, k):
+        rank = first + (len(tied) + 1) / 2
+        for place in sorted(tied, key=lambda each: among[each])[: k - len(hits)]:
+            row = int(among[place])
+            shown = (index.modalities[row], index.texts[row], judged.get(row), index.parts(row))
+            hits.append(Hit(rank, len(tied), float(similarities[place]), row, *shown))
     return hits
 
 
-def places(similarities: Float[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """For each similarity, how many lie above it by more than a tie, and how many are tied with it (itself included)."""
-    exact = similarities.astype(np.float64)
-    ascending = np.sort(exact)
-    above = len(exact) - np.searchsorted(ascending, exact + TIE, side="right")
-    tied = len(exact) - np.searchsorted(ascending, exact - TIE, side="left") - above
-    return above, tied
+def leading_ties(similarities: Float[np.ndarray, " n"], k: int) -> Iterator[tuple[int, list[int]]]:
+    """The groups of tied similarities that make up the first k places, highest first.
+
+    Each comes as the number of places before it and the indices of all its members, also those beyond place k. A
+    group reaches from its highest similarity to 1e-6 below it.
+    """
+    order = np.argsort(-similarities, kind="stable")
+    descending = similarities[order].astype(np.float64)
+    first = 0
+    while first < min(k, len(order)):
+        end = int(np.searchsorted(-descending, TIE - descending[first], side="right"))
+        yield first, [int(each) for each in order[first:end]]
+        first = end
 
 
 def examples(bundle: Bundle) -> dict[str, list[Example]]:

@@ -15,6 +15,7 @@ from workbench.search import Example, Rows, SearchIndex, bundle_index, examples,
 
 EVERYTHING = "every item, queries too"
 EVERY_TARGET = "every target"
+EVERY_PICTURE = "every picture"
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ def checkpoint_of(bundle: Bundle, root: Path) -> Path:
         if folder.resolve().is_relative_to(root.resolve()) and (folder / DESCRIPTION).is_file():
             return folder
     raise ValueError(
-        f"The checkpoint that made this bundle, {named}, is not there or lies outside {root}, so new queries cannot be "
-        "embedded. The bundle's own examples can still be searched. Start the app with --checkpoint to name another one."
+        f"The checkpoint that made this bundle, {named}, is not there or lies outside {root}, so new queries cannot "
+        "be embedded. The bundle's own examples can still be searched. To name another checkpoint: --checkpoint."
     )
 
 
@@ -140,5 +141,5 @@ def folder_source(folder: Path, checkpoint: Path, on_bad_item: OnBadItem, progre
     title = f"{len(embedded.pictures):,} pictures of {folder.name}, embedded by {found.folder.parent.parent.name}"
     title += f" after {found.step:,} steps" if found.step else ""
     return SearchSource(
-        title, index, {EVERYTHING: np.arange(len(index.texts))}, {}, embedder, skipped=embedded.problems
+        title, index, {EVERY_PICTURE: np.arange(len(index.texts))}, {}, embedder, skipped=embedded.problems
     )

@@ -29,13 +29,13 @@ def training_data(
         good, bad = usable(dataset, settings.on_bad_item, show_progress)
         kept.append(good)
         problems += bad
-    return kept, problems
+    return kept, list(dict.fromkeys(problems))
 
 
 def from_files(settings: DataSettings, path: Path, seed: int) -> Sequence[PairDataset]:
     """The data sets of a local folder, unchecked."""
     if settings.source == "mmeb":
-        return read_mmeb(path, settings.datasets or None, limit=settings.limit, seed=seed)
+        return read_mmeb(path, settings.datasets or None, settings.split, settings.limit, seed)
     return folder_pairs(path, settings.caption_column)
 
 

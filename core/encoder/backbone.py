@@ -31,7 +31,9 @@ def hidden_states(backbone: LlavaOnevisionModel, inputs: Inputs) -> Float[Tensor
     newline = backbone.image_newline
     if inputs.image_crops:
         split = crop_features(backbone, inputs.image_pixels).split(inputs.image_crops)
-        packed, _ = backbone.pack_image_features(split, inputs.image_sizes, newline)
+        packed, _ = backbone.pack_image_features(
+            split, inputs.image_sizes, newline, backbone.config.vision_aspect_ratio
+        )
         encoded["image"] = BaseModelOutputWithPooling(pooler_output=packed)  # pyright: ignore[reportArgumentType]
     if inputs.video_frames:
         pooled = backbone.apply_pooling(crop_features(backbone, inputs.video_pixels))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoImageProcessor,
@@ -102,16 +103,36 @@ class Embedder(nn.Module):
         """
         read_description(folder)
         try:
-            backbone = AutoModel.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+            backbone = load_backbone(folder, dtype)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-        except (OSError, RuntimeError, KeyError) as error:
+        except (OSError, RuntimeError, KeyError, ValueError, SafetensorError) as error:
             raise ValueError(f"{folder}: the checkpoint cannot be loaded: {error}") from error
-        if not isinstance(backbone, LlavaOnevisionModel):
-            raise ValueError(
-                f"{folder}: model_type {backbone.config.model_type!r} is not supported; use llava_onevision."
-            )
         return cls(backbone, tokenizer, image_processor)
+
+
+def load_backbone(folder: Path, dtype: torch.dtype) -> LlavaOnevisionModel:
+    """Read the weights, every one of them: transformers alone draws weights that the file lacks at random.
+
+    Raises:
+        ValueError: the model is no LLaVA-OneVision, or weights are missing or of another shape.
+    """
+    backbone, report = AutoModel.from_pretrained(
+        folder,
+        dtype=dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+    )
+    if not isinstance(backbone, LlavaOnevisionModel):
+        raise ValueError(f"model_type {backbone.config.model_type!r} is not supported; use llava_onevision.")
+    names = sorted({*report["missing_keys"], *(each[0] for each in report["mismatched_keys"])})
+    if names:
+        raise ValueError(
+            f"{len(names)} weights are missing or of another shape than config.json says: {', '.join(names[:5])}."
+        )
+    return backbone
 
 
 def read_description(folder: Path) -> dict[str, object]:
@@ -123,8 +144,10 @@ def read_description(folder: Path) -> dict[str, object]:
     path = folder / DESCRIPTION
     try:
         described = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path}: {folder} is not an embedder checkpoint ({error}).") from error
+    if not isinstance(described, dict):
+        raise ValueError(f"{path}: holds a {type(described).__name__}; an embedder is described by a JSON object.")
     for name, expected in FORMAT.items():
         if described.get(name) != expected:
             raise ValueError(f"{path}: {name} = {described.get(name)!r}; this version reads {expected!r}.")

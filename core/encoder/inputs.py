@@ -24,9 +24,9 @@ class Prepared:
     """
 
     token_ids: Int[Tensor, " length"]
-    images: tuple[Float[Tensor, "crops 3 side side"], ...] = ()
+    images: tuple[Float[Tensor, "_ 3 side side"], ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
-    videos: tuple[Float[Tensor, "frames 3 side side"], ...] = ()
+    videos: tuple[Float[Tensor, "_ 3 side side"], ...] = ()
 
     @property
     def length(self) -> int:
@@ -43,7 +43,7 @@ class Inputs:
     image_pixels: Float[Tensor, "crops 3 side side"]
     image_sizes: Int[Tensor, "images 2"]
     image_crops: list[int]
-    video_pixels: Float[Tensor, "frames 3 side side"]
+    video_pixels: Float[Tensor, "frames 3 frame_side frame_side"]
     video_frames: list[int]
 
     def to(self, device: torch.device) -> "Inputs":

@@ -39,7 +39,11 @@ def segments(item: Item, tokenizer: PreTrainedTokenizerBase) -> list[Scaffold | 
 
 
 def cut(rendered: str, item: Item) -> list[Scaffold | Part]:
-    """Split a rendered template at the marks of text parts and the placeholders of pictures and clips."""
+    """Split a rendered template at the marks of text parts and the placeholders of pictures and clips.
+
+    Raises:
+        ValueError: a part is missing, repeated or out of order.
+    """
     pieces: list[Scaffold | Part] = []
     for number, part in enumerate(item.parts):
         mark = MARK.format(number) if isinstance(part, Text) else f"<{type(part).__name__.lower()}>"
@@ -49,4 +53,8 @@ def cut(rendered: str, item: Item) -> list[Scaffold | Part]:
                 f"The chat template does not place part {number} ({mark!r}) of item {item.text!r} in order."
             )
         pieces += [Scaffold(before)] * bool(before) + [part]
-    return pieces + [Scaffold(rendered)] * bool(rendered)
+    pieces += [Scaffold(rendered)] * bool(rendered)
+    for piece in pieces:
+        if isinstance(piece, Scaffold) and any(mark in piece.text for mark in (MARK[0], "<image>", "<video>")):
+            raise ValueError(f"The chat template repeats or moves a part of item {item.text!r}: {piece.text!r}.")
+    return pieces

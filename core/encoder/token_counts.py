@@ -15,7 +15,8 @@ def image_tokens(config: LlavaOnevisionConfig, crops: int, height: int, width: i
     features = [torch.zeros(crops, patches, 1)]
     sizes = torch.tensor([[height, width]])
     counter = PackingOnly(config)
-    _, lengths = LlavaOnevisionModel.pack_image_features(counter, features, sizes, torch.zeros(1))  # pyright: ignore[reportArgumentType]
+    ratio = config.vision_aspect_ratio
+    _, lengths = LlavaOnevisionModel.pack_image_features(counter, features, sizes, torch.zeros(1), ratio)  # pyright: ignore[reportArgumentType]
     return int(lengths[0])
 
 

@@ -23,8 +23,12 @@ def v_measure(
 
 
 def clustered(vectors: Float[np.ndarray, "n d"], clusters: int, seed: int) -> Int[np.ndarray, " n"]:
-    """k-means labels; vectors within 1e-6 of one another cannot be told apart and share cluster 0."""
+    """k-means labels; vectors within 1e-6 of one another cannot be told apart and share cluster 0.
+
+    Fewer different vectors than clusters give a cluster each.
+    """
     if np.ptp(vectors, axis=0).max() <= 1e-6:
         return np.zeros(len(vectors), dtype=np.int64)
+    clusters = min(clusters, len(np.unique(vectors, axis=0)))
     found = KMeans(clusters, n_init=5, random_state=seed).fit_predict(vectors)  # pyright: ignore[reportArgumentType]
     return found.astype(np.int64)

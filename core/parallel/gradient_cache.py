@@ -48,7 +48,7 @@ class CachedEncoder(Generic[Chunk]):
         self._kept: list[Tensor] = []
         self._states: list[RandomState] = []
 
-    def vectors(self) -> list[Float[Tensor, "chunk d"]]:
+    def vectors(self) -> list[Float[Tensor, "_ d"]]:
         """The detached vectors of every chunk, in order."""
         self._kept, self._states = [], []
         first = len(self._chunks) - self._keep
@@ -63,7 +63,7 @@ class CachedEncoder(Generic[Chunk]):
                 out.append(self._kept[-1].detach())
         return out
 
-    def backward(self, gradients: Sequence[Float[Tensor, "chunk d"]]) -> None:
+    def backward(self, gradients: Sequence[Float[Tensor, "_ d"]]) -> None:
         """Add the weights' gradients for dloss/dvectors of every chunk, in the order of `vectors`.
 
         The random state afterwards is the one before the call.

@@ -84,6 +84,11 @@ def pools_of(bundle: Bundle, rankings: Sequence[int] | np.ndarray) -> Pools:
     return Pools(table.index.to_numpy(), candidates, positive, wrong, similarity, np.where(wrong, hardness, np.nan))
 
 
+def sample_rows(count: int, most: int = 2000) -> Int[np.ndarray, " m"]:
+    """Evenly spaced row numbers of a table of `count`, at most so many: all where they fit."""
+    return np.unique(np.linspace(0, max(0, count - 1), min(count, most)).astype(int))
+
+
 def pool_hardness(
     bundle: Bundle, asks: Sequence[str], positive: int, pool: np.ndarray, items: dict[int, Item]
 ) -> list[float]:
@@ -110,6 +115,11 @@ def effect(objective: Objective, pools: Pools) -> Effect:
         terms.loss.numpy(),
         np.where(pools.wrong.any(axis=1), terms.effective_negatives.numpy(), 0.0),
     )
+
+
+def weights_at(objective: Objective, similarity: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """The weight of a negative at each similarity."""
+    return torch.exp(objective.log_weights(torch.from_numpy(similarity)[None]))[0].numpy()
 
 
 def differing(asks: Sequence[str], positive: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
@@ -158,7 +168,8 @@ def spearman(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) ->
 
 def shares_by_hardness(pools: Pools, share: Float[np.ndarray, "m n"]) -> dict[int, tuple[Mean, float]]:
     """By true hardness (1, 2, ...): the mean share of the gradient that its negatives get, and their mean share of
-    the pool's negatives, which is what they would get if all pulled alike. Queries without known truth are left out."""
+    the pool's negatives, which is what they would get if all pulled alike. Queries without known truth are left out.
+    """
     known = ~np.isnan(pools.hardness).all(axis=1)
     hardness, shares = pools.hardness[known], share[known]
     counts = (~np.isnan(hardness)).sum(axis=1)

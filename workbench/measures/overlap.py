@@ -1,8 +1,8 @@
 """How far the similarities of positives and negatives overlap.
 
-    AUROC = P(s+ > s-) + P(s+ = s-) / 2            1: all positives above all negatives; 0.5: no difference
-    OVL   = sum over bins of min(h+, h-)           h are shares of the pairs; 0: apart, 1: alike
-    d'    = (mean+ - mean-) / sqrt((var+ + var-) / 2)   distance of the means in standard deviations
+AUROC = P(s+ > s-) + P(s+ = s-) / 2            1: all positives above all negatives; 0.5: no difference
+OVL   = sum over bins of min(h+, h-)           h are shares of the pairs; 0: apart, 1: alike
+d'    = (mean+ - mean-) / sqrt((var+ + var-) / 2)   distance of the means in standard deviations
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.stats import rankdata
+
+from core.bundle import EXTREME
 
 Samples = Float[np.ndarray, " n"]
 BINS = 200
@@ -124,3 +126,30 @@ def shares_below(values: Samples, others: Samples) -> Samples:
     ordered = np.sort(others)
     below, through = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
     return (below + through) / 2 / len(others)
+
+
+def by_kind(
+    similarity: Float[np.ndarray, "m n"], positive: Bool[np.ndarray, "m n"], wrong: Bool[np.ndarray, "m n"]
+) -> dict[str, list[Samples]]:
+    """A pool's similarities, one array a query, by kind: positive, hard and easy (the 5 most and least similar
+    negatives, as in the bundle's histograms), all (every negative).
+    """
+    negatives = [np.sort(row[known]) for row, known in zip(similarity, wrong, strict=True)]
+    return {
+        "positive": [row[own] for row, own in zip(similarity, positive, strict=True)],
+        "hard": [values[-EXTREME:] for values in negatives],
+        "easy": [values[:EXTREME] for values in negatives],
+        "all": negatives,
+    }
+
+
+def against_positives(
+    similarity: Float[np.ndarray, "m n"], positive: Bool[np.ndarray, "m n"], wrong: Bool[np.ndarray, "m n"]
+) -> dict[str, tuple[Overlap, tuple[float, float]]]:
+    """For hard, easy and all negatives of some pools: their overlap with the positives, and AUROC's 95 % interval."""
+    kinds = by_kind(similarity, positive, wrong)
+    own = kinds.pop("positive")
+    return {
+        kind: (of_samples(np.concatenate(own), np.concatenate(values)), auroc_interval(own, values))
+        for kind, values in kinds.items()
+    }

@@ -112,9 +112,10 @@ def distractors(drawn: Draw, targets: list[Item], chance: random.Random) -> list
         item.content_id: true_hardness(drawn.asks, drawn.target, item) or 0 for item in (*drawn.rivals, *targets)
     }
     rivals = [item for item in drawn.rivals if hardness[item.content_id] > 0]
-    wrong = [item for item in targets if hardness[item.content_id] > 0]
+    named = {item.content_id for item in rivals}
+    wrong = [item for item in targets if hardness[item.content_id] > 0 and item.content_id not in named]
     chance.shuffle(wrong)
     near = heapq.nsmallest(NEAR - len(rivals), wrong, key=lambda item: hardness[item.content_id])
-    chosen = {item.content_id for item in (*rivals, *near)}
+    chosen = {item.content_id for item in near}
     others = [item for item in wrong if item.content_id not in chosen]
     return [*rivals, *near, *others][: POOL - 1]

@@ -45,7 +45,10 @@ def image_item(source_parts: Part, instruction: str) -> Item:
 
 
 def corpus() -> list[str]:
-    """Sentences that hold every word the miniature uses: what the tiny model's tokenizer is trained on."""
+    """Sentences with the words of the trained tasks: what the tiny model's tokenizer is trained on.
+
+    Words of tasks that are never trained are left out on purpose: like anybody's words, they fall apart into pieces.
+    """
     sentences = [f"{size} {colour} {kind}" for size in SIZES for colour in COLOURS for kind in KINDS]
     sentences += [f"a shape at the {place} on {background}" for place in PLACES for background in BACKGROUNDS]
     sentences += [*INSTRUCTIONS.values(), *NUMBERS, *ROOMS, *DIRECTIONS]

@@ -1,0 +1,78 @@
+"""The explorer: look into trained embedding models.
+
+streamlit run apps/explorer.py -- --root runs
+"""
+
+import argparse
+import ipaddress
+from pathlib import Path
+
+import streamlit as st
+
+from apps.views import cached, first_page, hard_negatives, overview, pair_weights, similarity
+from apps.views.captions import escaped
+from apps.views.choose import choose_bundle, choose_run, choose_view
+from workbench.bundles import BundleError
+from workbench.runs import Run, list_runs
+
+
+def main() -> None:
+    """One page: choose a run, an evaluation and a view; show it."""
+    st.set_page_config(page_title="Embedding explorer", page_icon=":material/scatter_plot:", layout="wide")
+    if not on_loopback(st.get_option("server.address")):
+        st.error("This page shows files of this machine and has no password: start it with --server.address 127.0.0.1.")
+        return
+    root = parse_root()
+    runs = list_runs(root)
+    if not runs:
+        first_page.show_welcome(root)
+        return
+    view = choose_view()
+    run = choose_run(runs)
+    if not run.bundles:
+        first_page.show_unevaluated(root, run)
+        return
+    show_bundle(view, run, runs)
+
+
+def show_bundle(view: str, run: Run, runs: list[Run]) -> None:
+    """A view of one of the run's bundles, or why it cannot be shown."""
+    folder = choose_bundle(run)
+    if run.state != "finished":
+        st.sidebar.caption(f"The run is {run.state}: step {run.done} of {run.planned or 'an unknown number'}.")
+    try:
+        bundle = cached.open_bundle(folder)
+    except BundleError as error:
+        st.error(f"This evaluation cannot be shown. {escaped(str(error))}")
+        st.markdown("To write it again, type:")
+        st.code(run.evaluate_command, language="sh")
+        return
+    if view == "overview":
+        overview.show(run, bundle)
+    elif view == "similarity":
+        similarity.show(run, bundle, runs)
+    elif view == "hard_negatives":
+        hard_negatives.show(bundle)
+    else:
+        pair_weights.show(bundle)
+
+
+def parse_root() -> Path:
+    """The folder of runs from the command line."""
+    parser = argparse.ArgumentParser(description="Look into trained embedding models.")
+    parser.add_argument("--root", type=Path, default=Path("runs"), help="folder that holds the runs (default: runs)")
+    return parser.parse_args().root
+
+
+def on_loopback(address: str | None) -> bool:
+    """Whether a server at this address can be reached from this machine only."""
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address or "0.0.0.0").is_loopback
+    except ValueError:
+        return False
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Items as people look at them: pictures and words in reading order."""
+
+import pandas as pd
+import streamlit as st
+
+from apps.views.captions import escaped
+from workbench.bundles import Bundle
+from workbench.measures.hardness import differing
+
+HEIGHT = 110
+WIDEST = 230
+
+
+def show_item(bundle: Bundle, row: int, height: int = HEIGHT) -> None:
+    """The parts of an item, in order. Words are shown as they are, never as Markdown."""
+    for part in bundle.items["parts"].iat[row]:
+        if part["type"] == "text":
+            st.text(part["text"])
+            continue
+        picture = bundle.picture(part["thumbnail"])
+        if picture is None:
+            st.caption(f"({part['type']} that cannot be shown)")
+            continue
+        st.image(picture, width=min(WIDEST, max(1, round(height * picture.width / picture.height))))
+
+
+def show_negative(bundle: Bundle, ranking: pd.Series, negative: pd.Series) -> None:
+    """A negative with its place, similarity, pull, weight, and how it truly differs."""
+    with st.container(border=True, height="stretch"):
+        fools = " :red-badge[above the right answer]" if negative["above_positive"] else ""
+        st.markdown(f"**{negative['place']:.0f}.** similarity **{negative['similarity']:.3f}**{fools}")
+        show_item(bundle, int(negative["negative"]))
+        st.progress(min(1.0, float(negative["share"])), text=f"{negative['share']:.1%} of the gradient")
+        st.caption(f"weight {compact(negative['weight'])}. {difference(bundle, ranking, negative)}")
+
+
+def difference(bundle: Bundle, ranking: pd.Series, negative: pd.Series) -> str:
+    """How many asked attributes truly differ, and which; as Markdown."""
+    if pd.isna(negative["true_hardness"]):
+        return "True difference not known."
+    count = int(negative["true_hardness"])
+    if count == 0:
+        return "Truly right: a false negative."
+    attributes = bundle.items["attributes"]
+    names = differing(
+        ranking["asks"], attributes.iat[int(ranking["positive"])], attributes.iat[int(negative["negative"])]
+    )
+    return f"Differs in {count} of {len(ranking['asks'])}: {escaped(', '.join(names))}."
+
+
+def compact(number: float) -> str:
+    """A weight in at most four digits or so."""
+    return f"{number:,.0f}" if 100 <= number < 1e6 else f"{number:.3g}"

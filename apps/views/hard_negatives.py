@@ -1,0 +1,95 @@
+"""Hard negatives: which wrong candidates fool the model?"""
+
+import pandas as pd
+import streamlit as st
+
+from apps.views.address import prepare_option, remember
+from apps.views.cards import show_item, show_negative
+from apps.views.choose import choose_dataset
+from apps.views.queries import choose_query
+from workbench.bundles import Bundle
+
+SHOWN = 12
+COLUMNS = 4
+SORTS = {
+    "margin": ("smallest margin first", "margin", True),
+    "rank": ("worst rank first", "rank", False),
+    "order": ("order of the data", None, True),
+}
+
+
+def show(bundle: Bundle) -> None:
+    """The whole view."""
+    rows = chosen_rows(bundle)
+    if rows.empty:
+        st.success("No failure here: every first answer is right. Switch off 'Only failures' to see the queries.")
+        return
+    number = choose_query(bundle, rows.index.tolist())
+    ranking = bundle.rankings.iloc[number]
+    show_question(bundle, ranking)
+    negatives = bundle.negatives[bundle.negatives["ranking"] == number].sort_values("place")
+    show_negatives(bundle, ranking, negatives)
+
+
+def chosen_rows(bundle: Bundle) -> pd.DataFrame:
+    """The rankings that pass the filters, in the chosen order."""
+    left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
+    with left:
+        dataset = choose_dataset(bundle.datasets)
+    with middle:
+        prepare_option("sort", list(SORTS), "margin")
+        sort = st.selectbox("Order", list(SORTS), key="sort", format_func=lambda name: SORTS[name][0])
+        remember("sort", sort)
+    with right:
+        failures = only_failures()
+    rows = bundle.rankings
+    if dataset is not None:
+        rows = rows[rows["dataset"] == dataset]
+    if failures:
+        rows = rows[rows["hit"] < 1]
+    _, column, ascending = SORTS[sort]
+    return rows if column is None else rows.sort_values(column, ascending=ascending, kind="stable")
+
+
+def only_failures() -> bool:
+    """Whether to leave out queries whose first answer is right."""
+    prepare_option("failures", [True, False], True)
+    chosen = st.toggle("Only failures", key="failures")
+    remember("failures", chosen)
+    return chosen
+
+
+def show_question(bundle: Bundle, ranking: pd.Series) -> None:
+    """The query and its right answer side by side, with the numbers that matter."""
+    left, middle, right = st.columns([3, 3, 2])
+    with left, st.container(border=True, height="stretch"):
+        st.markdown("**Query**")
+        show_item(bundle, int(ranking["query"]))
+    with middle, st.container(border=True, height="stretch"):
+        st.markdown(f":green-badge[right answer] similarity **{ranking['similarity']:.3f}**")
+        show_item(bundle, int(ranking["positive"]))
+    with right, st.container(border=True, height="stretch"):
+        st.metric("Rank of the right answer", f"{ranking['rank']:g} of {len(ranking['candidates'])}")
+        st.metric(
+            "Margin",
+            "none" if pd.isna(ranking["margin"]) else f"{ranking['margin']:+.3f}",
+            help="Similarity of the right answer minus that of the hardest negative; below 0 it fails.",
+        )
+
+
+def show_negatives(bundle: Bundle, ranking: pd.Series, negatives: pd.DataFrame) -> None:
+    """The most similar wrong candidates as cards."""
+    if negatives.empty:
+        st.info("This query has no wrong candidates.")
+        return
+    shown = negatives.iloc[:SHOWN]
+    st.markdown(
+        f"##### Its {len(shown)} hardest negatives",
+        help="Weight and share of the gradient are those of the objective that the model was trained by, over the "
+        "query's whole pool; direction query to candidates.",
+    )
+    for start in range(0, len(shown), COLUMNS):
+        cells = zip(st.columns(COLUMNS), shown.iloc[start : start + COLUMNS].iterrows(), strict=False)
+        for column, (_, negative) in cells:
+            with column:
+                show_negative(bundle, ranking, negative)

@@ -1,0 +1,106 @@
+"""Overview: how good is the model, and what is wrong with it?"""
+
+import pandas as pd
+import streamlit as st
+
+from apps.views import cached
+from apps.views.address import go_to
+from apps.views.captions import escaped
+from apps.views.choose import VIEWS
+from core.evaluation.metrics import Score
+from workbench.bundles import Bundle
+from workbench.figures.scores import scores_figure
+from workbench.figures.training import training_figure
+from workbench.measures.retrieval import Hint, score_of
+from workbench.runs import Run
+
+METRICS = {
+    "P@1": "Share of queries whose first answer is right.",
+    "R@5": "Share of queries with a right answer among the first five.",
+    "R@10": "Share of queries with a right answer among the first ten.",
+    "MRR": "Mean of 1 / rank of the right answer.",
+    "V-measure": "How well clusters of the query vectors match the classes: 0 to 1.",
+}
+CARDS = (
+    ("distribution", "in distribution", "P@1", "Trained data sets"),
+    ("distribution", "out of distribution", "P@1", "New data sets"),
+    ("overall", "all", "P@1", "All data sets"),
+    ("overall", "all", "R@5", "All, right among first 5"),
+)
+
+
+def show(run: Run, bundle: Bundle) -> None:
+    """The whole view."""
+    show_cards(bundle)
+    left, right = st.columns([5, 3], gap="medium")
+    with left:
+        members = bundle.scores[(bundle.scores["scope"] == "dataset") & (bundle.scores["metric"] == "P@1")]
+        trained = bundle.rankings.drop_duplicates("dataset").set_index("dataset")["in_distribution"]
+        figure = scores_figure(as_scores(members), [bool(trained[name]) for name in members["name"]])
+        st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
+    with right:
+        show_hints(cached.hints(bundle.digest, bundle))
+        show_facts(run, bundle)
+    st.plotly_chart(training_figure(run.metrics), key="training", config={"displayModeBar": False})
+    with st.expander("Every score"):
+        show_table(bundle.scores)
+
+
+def show_cards(bundle: Bundle) -> None:
+    """The headline scores, each with its interval, chance, queries and pool."""
+    found = [(label, metric, score_of(bundle, scope, name, metric)) for scope, name, metric, label in CARDS]
+    present = [(label, metric, score) for label, metric, score in found if score is not None]
+    for column, (label, metric, score) in zip(st.columns(max(1, len(present))), present, strict=False):
+        with column, st.container(border=True):
+            st.metric(f"{label}: {metric}", f"{100 * score['value']:.1f} %", help=METRICS[metric])
+            st.caption(
+                f"95 % interval {100 * score['low']:.1f} to {100 * score['high']:.1f} %  \n"
+                f"chance {100 * score['chance']:.1f} %; {score['n']} queries, {score['pool']:.0f} candidates"
+            )
+
+
+def as_scores(table: pd.DataFrame) -> list[Score]:
+    """Rows of the scores as records."""
+    return [Score(**{str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
+
+
+def show_hints(hints: list[Hint]) -> None:
+    """What is wrong, each with a button that leads to it."""
+    st.markdown("##### What is wrong")
+    if not hints:
+        st.success("Nothing stands out.")
+    for number, hint in enumerate(hints):
+        with st.container(border=True):
+            st.markdown(escaped(hint.text))
+            st.button(
+                f"Look: {VIEWS[hint.view][0]}",
+                key=f"hint-{number}",
+                on_click=go_to,
+                args=(hint.view, hint.state),
+                type="tertiary",
+                icon=":material/arrow_forward:",
+            )
+
+
+def show_facts(run: Run, bundle: Bundle) -> None:
+    """What was trained, how, and how far."""
+    settings = bundle.objective_settings
+    objective = f"LLaVE, alpha {settings.alpha:g}" if settings.name == "llave" else "InfoNCE"
+    planned = f" of {run.planned}" if run.planned is not None else ""
+    st.markdown("##### What it is")
+    st.markdown(
+        f"Objective **{objective}**, tau {settings.temperature:g}  \n"
+        f"Step **{bundle.step}**{planned}, run {run.state}  \n"
+        f"Vectors of **{bundle.vectors.shape[1]}** numbers, {len(bundle.items):,} items  \n"
+        f"{len(bundle.rankings):,} queries in {len(bundle.datasets)} data sets"
+    )
+
+
+def show_table(scores: pd.DataFrame) -> None:
+    """All scores, in percent."""
+    table = scores.copy()
+    for name in ("value", "low", "high", "chance"):
+        table[name] = 100 * table[name]
+    percent = st.column_config.NumberColumn(format="%.1f %%")
+    columns = {name: percent for name in ("value", "low", "high", "chance")}
+    st.dataframe(table, hide_index=True, column_config=columns | {"pool": st.column_config.NumberColumn(format="%.0f")})

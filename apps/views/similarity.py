@@ -1,0 +1,138 @@
+"""Similarity: do the similarities of right and wrong answers overlap?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from apps.views import cached
+from apps.views.address import prepare_option, remember
+from apps.views.captions import escaped
+from apps.views.choose import bundle_label, choose_dataset
+from workbench.bundles import Bundle, BundleError
+from workbench.figures.similarity_overlap import Histograms, similarity_overlap_figure
+from workbench.measures.overlap import Overlap
+from workbench.runs import Run
+
+KINDS = ("positive", "hard", "easy")
+NONE = "nothing"
+DEFINITIONS = {
+    "AUROC": "Probability that a right answer is more similar than a negative; ties count half. 50 % is chance.",
+    "overlap": "Area that the two histograms share: 0 % apart, 100 % alike.",
+    "d'": "Distance of the two means in standard deviations.",
+}
+Measures = dict[str, tuple[Overlap, tuple[float, float]]]
+
+
+def show(run: Run, bundle: Bundle, runs: Sequence[Run]) -> None:
+    """The whole view."""
+    left, right = st.columns(2)
+    with left:
+        dataset = choose_dataset(bundle.datasets)
+    with right:
+        other = choose_other(run, bundle, runs)
+    measures = cached.overlaps(bundle.digest, dataset, bundle)
+    models = [histograms(bundle, f"{run.name}, {objective_name(bundle)}", dataset, measures)]
+    if other is not None and (dataset is None or dataset in other[1].datasets):
+        beside = cached.overlaps(other[1].digest, dataset, other[1])
+        models.append(histograms(other[1], f"{other[0]}, {objective_name(other[1])}", dataset, beside))
+    elif other is not None:
+        st.info(f"{escaped(other[0])} was not evaluated on {escaped(str(dataset))}.")
+    show_measures(measures)
+    figure = similarity_overlap_figure(models, finding(measures, dataset))
+    st.plotly_chart(figure, key="overlap", config={"displayModeBar": False})
+    st.caption(
+        "Each kind is scaled to its own total. Hard and easy: the 5 most and the 5 least similar wrong candidates of "
+        "each query. Similarities are cosines of the bundle's vectors."
+    )
+    with st.expander("By data set"):
+        st.dataframe(by_dataset(bundle), hide_index=True, column_config=columns())
+
+
+def choose_other(run: Run, bundle: Bundle, runs: Sequence[Run]) -> tuple[str, Bundle] | None:
+    """Another bundle to show beside this one, with its run's name."""
+    others = {
+        f"{each.name}/{folder.name}": folder for each in runs for folder in each.bundles if folder != bundle.folder
+    }
+    options = [NONE, *others]
+    prepare_option("compare", options, NONE)
+    chosen = st.selectbox("Beside it", options, key="compare", format_func=other_label)
+    remember("compare", chosen)
+    if chosen == NONE:
+        return None
+    try:
+        return chosen.partition("/")[0], cached.open_bundle(Path(others[chosen]))
+    except BundleError as error:
+        st.warning(f"The other bundle cannot be shown: {escaped(str(error))}")
+        return None
+
+
+def other_label(option: str) -> str:
+    """A bundle in words: its run, step and suite."""
+    name, _, bundle = option.partition("/")
+    return f"{name}: {bundle_label(bundle)}" if bundle else option
+
+
+def objective_name(bundle: Bundle) -> str:
+    """The objective that trained a bundle's model."""
+    settings = bundle.objective_settings
+    return f"LLaVE alpha {settings.alpha:g}" if settings.name == "llave" else "InfoNCE"
+
+
+def histograms(bundle: Bundle, name: str, dataset: str | None, measures: Measures) -> Histograms:
+    """The bundle's exact counts for a data set, or summed over all."""
+    table = bundle.histograms if dataset is None else bundle.histograms[bundle.histograms["dataset"] == dataset]
+    counts = table.groupby(["kind", "left"])["count"].sum()
+    lefts = np.sort(table["left"].unique())
+    edges = np.append(lefts, table["right"].max())
+    hard = measures["hard"][0]
+    note = f"AUROC against hard {hard.auroc:.1%}, overlap {hard.overlap:.1%}, d' {hard.d_prime:.2f}"
+    return Histograms(name, note, edges, {kind: counts[kind].reindex(lefts).to_numpy() for kind in KINDS})
+
+
+def show_measures(measures: Measures) -> None:
+    """Right answers against hard, easy and all negatives."""
+    for column, (kind, (found, (low, high))) in zip(st.columns(3), measures.items(), strict=True):
+        with column, st.container(border=True):
+            st.metric(f"AUROC against {kind} negatives", percent(found.auroc), help=DEFINITIONS["AUROC"])
+            st.caption(
+                f"95 % interval {percent(low)} to {percent(high)}, chance 50 %  \n"
+                f"overlap {percent(found.overlap)}, d' {found.d_prime:.2f}  \n"
+                f"{found.positives:,} right answers, {found.negatives:,} negatives"
+            )
+
+
+def finding(measures: Measures, dataset: str | None) -> str:
+    """The answer to the view's question."""
+    found = measures["hard"][0]
+    where = "all data sets" if dataset is None else dataset
+    if np.isnan(found.auroc):
+        return f"There are no negatives in {where}"
+    return f"In {where}, {percent(found.overlap)} of right answers and hard negatives overlap"
+
+
+def by_dataset(bundle: Bundle) -> pd.DataFrame:
+    """AUROC and overlap of every data set."""
+    rows = []
+    for dataset in bundle.datasets:
+        measures = cached.overlaps(bundle.digest, dataset, bundle)
+        (hard, (low, high)), (every, _) = measures["hard"], measures["all"]
+        shares = (hard.auroc, low, high, hard.overlap, every.auroc)
+        rows.append([dataset, *(100 * share for share in shares), hard.d_prime, hard.positives])
+    return pd.DataFrame(rows, columns=["data set", *PERCENT, "d' (hard)", "queries"])
+
+
+PERCENT = ("AUROC (hard)", "from", "to", "overlap (hard)", "AUROC (all)")
+
+
+def columns() -> dict[str, object]:
+    """How the table's numbers are written."""
+    percentages = {name: st.column_config.NumberColumn(format="%.1f %%") for name in PERCENT}
+    return percentages | {"d' (hard)": st.column_config.NumberColumn(format="%.2f")}
+
+
+def percent(share: float) -> str:
+    """A share as a percentage, or a word where it does not exist."""
+    return "unknown" if np.isnan(share) else f"{100 * share:.1f} %"

@@ -1,0 +1,70 @@
+"""Settings from the command line: unknown and out-of-range ones are refused by name, files round-trip."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.command_line import parse, to_yaml
+from core.config import DataSettings, ObjectiveSettings, TrainSettings
+from core.objectives.hardness import HardnessWeighted
+from core.objectives.infonce import InfoNCE
+
+
+def test_no_argument_gives_the_defaults() -> None:
+    assert parse(TrainSettings, "", []) == TrainSettings()
+
+
+def test_nested_settings_are_read() -> None:
+    settings = parse(TrainSettings, "", ["--objective.alpha", "5", "--data.datasets", "[shape, colour]", "--output", "x"])
+    assert settings.objective.alpha == 5
+    assert settings.data.datasets == ["shape", "colour"]
+    assert settings.output == Path("x")
+
+
+def test_a_written_config_reads_back_the_same(tmp_path: Path) -> None:
+    settings = TrainSettings(
+        steps=7, data=DataSettings(source="folder", path=tmp_path), objective=ObjectiveSettings(name="infonce")
+    )
+    (tmp_path / "config.yaml").write_text(to_yaml(settings))
+    assert parse(TrainSettings, "", ["--config", str(tmp_path / "config.yaml")]) == settings
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--objektive.alpha", "9"], "--objektive.alpha"),
+        (["--objective.alpha", "900"], r"objective.alpha = 900.0 is outside \[0, 100\]"),
+        (["--objective.temperature", "0"], r"objective.temperature = 0.0 is outside \(0, 10\]"),
+        (["--optimizer.learning_rate", "2"], r"optimizer.learning_rate = 2.0 is outside"),
+        (["--steps", "0"], r"steps = 0 is outside"),
+        (["--batch", "many"], r'"batch"'),
+        (["--batch", "100"], r"data.block = 32 must divide batch = 100"),
+        (["--data.source", "mmeb"], "data.path is missing"),
+        (["--data.path", "pictures"], "data.path = pictures is not used"),
+        (["--model.width", "100"], "model.width = 100 must be a multiple of 32"),
+    ],
+)
+def test_what_is_wrong_is_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        parse(TrainSettings, "", arguments)
+    assert stopped.value.code == 2
+    captured = capsys.readouterr().err
+    assert re.search(message, captured), captured
+
+
+def test_help_explains_every_setting_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(TrainSettings, "Train.", ["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "strength of the weighting, 0 to 100" in text
+    assert "default: 9.0" in text
+    assert "Peak learning rate" in text
+
+
+def test_alpha_rises_over_its_warmup_and_then_stays() -> None:
+    settings = ObjectiveSettings(alpha=9.0, alpha_warmup=0.5)
+    found = [settings.at(step, 100) for step in (0, 25, 50, 99)]
+    assert [each.alpha for each in found if isinstance(each, HardnessWeighted)] == [0, 4.5, 9, 9]
+    assert ObjectiveSettings(name="infonce").at(0, 10) == InfoNCE(0.02)
+    assert ObjectiveSettings(alpha_warmup=0.0).at(0, 10) == HardnessWeighted(9.0, 0.02)

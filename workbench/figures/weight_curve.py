@@ -1,0 +1,74 @@
+"""The weight of a negative against its similarity, with a query's negatives as points."""
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from workbench.figures.theme import BLUE, GREY, ORANGE, PURPLE, styled
+
+Values = Float[np.ndarray, " n"]
+
+
+def weight_curve_figure(
+    similarity: Values,
+    weight: Values,
+    positive: float,
+    curve: Values,
+    curve_weight: Values,
+    trained_curve_weight: Values,
+) -> go.Figure:
+    """Weights of negatives (points) on the objective's curve, the trained objective's curve, and the positive's place.
+
+    similarity: cosine of each negative. positive: cosine of the right answer. curve: similarities at which the two
+    curves are given. The weight axis is logarithmic, without unit: 1 is InfoNCE's weight.
+    """
+    figure = go.Figure()
+    figure.add_trace(
+        go.Scatter(x=curve, y=curve_weight, mode="lines", line={"color": ORANGE, "width": 3}, name="what-if")
+    )
+    figure.add_trace(
+        go.Scatter(
+            x=curve,
+            y=trained_curve_weight,
+            mode="lines",
+            line={"color": GREY, "width": 2, "dash": "dash"},
+            name="as trained",
+        )
+    )
+    figure.add_trace(
+        go.Scatter(
+            x=similarity,
+            y=weight,
+            mode="markers",
+            marker={"color": PURPLE, "size": 8, "opacity": 0.7, "line": {"width": 1, "color": "white"}},
+            name="this query's negatives",
+            hovertemplate="similarity %{x:.3f}<br>weight %{y:,.1f}<extra></extra>",
+        )
+    )
+    figure.add_vline(x=positive, line={"color": BLUE, "width": 2, "dash": "dot"})
+    figure.add_annotation(
+        x=positive,
+        y=0.0,
+        yref="paper",
+        text="right answer",
+        showarrow=False,
+        xanchor="right" if positive > float(np.mean(curve)) else "left",
+        yanchor="bottom",
+        font={"color": BLUE, "size": 13},
+    )
+    styled(figure, finding(similarity, weight))
+    figure.update_xaxes(title="cosine similarity to the query")
+    figure.update_yaxes(title="weight in the loss (1 = InfoNCE)", type="log", exponentformat="power", dtick=1)
+    if float(np.ptp(np.log10(np.concatenate([curve_weight, trained_curve_weight])))) < 1:
+        figure.update_yaxes(dtick=None, tickformat="~g", nticks=5)
+    return figure
+
+
+def finding(similarity: Values, weight: Values) -> str:
+    """How much more the most similar negative weighs than the median one."""
+    if not len(weight):
+        return "This query has no negatives"
+    ratio = float(weight[similarity.argmax()] / np.median(weight))
+    if ratio < 1.05:
+        return "Every negative weighs the same"
+    return f"The most similar negative weighs {ratio:,.1f} times as much as the median one"

@@ -1,0 +1,175 @@
+"""What is wrong with a model: plain hints from a bundle, each with the view and the state that show more."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from workbench.bundles import Bundle
+from workbench.measures.hardness import Pools, mean_of, rank_correlations, true_false_negatives
+
+ALIKE = 0.9
+HUB_QUERIES = 5
+HUB_RATIO = 3.0
+SAMPLE = 2000
+
+
+@dataclass(frozen=True)
+class Hint:
+    """One finding. view: where to look; state: what to choose there (the names of the explorer's URL)."""
+
+    text: str
+    view: str
+    state: Mapping[str, str] = field(default_factory=dict)
+
+
+def hints(bundle: Bundle, pools: Pools) -> list[Hint]:
+    """What stands out, the gravest first; empty when nothing does. `pools` are those of all queries, or a sample."""
+    checks: tuple[Callable[[Bundle, Pools], list[Hint]], ...] = (
+        zero_vectors,
+        collapsed,
+        at_chance,
+        near_misses,
+        hubs,
+        false_negatives,
+        transfer_gap,
+        truth_not_followed,
+    )
+    return [hint for check in checks for hint in check(bundle, pools)]
+
+
+def score_of(bundle: Bundle, scope: str, name: str, metric: str = "P@1") -> pd.Series | None:
+    """One row of the scores, or None."""
+    scores = bundle.scores
+    found = scores[(scores["scope"] == scope) & (scores["name"] == name) & (scores["metric"] == metric)]
+    return found.iloc[0] if len(found) else None
+
+
+def zero_vectors(bundle: Bundle, pools: Pools) -> list[Hint]:
+    """Items whose vector is zero."""
+    if not bundle.zero_vectors:
+        return []
+    return [
+        Hint(
+            f"{bundle.zero_vectors} items have a zero vector: they are like nothing, not even themselves.", "similarity"
+        )
+    ]
+
+
+def collapsed(bundle: Bundle, pools: Pools) -> list[Hint]:
+    """All vectors nearly alike."""
+    value = mean_similarity(bundle.vectors)
+    if value < ALIKE:
+        return []
+    text = f"The vectors have collapsed: two items drawn at random have a mean cosine of {value:.3f}."
+    return [Hint(text, "similarity")]
+
+
+def mean_similarity(vectors: np.ndarray) -> float:
+    """The mean cosine of two different vectors; 0 for a single one."""
+    n = len(vectors)
+    total = float(np.square(vectors.sum(axis=0, dtype=np.float64)).sum() - np.square(vectors, dtype=np.float64).sum())
+    return total / (n * (n - 1)) if n > 1 else 0.0
+
+
+def at_chance(bundle: Bundle, pools: Pools) -> list[Hint]:
+    """Data sets whose interval reaches chance."""
+    scores = bundle.scores[(bundle.scores["scope"] == "dataset") & (bundle.scores["metric"] == "P@1")]
+    weak = scores[scores["low"] <= scores["chance"]].sort_values("value", kind="stable")
+    if weak.empty:
+        return []
+    names = [str(name) for name in weak["name"]]
+    listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    verb = "is not told" if len(names) == 1 else "are not told"
+    text = f"{listed}: {verb} from chance (the interval of P@1 reaches it)."
+    return [Hint(text, "hard_negatives", {"dataset": names[0], "failures": "True"})]
+
+
+def near_misses(bundle: Bundle, pools: Pools) -> list[Hint]:
+    """The data set with the most failures by a negative that differs in a single attribute."""
+    first = bundle.negatives[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
+    first = first[first["true_hardness"].notna()]
+    if len(first) < HUB_QUERIES:
+        return []
+    share = float((first["true_hardness"] == 1).mean())
+    datasets = bundle.rankings["dataset"].to_numpy()[first["ranking"][first["true_hardness"] == 1]]
+    if share < 1 / 2:
+        return []
+    name = str(pd.Series(datasets).value_counts().index[0])
+    text = f"{share:.0%} of the failures are near misses: the winner differs in one attribute only. Most in {name}."
+    return [Hint(text, "hard_negatives", {"dataset": name, "failures": "True"})]
+
+
+def hubs(bundle: Bundle, pools: Pools) -> list[Hint]:
+    """The wrong candidate that wins the most queries, if it wins far more than its turn."""
+    found = hub_table(bundle)
+    found = found[(found["wins"] >= HUB_QUERIES) & (found["wins"] >= HUB_RATIO * found["expected"])]
+    if found.empty:
+        return []
+    hub = found.iloc[0]
+    words = str(bundle.items["text"].iat[int(hub["item"])])[:40]
+    text = (
+        f'A hub in {hub["dataset"]}: "{words}" wrongly comes first for {hub["wins"]:.0f} of the {hub["pools"]:.0f} '
+        f"queries that offer it."
+    )
+    return [Hint(text, "hard_negatives", {"dataset": str(hub["dataset"]), "failures": "True"})]
+
+
+def hub_table(bundle: Bundle) -> pd.DataFrame:
+    """Per data set and item: wins (queries where it wrongly comes first), pools that offer it as a wrong candidate,
+    and the wins expected if the pool's candidates took turns; most wins above that first.
+    """
+    first = bundle.negatives[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
+    datasets = bundle.rankings["dataset"].to_numpy()
+    wins = pd.DataFrame({"dataset": datasets[first["ranking"]], "item": first["negative"]}).value_counts()
+    rows = bundle.rankings
+    offered = pd.DataFrame(
+        {
+            "dataset": np.repeat(datasets, rows["candidates"].map(len)),
+            "item": np.concatenate(list(rows["candidates"])),
+            "expected": np.repeat(1 / rows["candidates"].map(len).to_numpy(), rows["candidates"].map(len)),
+        }
+    )
+    own = {(row, item) for row, right in enumerate(rows["right"]) for item in right}
+    owner = np.repeat(np.arange(len(rows)), rows["candidates"].map(len))
+    wrong = [(row, item) not in own for row, item in zip(owner, offered["item"], strict=True)]
+    turns = offered[wrong].groupby(["dataset", "item"])["expected"].agg(["size", "sum"])
+    table = wins.rename("wins").to_frame().join(turns).reset_index()
+    table.columns = ["dataset", "item", "wins", "pools", "expected"]
+    return table.sort_values("wins", ascending=False, kind="stable", ignore_index=True)
+
+
+def false_negatives(bundle: Bundle, pools: Pools) -> list[Hint]:
+    """Candidates that count as wrong and are truly right."""
+    counts = true_false_negatives(pools)
+    if not counts.sum():
+        return []
+    name = str(bundle.rankings["dataset"].iat[int(pools.rankings[counts.argmax()])])
+    text = f"{counts.sum()} candidates in {(counts > 0).sum()} pools count as wrong but are truly right."
+    return [Hint(text, "hard_negatives", {"dataset": name, "failures": "False"})]
+
+
+def transfer_gap(bundle: Bundle, pools: Pools) -> list[Hint]:
+    """A score out of distribution that is below half of the one in distribution."""
+    inside = score_of(bundle, "distribution", "in distribution")
+    outside = score_of(bundle, "distribution", "out of distribution")
+    if inside is None or outside is None or outside["high"] >= inside["low"] / 2:
+        return []
+    text = (
+        f"What was learnt carries over little: P@1 is {inside['value']:.0%} on trained data sets, "
+        f"{outside['value']:.0%} on new ones."
+    )
+    return [Hint(text, "similarity")]
+
+
+def truth_not_followed(bundle: Bundle, pools: Pools) -> list[Hint]:
+    """Similarities that do not rank negatives by how much they truly differ."""
+    found = mean_of(rank_correlations(pools, pools.similarity))
+    if not found.n or found.low > 0:
+        return []
+    text = (
+        f"Similarity does not follow the true hardness (rank correlation {found.value:.2f}, {found.low:.2f} to "
+        f"{found.high:.2f}), so hardness weights fall on the wrong negatives."
+    )
+    return [Hint(text, "pair_weights")]
