@@ -15,10 +15,17 @@ from apps.views.choose import choose_bundle, choose_run, choose_view
 from workbench.bundles import BundleError
 from workbench.runs import Run, list_runs
 
+# Less empty space at the edges than Streamlit leaves; fixed text, into which no data ever enters.
+STYLE = """<style>
+.stMainBlockContainer {padding: 2.2rem 2.5rem 2rem 2.5rem}
+[data-testid="stSidebarHeader"] {height: 2rem; margin-bottom: 0}
+</style>"""
+
 
 def main() -> None:
     """One page: choose a run, an evaluation and a view; show it."""
     st.set_page_config(page_title="Embedding explorer", page_icon=":material/scatter_plot:", layout="wide")
+    st.html(STYLE)
     if not on_loopback(st.get_option("server.address")):
         st.error("This page shows files of this machine and has no password: start it with --server.address 127.0.0.1.")
         return

@@ -17,14 +17,15 @@ STYLE = """
   padding: .6rem .8rem; border-radius: 8px; background: var(--background-fill-secondary); font-size: 1.05rem}
 .search-asked b {font-weight: 600}
 .search-asked img {height: 84px; width: auto; max-width: 100%; border-radius: 4px; margin: 0; object-fit: contain}
-.search-cards {display: grid; grid-template-columns: repeat(auto-fill, minmax(158px, 1fr)); gap: .8rem}
+.search-cards {display: grid; grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); gap: .8rem}
 .search-card {border: 1px solid var(--border-color-primary); border-radius: 8px; overflow: hidden;
   display: flex; flex-direction: column; background: var(--background-fill-primary)}
 .search-card.right {border: 3px solid #15803d}
 .search-head-line {display: flex; justify-content: space-between; align-items: baseline; gap: .4rem;
   padding: .4rem .6rem .15rem; font-variant-numeric: tabular-nums; font-size: 1rem}
 .search-badge {font-size: .85rem; opacity: .8}
-.right .search-badge {opacity: 1; color: #fff; background: #15803d; border-radius: 4px; padding: 0 .4rem; font-weight: 600}
+.right .search-badge {opacity: 1; color: #fff; background: #15803d; border-radius: 4px; padding: 0 .4rem;
+  font-weight: 600}
 .search-bar {height: 4px; margin: 0 .6rem .4rem; background: var(--border-color-primary); border-radius: 2px}
 .search-bar span {display: block; height: 100%; border-radius: 2px; background: #2563eb}
 .search-tie {font-size: .8rem; padding: 0 .6rem; opacity: .75}

@@ -12,7 +12,7 @@ from workbench.search import MAX_TEXT
 PICTURE_TYPES = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"]
 MAX_UPLOAD = "20mb"
 THEME = Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"])
-STYLE = search_cards.STYLE + ".gradio-container {max-width: 1500px !important}"
+STYLE = search_cards.STYLE
 
 
 class QueryTab(NamedTuple):
@@ -71,7 +71,7 @@ def example_tab() -> ExampleTab:
 def build_page(catalogue: Catalogue) -> gr.Blocks:
     """The page for what a catalogue holds; it looks again each time that somebody opens it."""
     answers = Answers(catalogue)
-    with gr.Blocks(title="Live search", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+    with gr.Blocks(title="Live search", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as page:
         welcome = gr.HTML(search_cards.welcome(str(catalogue.root)), visible=False)
         with gr.Row(visible=False) as main:
             with gr.Column(scale=5, min_width=380):
@@ -87,7 +87,7 @@ def build_page(catalogue: Catalogue) -> gr.Blocks:
                 with gr.Tab("Table"):
                     rows = gr.Dataframe(headers=list(search_cards.COLUMNS), interactive=False, wrap=True)
         chosen = [head, query.scope, example.scope, kind, example.dataset, example.number, example.tab, found, rows]
-        page.load(answers.load, None, [welcome, main, source, *chosen], api_visibility="private")
+        page.load(answers.load, None, [welcome, main, source, *chosen], api_name="load")
         source.input(answers.choose, source, chosen, api_name="choose", concurrency_id="model")
         wire_query(answers, source, query, [kind, count], [found, rows])
         wire_example(answers, source, example, [kind, count], [found, rows])

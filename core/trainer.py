@@ -20,6 +20,7 @@ from core.config import TrainSettings
 from core.data.batches import Batches
 from core.data.collate import StepData, Steps, load
 from core.data.sources import training_data
+from core.encoder.backbone import to_float64
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import Inputs
 from core.encoder.tiny import tiny_embedder
@@ -253,7 +254,9 @@ def starting_embedder(settings: TrainSettings) -> Embedder:
         embedder = tiny_embedder(settings.seed, model.width, model.layers, model.vision_layers)
     else:
         embedder = Embedder.load(checkpoints.resolve(Path(model.start)).folder)
-    return embedder.double() if settings.precision == "float64" else embedder
+    if settings.precision == "float64":
+        to_float64(embedder.backbone)
+    return embedder
 
 
 def frozen_reward(settings: TrainSettings) -> Embedder | None:

@@ -59,7 +59,8 @@ class Bundle:
 
     digest: hash of the manifest, which holds the hash of each file: the same digest is the same content.
     items: item, modality, text, parts (list of {"type", "text" or "thumbnail"}), attributes (dict).
-    vectors: unit norm. thumbnails: WebP bytes by the id that parts name. zero_vectors: rows of zeros, which rank nothing.
+    vectors: unit norm. thumbnails: WebP bytes by the id that parts name.
+    zero_vectors: how many rows are zero, which rank nothing.
     """
 
     folder: Path

@@ -34,7 +34,7 @@ def read(folder: str, digest: str) -> Bundle:
 
 @st.cache_resource(max_entries=16, show_spinner="Computing similarities ...")
 def pools(digest: str, dataset: str | None, _bundle: Bundle) -> Pools:
-    """The pools of a data set, or of all (None); an even sample of 2000 queries where there are more."""
+    """The pools of a data set, or of all (None); an even sample of 5000 queries where there are more."""
     table = _bundle.rankings
     rows = table.index.to_numpy() if dataset is None else table.index[table["dataset"] == dataset].to_numpy()
     return hardness.pools_of(_bundle, rows[hardness.sample_rows(len(rows))])

@@ -12,10 +12,18 @@ WIDEST = 230
 
 
 def show_item(bundle: Bundle, row: int, height: int = HEIGHT) -> None:
-    """The parts of an item, in order. Words are shown as they are, never as Markdown."""
-    for part in bundle.items["parts"].iat[row]:
+    """The parts of an item in order, several pictures beside one another. Words are never read as Markdown."""
+    parts = bundle.items["parts"].iat[row]
+    interleaved = sum(part["type"] != "text" for part in parts) > 1
+    with st.container(horizontal=interleaved, vertical_alignment="center" if interleaved else "top"):
+        show_parts(bundle, parts, height)
+
+
+def show_parts(bundle: Bundle, parts: list[dict[str, str]], height: int) -> None:
+    """The parts of an item, one after the other."""
+    for part in parts:
         if part["type"] == "text":
-            st.text(part["text"])
+            st.text(part["text"], width="content" if len(parts) > 1 else "stretch")
             continue
         picture = bundle.picture(part["thumbnail"])
         if picture is None:

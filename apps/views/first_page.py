@@ -18,7 +18,7 @@ def show_welcome(root: Path) -> None:
     st.markdown(
         "This explorer looks into embedding models that turn text, images and video into vectors: which wrong answers "
         "fool a model, and what each pair weighs in its loss.  \n"
-        "It shows the runs and evaluations that training writes to a folder, and there are none in the folder below.  \n"
+        "It shows the runs and evaluations that training writes to a folder; there are none in the folder below.  \n"
         "The quickest way to one is the miniature: a small but real model, trained on generated pictures on this "
         "machine, in a few minutes."
     )

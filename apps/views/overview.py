@@ -21,11 +21,12 @@ METRICS = {
     "MRR": "Mean of 1 / rank of the right answer.",
     "V-measure": "How well clusters of the query vectors match the classes: 0 to 1.",
 }
+MOST_HINTS = 4
 CARDS = (
     ("distribution", "in distribution", "P@1", "Trained data sets"),
     ("distribution", "out of distribution", "P@1", "New data sets"),
     ("overall", "all", "P@1", "All data sets"),
-    ("overall", "all", "R@5", "All, right among first 5"),
+    ("overall", "all", "R@5", "All, first five"),
 )
 
 
@@ -52,10 +53,16 @@ def show_cards(bundle: Bundle) -> None:
     present = [(label, metric, score) for label, metric, score in found if score is not None]
     for column, (label, metric, score) in zip(st.columns(max(1, len(present))), present, strict=False):
         with column, st.container(border=True):
-            st.metric(f"{label}: {metric}", f"{100 * score['value']:.1f} %", help=METRICS[metric])
+            st.metric(
+                f"{label}: {metric}",
+                f"{100 * score['value']:.1f} %",
+                delta=f"95 %: {100 * score['low']:.1f} to {100 * score['high']:.1f} %",
+                delta_color="off",
+                delta_arrow="off",
+                help=f"{METRICS[metric]} The range below is its 95 % bootstrap interval.",
+            )
             st.caption(
-                f"95 % interval {100 * score['low']:.1f} to {100 * score['high']:.1f} %  \n"
-                f"chance {100 * score['chance']:.1f} %; {score['n']} queries, {score['pool']:.0f} candidates"
+                f"chance {100 * score['chance']:.1f} %  \n{score['n']:,} queries, {score['pool']:.0f} candidates each"
             )
 
 
@@ -69,8 +76,8 @@ def show_hints(hints: list[Hint]) -> None:
     st.markdown("##### What is wrong")
     if not hints:
         st.success("Nothing stands out.")
-    for number, hint in enumerate(hints):
-        with st.container(border=True):
+    for number, hint in enumerate(hints[:MOST_HINTS]):
+        with st.container(border=True, gap="xxsmall"):
             st.markdown(escaped(hint.text))
             st.button(
                 f"Look: {VIEWS[hint.view][0]}",

@@ -1,4 +1,4 @@
-"""Pair weights: what does each pair weigh, and what if the objective were another? Recomputed live, without training."""
+"""Pair weights: what does each pair weigh, and what if the objective were another? Recomputed live, no training."""
 
 from dataclasses import dataclass
 from typing import Literal

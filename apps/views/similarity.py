@@ -96,10 +96,16 @@ def show_measures(measures: Measures) -> None:
     """Right answers against hard, easy and all negatives."""
     for column, (kind, (found, (low, high))) in zip(st.columns(3), measures.items(), strict=True):
         with column, st.container(border=True):
-            st.metric(f"AUROC against {kind} negatives", percent(found.auroc), help=DEFINITIONS["AUROC"])
+            st.metric(
+                f"AUROC against {kind} negatives",
+                percent(found.auroc),
+                delta=f"95 %: {percent(low)} to {percent(high)}",
+                delta_color="off",
+                delta_arrow="off",
+                help=" ".join(f"{name}: {meaning}" for name, meaning in DEFINITIONS.items()),
+            )
             st.caption(
-                f"95 % interval {percent(low)} to {percent(high)}, chance 50 %  \n"
-                f"overlap {percent(found.overlap)}, d' {found.d_prime:.2f}  \n"
+                f"chance 50 %, overlap {percent(found.overlap)}, d' {found.d_prime:.2f}  \n"
                 f"{found.positives:,} right answers, {found.negatives:,} negatives"
             )
 

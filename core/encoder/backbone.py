@@ -2,11 +2,26 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import LlavaOnevisionModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
 
 from core.encoder.inputs import Inputs
+
+
+def to_float64(backbone: LlavaOnevisionModel) -> LlavaOnevisionModel:
+    """The same weights in float64 all the way, for checks of exactness.
+
+    transformers' RMSNorm computes in float32 whatever the weights' type; torch's own keeps the type.
+    """
+    for module in list(backbone.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, Qwen2RMSNorm):
+                exact = nn.RMSNorm(len(child.weight), eps=child.variance_epsilon)
+                exact.weight = child.weight
+                setattr(module, name, exact)
+    return backbone.double()
 
 
 def crop_features(

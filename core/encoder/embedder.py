@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -24,6 +25,8 @@ from core.encoder.pooling import last_token, unit
 
 DESCRIPTION = "embedder.json"
 FORMAT = {"format": 1, "pooling": "last_token", "normalize": True}
+# What transformers and its parts raise for a folder that is damaged or holds something else.
+LOAD_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, SafetensorError, StrictDataclassError)
 
 
 class Embedder(nn.Module):
@@ -106,7 +109,7 @@ class Embedder(nn.Module):
             backbone = load_backbone(folder, dtype)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-        except (OSError, RuntimeError, KeyError, ValueError, SafetensorError) as error:
+        except LOAD_ERRORS as error:
             raise ValueError(f"{folder}: the checkpoint cannot be loaded: {error}") from error
         return cls(backbone, tokenizer, image_processor)
 

@@ -21,7 +21,7 @@ def gradient_shares_figure(labels: Sequence[str], trained: Shares, what_if: Shar
     rest = len(labels) - len(names)
     hover = [escape(label) for label in labels[:HEAVIEST]]
     if rest > 0:
-        names.append(f"other {rest}")
+        names.append("rest")
         hover.append(f"the other {rest} negatives together")
     figure = go.Figure()
     for shares, name, colour, pattern in ((what_if, "what-if", ORANGE, ""), (trained, "as trained", GREY, "/")):
@@ -53,5 +53,4 @@ def finding(shares: Shares) -> str:
     if not len(shares):
         return "This query has no negatives"
     needed = int(np.searchsorted(np.cumsum(np.sort(shares)[::-1]), 0.5)) + 1
-    kind = "negative does" if needed == 1 else "negatives do"
-    return f"{needed} of {len(shares)} {kind} half of the pulling"
+    return f"{needed} of {len(shares)} negatives {'does' if needed == 1 else 'do'} half of the pulling"

@@ -64,4 +64,5 @@ def finding(shares: Shares) -> str:
         return "True hardness is not known here"
     mean, alike = shares[hardest]
     plural = "" if hardest == 1 else "s"
-    return f"Negatives that differ in {hardest} attribute{plural} get {mean.value:.0%} of the gradient; they are {alike:.0%}"
+    named = f"Negatives that differ in {hardest} attribute{plural}"
+    return f"{named} get {mean.value:.0%} of the gradient; they are {alike:.0%} of all"

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from core.evaluation.metrics import Score
 from workbench.figures.theme import BLUE, GREY, ORANGE, escape, styled
 
-GROUPS = (("in distribution", BLUE, "circle"), ("out of distribution", ORANGE, "diamond"))
+GROUPS = (("trained data sets", BLUE, "circle"), ("new data sets", ORANGE, "diamond"))
 
 
 def scores_figure(scores: Sequence[Score], in_distribution: Sequence[bool]) -> go.Figure:
@@ -24,8 +24,8 @@ def scores_figure(scores: Sequence[Score], in_distribution: Sequence[bool]) -> g
             figure.add_trace(dots(members, group, colour, symbol))
             order += [score.name for score in members]
     figure.add_trace(chance_ticks(scores))
-    styled(figure, finding(scores), height=130 + 25 * len(order))
-    figure.update_xaxes(title=f"{scores[0].metric}, %" if scores else "%", range=[-2, 102])
+    styled(figure, finding(scores), height=120 + 25 * len(order))
+    figure.update_xaxes(title=f"{scores[0].metric}, %, with its 95 % interval" if scores else "%", range=[-2, 102])
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=order[::-1], tickfont={"size": 13})
     return figure
 
@@ -44,7 +44,7 @@ def dots(members: Sequence[Score], group: str, colour: str, symbol: str) -> go.S
         },
         mode="markers",
         marker={"color": colour, "symbol": symbol, "size": 10},
-        name=f"{group}, 95 % interval",
+        name=group,
         hovertext=[hover(score) for score in members],
         hoverinfo="text",
     )

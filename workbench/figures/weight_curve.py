@@ -64,11 +64,16 @@ def weight_curve_figure(
     return figure
 
 
+def compact(number: float) -> str:
+    """Two significant digits below 100, whole numbers above."""
+    return f"{number:.2g}" if number < 100 else f"{number:,.0f}"
+
+
 def finding(similarity: Values, weight: Values) -> str:
     """How much more the most similar negative weighs than the median one."""
     if not len(weight):
         return "This query has no negatives"
     ratio = float(weight[similarity.argmax()] / np.median(weight))
     if ratio < 1.05:
-        return "Every negative weighs the same"
-    return f"The most similar negative weighs {ratio:,.1f} times as much as the median one"
+        return "Every negative weighs about the same"
+    return f"The hardest negative weighs {compact(ratio)} times the median"

@@ -84,7 +84,7 @@ def pools_of(bundle: Bundle, rankings: Sequence[int] | np.ndarray) -> Pools:
     return Pools(table.index.to_numpy(), candidates, positive, wrong, similarity, np.where(wrong, hardness, np.nan))
 
 
-def sample_rows(count: int, most: int = 2000) -> Int[np.ndarray, " m"]:
+def sample_rows(count: int, most: int = 5000) -> Int[np.ndarray, " m"]:
     """Evenly spaced row numbers of a table of `count`, at most so many: all where they fit."""
     return np.unique(np.linspace(0, max(0, count - 1), min(count, most)).astype(int))
 
@@ -167,8 +167,9 @@ def spearman(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) ->
 
 
 def shares_by_hardness(pools: Pools, share: Float[np.ndarray, "m n"]) -> dict[int, tuple[Mean, float]]:
-    """By true hardness (1, 2, ...): the mean share of the gradient that its negatives get, and their mean share of
-    the pool's negatives, which is what they would get if all pulled alike. Queries without known truth are left out.
+    """By true hardness (1, 2, ...): the mean share of the gradient that its negatives get, and their share of the pool.
+
+    The second is what they would get if all pulled alike. Queries without known truth are left out.
     """
     known = ~np.isnan(pools.hardness).all(axis=1)
     hardness, shares = pools.hardness[known], share[known]

@@ -131,8 +131,9 @@ def shares_below(values: Samples, others: Samples) -> Samples:
 def by_kind(
     similarity: Float[np.ndarray, "m n"], positive: Bool[np.ndarray, "m n"], wrong: Bool[np.ndarray, "m n"]
 ) -> dict[str, list[Samples]]:
-    """A pool's similarities, one array a query, by kind: positive, hard and easy (the 5 most and least similar
-    negatives, as in the bundle's histograms), all (every negative).
+    """The similarities of pools by kind, one array a query: positive, hard, easy, all.
+
+    hard and easy are the 5 most and least similar negatives, as in the bundle's histograms; all is every negative.
     """
     negatives = [np.sort(row[known]) for row, known in zip(similarity, wrong, strict=True)]
     return {

@@ -12,7 +12,6 @@ from workbench.measures.hardness import Pools, mean_of, rank_correlations, true_
 ALIKE = 0.9
 HUB_QUERIES = 5
 HUB_RATIO = 3.0
-SAMPLE = 2000
 
 
 @dataclass(frozen=True)
@@ -81,15 +80,14 @@ def at_chance(bundle: Bundle, pools: Pools) -> list[Hint]:
         return []
     names = [str(name) for name in weak["name"]]
     listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    verb = "is not told" if len(names) == 1 else "are not told"
-    text = f"{listed}: {verb} from chance (the interval of P@1 reaches it)."
+    text = f"Not told from chance (the interval of P@1 reaches it): {listed}."
     return [Hint(text, "hard_negatives", {"dataset": names[0], "failures": "True"})]
 
 
 def near_misses(bundle: Bundle, pools: Pools) -> list[Hint]:
     """The data set with the most failures by a negative that differs in a single attribute."""
     first = bundle.negatives[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
-    first = first[first["true_hardness"].notna()]
+    first = first[first["true_hardness"].notna() & (bundle.rankings["asks"].map(len) > 1).to_numpy()[first["ranking"]]]
     if len(first) < HUB_QUERIES:
         return []
     share = float((first["true_hardness"] == 1).mean())
@@ -117,8 +115,9 @@ def hubs(bundle: Bundle, pools: Pools) -> list[Hint]:
 
 
 def hub_table(bundle: Bundle) -> pd.DataFrame:
-    """Per data set and item: wins (queries where it wrongly comes first), pools that offer it as a wrong candidate,
-    and the wins expected if the pool's candidates took turns; most wins above that first.
+    """Per data set and item that wrongly comes first somewhere: its wins, most first.
+
+    pools: how many offer it as a wrong candidate. expected: the wins if the candidates of each pool took turns.
     """
     first = bundle.negatives[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
     datasets = bundle.rankings["dataset"].to_numpy()

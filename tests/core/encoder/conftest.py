@@ -1,0 +1,66 @@
+"""Items of every kind, and an embedder that cuts pictures into crops."""
+
+import random
+
+import pytest
+from transformers import LlavaOnevisionImageProcessorPil
+
+from core.data.images import BytesImage
+from core.data.miniature.scenes import DrawnScene, random_single
+from core.data.records import Image, Item, Text, Video
+from core.encoder.embedder import Embedder
+from core.encoder.tiny import IMAGE_SIDE, tiny_embedder
+
+PINPOINTS = [[IMAGE_SIDE * rows, IMAGE_SIDE * columns] for rows, columns in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1))]
+
+
+def scene(seed: int) -> DrawnScene:
+    return DrawnScene(random_single(random.Random(seed)))
+
+
+def all_kinds() -> list[Item]:
+    """Text, pictures, both, interleaved, a card, clips of several lengths."""
+    return [
+        Item((Text("red"),)),
+        Item((Text("a much longer sentence about a large red circle at the top left on navy"),)),
+        Item((Text(""),)),
+        Item((Image(scene(0)),)),
+        Item((Image(scene(1)), Text("name the shape in the image."))),
+        Item((Text("find"), Image(scene(2)), Text("it met"), Image(scene(3)), Text("and took its colour"))),
+        Item((Image(scene(4)), Text("it is kept in the cellar"))),
+        Item((Video(tuple(scene(seed) for seed in range(6))),)),
+        Item((Text("which way?"), Video((scene(7), scene(8))))),
+    ]
+
+
+@pytest.fixture(scope="session")
+def kinds() -> list[Item]:
+    return all_kinds()
+
+
+@pytest.fixture(scope="session")
+def anyres() -> Embedder:
+    """The tiny embedder with AnyRes: a picture is itself and up to four crops of 48 x 48."""
+    embedder = tiny_embedder(width=32, layers=1, vision_layers=1)
+    embedder.backbone.config.image_grid_pinpoints = PINPOINTS
+    processor = LlavaOnevisionImageProcessorPil(
+        size={"height": IMAGE_SIDE, "width": IMAGE_SIDE}, image_grid_pinpoints=PINPOINTS
+    )
+    return Embedder(embedder.backbone, embedder.tokenizer, processor)
+
+
+@pytest.fixture(scope="session")
+def photograph():
+    """A function from a size to a picture with something in it."""
+    import io
+
+    import numpy as np
+    import PIL.Image
+
+    def make(width: int, height: int) -> BytesImage:
+        noise = np.random.default_rng([width, height]).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        stream = io.BytesIO()
+        PIL.Image.fromarray(noise).save(stream, "PNG")
+        return BytesImage(stream.getvalue())
+
+    return make
