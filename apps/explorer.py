@@ -24,7 +24,8 @@ STYLE = """<style>
 
 def main() -> None:
     """One page: choose a run, an evaluation and a view; show it."""
-    st.set_page_config(page_title="Embedding explorer", page_icon=":material/scatter_plot:", layout="wide")
+    # No page_icon: Streamlit fetches the Material ones from the web.
+    st.set_page_config(page_title="Embedding explorer", layout="wide")
     st.html(STYLE)
     if not on_loopback(st.get_option("server.address")):
         st.error("This page shows files of this machine and has no password: start it with --server.address 127.0.0.1.")

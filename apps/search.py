@@ -6,6 +6,7 @@ python apps/search.py --folder pictures --checkpoint runs/miniature
 
 import argparse
 import os
+import signal
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -19,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from apps.search_answers import Catalogue
 from apps.search_page import build_page, serve
-from workbench.bundles import MANIFEST
+from workbench.bundle_files import MANIFEST
 from workbench.search_sources import folder_source
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -96,7 +97,10 @@ def main(given: Sequence[str] | None = None) -> int:
             if settings.check:
                 check(found)
                 return 0
-            serve(build_page(found), settings.host, settings.port)
+            page = build_page(found)
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C: uploads are deleted
+            print(f"Live search: {serve(page, settings.host, settings.port)} (Ctrl-C ends it)", flush=True)
+            page.block_thread()
         except (ValueError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1

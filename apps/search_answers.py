@@ -33,9 +33,10 @@ POOL = "the query's own candidates"
 AUTOMATIC = "automatic"
 NONE = "none"
 HINT = (
-    "Type some words, add a picture, or do both, and press Search. Under An example are queries of the bundle, whose "
-    "right answers are known."
+    'Type some words, add a picture, or do both, and press Search. Under "An example" are queries of the '
+    "bundle, whose right answers are known."
 )
+NO_EXAMPLES = "A folder of pictures has no queries of its own; choose a bundle above."
 INSTRUCTION_CHOICES = (AUTOMATIC, NONE, *INSTRUCTIONS.values())
 MOST = 100
 
@@ -92,9 +93,7 @@ def told(answer: Callable[P, R]) -> Callable[P, R]:
         try:
             return answer(*values, **named)
         except ValueError as error:
-            raise gr.Error(
-                search_cards.escaped(str(error)), title="This cannot be searched", print_exception=False
-            ) from error
+            raise gr.Error(search_cards.escaped(str(error)), print_exception=False) from error
 
     return wrapped
 
@@ -113,14 +112,14 @@ class Answers:
         return (*start, *self.choose(first))
 
     def choose(self, name: str | None) -> tuple[Any, ...]:
-        """Head, both scopes, kind, data set, number, example's tab; and empty results."""
+        """Head, both scopes, kind, data set, number, the example's parts; and empty results."""
         empty = (search_cards.note(HINT), [])
         try:
             source = self.catalogue.open(name)
         except ValueError as error:
             nothing = gr.update(choices=[], value=None)
             problem = search_cards.head("", [str(error)] if name else [])
-            return (problem, nothing, nothing, nothing, nothing, 1, gr.update(visible=False), *empty)
+            return (problem, nothing, nothing, nothing, nothing, 1, "", *empty)
         scopes, datasets = list(source.scopes), list(source.examples)
         return (
             search_cards.head(source.title, problems(source)),
@@ -129,14 +128,14 @@ class Answers:
             gr.update(choices=[ANY, *source.modalities], value=ANY),
             gr.update(choices=datasets, value=preferred(datasets)),
             1,
-            gr.update(visible=bool(datasets)),
+            "" if datasets else search_cards.note(NO_EXAMPLES),
             *empty,
         )
 
     def show_example(self, name: str | None, dataset: str | None, number: float | None) -> tuple[Any, str]:
         """The number's label with its range, and the parts of the example and of its right answer."""
         if not name or not dataset:
-            return gr.update(), ""
+            return gr.update(), search_cards.note(NO_EXAMPLES)
         try:
             source = self.catalogue.open(name)
             label = f"Query, 1 to {len(source.examples.get(dataset, ()))}"
@@ -204,7 +203,7 @@ def problems(source: SearchSource) -> list[str]:
         listed = [str(each) for each in source.skipped[:10]]
         rest = len(source.skipped) - len(listed)
         more = [f"... and {rest} more"] if rest else []
-        found.append("\n".join([f"{len(source.skipped)} pictures cannot be used and are left out:", *listed, *more]))
+        found.append("\n".join([f"Left out, for they cannot be used: {len(source.skipped)}", *listed, *more]))
     return found
 
 

@@ -12,17 +12,19 @@ STYLE = """
 .search-problem {border-left: 4px solid #b45309; padding: .4rem .8rem; margin: .3rem 0; font-size: .95rem;
   background: var(--background-fill-secondary); white-space: pre-line}
 .search-welcome {max-width: 46rem; margin: 3rem auto; font-size: 1.05rem; line-height: 1.6}
-.search-welcome code {background: var(--background-fill-secondary); padding: .15rem .4rem; border-radius: 4px}
+.search-welcome code {white-space: nowrap; background: var(--background-fill-secondary); padding: .15rem .4rem;
+  border-radius: 4px}
 .search-asked {display: flex; align-items: center; gap: .8rem; flex-wrap: wrap; margin-bottom: .9rem;
   padding: .6rem .8rem; border-radius: 8px; background: var(--background-fill-secondary); font-size: 1.05rem}
 .search-asked b {font-weight: 600}
 .search-asked img {height: 84px; width: auto; max-width: 100%; border-radius: 4px; margin: 0; object-fit: contain}
-.search-cards {display: grid; grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); gap: .8rem}
+.search-cards {display: grid; grid-template-columns: repeat(auto-fill, minmax(160px, 1fr)); gap: .8rem}
 .search-card {border: 1px solid var(--border-color-primary); border-radius: 8px; overflow: hidden;
   display: flex; flex-direction: column; background: var(--background-fill-primary)}
 .search-card.right {border: 3px solid #15803d}
 .search-head-line {display: flex; justify-content: space-between; align-items: baseline; gap: .4rem;
   padding: .4rem .6rem .15rem; font-variant-numeric: tabular-nums; font-size: 1rem}
+.search-head-line span {white-space: nowrap}
 .search-badge {font-size: .85rem; opacity: .8}
 .right .search-badge {opacity: 1; color: #fff; background: #15803d; border-radius: 4px; padding: 0 .4rem;
   font-weight: 600}
@@ -39,10 +41,10 @@ STYLE = """
 WELCOME = """<div class="search-welcome"><h1>Nothing to search yet</h1>
 <p>Search needs a trained model and what it embedded: a <b>run</b> with a <b>bundle</b> under <code>{root}</code>.
 There is none so far.</p>
-<p>To make one, in the project's folder: <code>make demo</code><br>It trains a small model in some minutes on this
+<p>To make one, in the project's folder:<br><code>make demo</code><br>It trains a small model in some minutes on this
 computer, scores it and writes the bundle. Then reload this page.</p>
-<p>For a run that you have: <code>python core/eval.py --checkpoint {root}/&lt;run&gt;</code><br>
-For your own pictures:
+<p>For a run that you have:<br><code>python core/eval.py --checkpoint {root}/&lt;run&gt;</code></p>
+<p>For your own pictures:<br>
 <code>python apps/search.py --folder &lt;pictures&gt; --checkpoint &lt;run&gt;</code></p></div>"""
 
 # Braces, dollars and backticks mean something to the page's templates; as entities they are only characters.

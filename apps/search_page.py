@@ -29,7 +29,6 @@ class QueryTab(NamedTuple):
 class ExampleTab(NamedTuple):
     """The widgets for a query of the bundle."""
 
-    tab: gr.Tab
     dataset: gr.Dropdown
     number: gr.Number
     preview: gr.HTML
@@ -49,7 +48,7 @@ def query_tab() -> QueryTab:
             list(INSTRUCTION_CHOICES),
             value=AUTOMATIC,
             label="Instruction",
-            info="What the model is told to look for; automatic goes by what the query holds.",
+            info="What the model is told to look for.",
         )
         scope = gr.Dropdown([], label="Search among")
         button = gr.Button("Search", variant="primary")
@@ -58,14 +57,14 @@ def query_tab() -> QueryTab:
 
 def example_tab() -> ExampleTab:
     """One of the bundle's own queries, whose right answers are known."""
-    with gr.Tab("An example") as tab:
+    with gr.Tab("An example"):
         with gr.Row():
             dataset = gr.Dropdown([], label="Data set", scale=3, min_width=120)
             number = gr.Number(1, label="Query", precision=0, minimum=1, scale=2, min_width=90)
         preview = gr.HTML()
         scope = gr.Dropdown([POOL], value=POOL, label="Search among")
         button = gr.Button("Search", variant="primary")
-    return ExampleTab(tab, dataset, number, preview, scope, button)
+    return ExampleTab(dataset, number, preview, scope, button)
 
 
 def build_page(catalogue: Catalogue) -> gr.Blocks:
@@ -86,11 +85,13 @@ def build_page(catalogue: Catalogue) -> gr.Blocks:
                     found = gr.HTML(elem_id="found")
                 with gr.Tab("Table"):
                     rows = gr.Dataframe(headers=list(search_cards.COLUMNS), interactive=False, wrap=True)
-        chosen = [head, query.scope, example.scope, kind, example.dataset, example.number, example.tab, found, rows]
+        chosen = [head, query.scope, example.scope, kind, example.dataset, example.number, example.preview, found, rows]
         page.load(answers.load, None, [welcome, main, source, *chosen], api_name="load")
-        source.input(answers.choose, source, chosen, api_name="choose", concurrency_id="model")
+        changed = source.input(answers.choose, source, chosen, api_name="choose", concurrency_id="model")
         wire_query(answers, source, query, [kind, count], [found, rows])
         wire_example(answers, source, example, [kind, count], [found, rows])
+        shown = [example.number, example.preview]
+        changed.then(answers.show_example, [source, example.dataset, example.number], shown, api_visibility="private")
     return page
 
 
@@ -131,15 +132,15 @@ def wire_example(
     )
 
 
-def serve(page: gr.Blocks, host: str, port: int, block: bool = True) -> str:
-    """Serve the page and return its address. Nothing is shared, measured or fetched from elsewhere."""
+def serve(page: gr.Blocks, host: str, port: int) -> str:
+    """Serve the page from a thread and return its address. Nothing is shared, measured or fetched from elsewhere."""
     page.queue(max_size=16, default_concurrency_limit=1)
     _, address, _ = page.launch(
         server_name=host,
         server_port=port,
         share=False,
-        prevent_thread_lock=not block,
-        quiet=not block,
+        prevent_thread_lock=True,
+        quiet=True,
         theme=THEME,
         css=STYLE,
         max_file_size=MAX_UPLOAD,

@@ -57,7 +57,7 @@ class ModelSettings:
     """"tiny" for a fresh tiny LLaVA-OneVision, or the folder of a checkpoint to start from."""
     width: int = 128
     """tiny: hidden size of both towers, a multiple of 32."""
-    layers: int = 4
+    layers: int = 3
     """tiny: layers of the language model."""
     vision_layers: int = 3
     """tiny: layers of the vision tower."""
@@ -104,7 +104,7 @@ class ObjectiveSettings:
 class OptimizerSettings:
     """AdamW with a warm-up and a cosine."""
 
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     """Peak learning rate, in (0, 1]; LLaVE uses 1e-5 for pretrained models."""
     weight_decay: float = 0.0
     """Decoupled weight decay of matrices, 0 to 1."""
@@ -158,7 +158,7 @@ class TrainSettings:
     keep_chunks: int = 64
     """Chunks of a step whose graph is kept; the others are encoded twice (gradient cache) to save memory."""
     precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
-    """Of the encoder's arithmetic; auto is bfloat16 on a GPU that has it and float32 elsewhere."""
+    """Of the encoder's arithmetic; auto is bfloat16 on hardware that has it, float32 elsewhere."""
     seed: int = 0
     """Seeds the weights, the data and the order of the batches."""
     save_every: int = 100

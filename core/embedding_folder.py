@@ -23,7 +23,7 @@ from core import checkpoint as checkpoints
 from core.config import check_range
 from core.data.folder import METADATA
 from core.data.images import FileImage
-from core.data.problems import LISTED, BadRow, OnBadItem, Problem, unreadable
+from core.data.problems import BadItems, BadRow, OnBadItem, Problem, unreadable
 from core.data.records import Image, Item
 from core.data.tables import Table, inside, read_table
 from core.encoder.embedder import Embedder
@@ -133,21 +133,16 @@ def embed_folder(
     total = len(listed) + len(problems)
     found = unreadable([each.source for each in listed], str(folder), progress)
     reasons = dict(found)
-    problems += [Problem(each.origin, reasons[each.source]) for each in listed if each.source in reasons]
+    for each in listed:
+        if each.source in reasons:  # a reason names the file, as the origin of a file that no table names does
+            problems.append(Problem(each.origin, reasons[each.source].removeprefix(f"{each.origin}: ")))
     if problems and on_bad_item == "stop":
-        raise ValueError(refusal(problems, total))
+        raise BadItems(problems, total, "--on_bad_item")
     pictures = tuple(each for each in listed if each.source not in reasons)
     if not pictures:
         raise ValueError(f"{folder}: none of its {total} pictures can be used. The first: {problems[0]}")
     vectors = embed_pictures(embedder, pictures, batch, progress)
     return EmbeddedPictures(pictures, vectors, tuple(problems))
-
-
-def refusal(problems: Sequence[Problem], total: int) -> str:
-    """What is wrong with a folder, at most ten lines of it, and what to do."""
-    lines = [f"{len(problems)} of {total} pictures cannot be used:", *(f"  {each}" for each in problems[:LISTED])]
-    lines += [f"  ... and {len(problems) - LISTED} more"] * (len(problems) > LISTED)
-    return "\n".join([*lines, "Mend them, or leave them out with --on_bad_item skip."])
 
 
 def embed_pictures(

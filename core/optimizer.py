@@ -19,7 +19,7 @@ def adamw(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
 
 
 def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
-    """The rate of a step counted from 0: a linear rise over the warm-up, then a cosine down to the final share at the last."""
+    """The rate of a step, counted from 0: a linear rise over the warm-up, then a cosine to `final` at the last step."""
     warmup = settings.warmup * steps
     if step < warmup:
         return settings.learning_rate * (step + 1) / (warmup + 1)

@@ -62,6 +62,8 @@ class Trainer:
         )
         check_world(settings, self.accelerator.num_processes)
         set_seed(settings.seed)
+        # Denormal numbers, which small gradients are full of early on, slow a CPU's matrix products several times.
+        torch.set_flush_denormal(True)
         self.embedder = starting_embedder(settings).to(self.accelerator.device)
         self.embedder.train()
         self.reward = frozen_reward(settings)
@@ -236,9 +238,16 @@ def vector_gradients(contrast: Contrast, data: StepData, vectors: Float[Tensor, 
 
 
 def mixed_precision(precision: str) -> str:
-    """accelerate's name for the encoder's arithmetic: bf16 when asked for, or by "auto" on a GPU that has it."""
-    automatic = precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return "bf16" if precision == "bfloat16" or automatic else "no"
+    """accelerate's name for the encoder's arithmetic: bf16 when asked for, or by "auto" on hardware that has it."""
+    return "bf16" if precision == "bfloat16" or (precision == "auto" and has_bfloat16()) else "no"
+
+
+def has_bfloat16() -> bool:
+    """Whether the GPU, or without one the CPU, multiplies bfloat16 matrices in hardware."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def check_world(settings: TrainSettings, processes: int) -> None:

@@ -138,7 +138,8 @@ def folder_source(folder: Path, checkpoint: Path, on_bad_item: OnBadItem, progre
     embedder = Embedder.load(found.folder)
     embedded = embed_folder(embedder, folder, on_bad_item=on_bad_item, progress=progress)
     index = folder_index(embedded)
-    title = f"{len(embedded.pictures):,} pictures of {folder.name}, embedded by {found.folder.parent.parent.name}"
+    count = len(embedded.pictures)
+    title = f"{count:,} picture{'s' * (count != 1)} of {folder.name}, embedded by {found.folder.parent.parent.name}"
     title += f" after {found.step:,} steps" if found.step else ""
     return SearchSource(
         title, index, {EVERY_PICTURE: np.arange(len(index.texts))}, {}, embedder, skipped=embedded.problems

@@ -8,6 +8,7 @@ shared by all pages and never changed.
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import streamlit as st
 
 from core.config import ObjectiveSettings
@@ -35,8 +36,8 @@ def read(folder: str, digest: str) -> Bundle:
 @st.cache_resource(max_entries=16, show_spinner="Computing similarities ...")
 def pools(digest: str, dataset: str | None, _bundle: Bundle) -> Pools:
     """The pools of a data set, or of all (None); an even sample of 5000 queries where there are more."""
-    table = _bundle.rankings
-    rows = table.index.to_numpy() if dataset is None else table.index[table["dataset"] == dataset].to_numpy()
+    names = _bundle.rankings["dataset"].to_numpy()
+    rows = np.flatnonzero(names == dataset) if dataset is not None else np.arange(len(names))
     return hardness.pools_of(_bundle, rows[hardness.sample_rows(len(rows))])
 
 

@@ -1,10 +1,9 @@
 """Items as people look at them: pictures and words in reading order."""
 
-import pandas as pd
 import streamlit as st
 
 from apps.views.captions import escaped
-from workbench.bundles import Bundle
+from workbench.bundles import Bundle, Negative, Query
 from workbench.measures.hardness import differing
 
 HEIGHT = 110
@@ -32,28 +31,24 @@ def show_parts(bundle: Bundle, parts: list[dict[str, str]], height: int) -> None
         st.image(picture, width=min(WIDEST, max(1, round(height * picture.width / picture.height))))
 
 
-def show_negative(bundle: Bundle, ranking: pd.Series, negative: pd.Series) -> None:
+def show_negative(bundle: Bundle, query: Query, negative: Negative) -> None:
     """A negative with its place, similarity, pull, weight, and how it truly differs."""
     with st.container(border=True, height="stretch"):
-        fools = " :red-badge[above the right answer]" if negative["above_positive"] else ""
-        st.markdown(f"**{negative['place']:.0f}.** similarity **{negative['similarity']:.3f}**{fools}")
-        show_item(bundle, int(negative["negative"]))
-        st.progress(min(1.0, float(negative["share"])), text=f"{negative['share']:.1%} of the gradient")
-        st.caption(f"weight {compact(negative['weight'])}. {difference(bundle, ranking, negative)}")
+        fools = " :red-badge[above the right answer]" if negative.above_positive else ""
+        st.markdown(f"**{negative.place}.** similarity **{negative.similarity:.3f}**{fools}")
+        show_item(bundle, negative.item)
+        st.progress(min(1.0, negative.share), text=f"{negative.share:.1%} of the gradient")
+        st.caption(f"weight {compact(negative.weight)}. {difference(bundle, query, negative)}")
 
 
-def difference(bundle: Bundle, ranking: pd.Series, negative: pd.Series) -> str:
+def difference(bundle: Bundle, query: Query, negative: Negative) -> str:
     """How many asked attributes truly differ, and which; as Markdown."""
-    if pd.isna(negative["true_hardness"]):
+    if negative.true_hardness is None:
         return "True difference not known."
-    count = int(negative["true_hardness"])
-    if count == 0:
+    if negative.true_hardness == 0:
         return "Truly right: a false negative."
-    attributes = bundle.items["attributes"]
-    names = differing(
-        ranking["asks"], attributes.iat[int(ranking["positive"])], attributes.iat[int(negative["negative"])]
-    )
-    return f"Differs in {count} of {len(ranking['asks'])}: {escaped(', '.join(names))}."
+    names = differing(query.asks, bundle.attributes(query.positive), bundle.attributes(negative.item))
+    return f"Differs in {negative.true_hardness} of {len(query.asks)}: {escaped(', '.join(names))}."
 
 
 def compact(number: float) -> str:

@@ -33,6 +33,8 @@ def offer_training(root: Path) -> None:
     job = jobs.state(root)
     if job is None or job.failed:
         st.button("Train the miniature on this machine", type="primary", on_click=start, args=(root,), key="start")
+    if error := st.session_state.pop("start-error", None):
+        st.error(f"It could not be started. {escaped(error)}")
     if job is not None:
         show_progress(root)
 
@@ -50,8 +52,6 @@ def show_progress(root: Path) -> None:
     """Where the started training stands, refreshed every two seconds."""
     job = jobs.state(root)
     run = next((run for run in list_runs(root) if run.name == jobs.NAME), None)
-    if error := st.session_state.pop("start-error", None):
-        st.error(escaped(error))
     if job is None:
         return
     if run is not None:

@@ -1,5 +1,6 @@
 """Hard negatives: which wrong candidates fool the model?"""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -7,7 +8,7 @@ from apps.views.address import prepare_option, remember
 from apps.views.cards import show_item, show_negative
 from apps.views.choose import choose_dataset
 from apps.views.queries import choose_query
-from workbench.bundles import Bundle
+from workbench.bundles import Bundle, Query
 
 SHOWN = 12
 COLUMNS = 4
@@ -24,11 +25,9 @@ def show(bundle: Bundle) -> None:
     if rows.empty:
         st.success("No failure here: every first answer is right. Switch off 'Only failures' to see the queries.")
         return
-    number = choose_query(bundle, rows.index.tolist())
-    ranking = bundle.rankings.iloc[number]
-    show_question(bundle, ranking)
-    negatives = bundle.negatives[bundle.negatives["ranking"] == number].sort_values("place")
-    show_negatives(bundle, ranking, negatives)
+    query = bundle.query(choose_query(bundle, rows.index.tolist()))
+    show_question(bundle, query)
+    show_negatives(bundle, query)
 
 
 def chosen_rows(bundle: Bundle) -> pd.DataFrame:
@@ -44,11 +43,11 @@ def chosen_rows(bundle: Bundle) -> pd.DataFrame:
         failures = only_failures()
     rows = bundle.rankings
     if dataset is not None:
-        rows = rows[rows["dataset"] == dataset]
+        rows = rows.loc[rows["dataset"] == dataset]
     if failures:
-        rows = rows[rows["hit"] < 1]
+        rows = rows.loc[rows["hit"] < 1]
     _, column, ascending = SORTS[sort]
-    return rows if column is None else rows.sort_values(column, ascending=ascending, kind="stable")
+    return rows if column is None else rows.sort_values(by=column, ascending=ascending, kind="stable")
 
 
 def only_failures() -> bool:
@@ -59,37 +58,36 @@ def only_failures() -> bool:
     return chosen
 
 
-def show_question(bundle: Bundle, ranking: pd.Series) -> None:
+def show_question(bundle: Bundle, query: Query) -> None:
     """The query and its right answer side by side, with the numbers that matter."""
     left, middle, right = st.columns([3, 3, 2])
     with left, st.container(border=True, height="stretch"):
         st.markdown("**Query**")
-        show_item(bundle, int(ranking["query"]))
+        show_item(bundle, query.query)
     with middle, st.container(border=True, height="stretch"):
-        st.markdown(f":green-badge[right answer] similarity **{ranking['similarity']:.3f}**")
-        show_item(bundle, int(ranking["positive"]))
+        st.markdown(f":green-badge[right answer] similarity **{query.similarity:.3f}**")
+        show_item(bundle, query.positive)
     with right, st.container(border=True, height="stretch"):
-        st.metric("Rank of the right answer", f"{ranking['rank']:g} of {len(ranking['candidates'])}")
+        st.metric("Rank of the right answer", f"{query.rank:g} of {len(query.candidates)}")
         st.metric(
             "Margin",
-            "none" if pd.isna(ranking["margin"]) else f"{ranking['margin']:+.3f}",
+            "none" if np.isnan(query.margin) else f"{query.margin:+.3f}",
             help="Similarity of the right answer minus that of the hardest negative; below 0 it fails.",
         )
 
 
-def show_negatives(bundle: Bundle, ranking: pd.Series, negatives: pd.DataFrame) -> None:
+def show_negatives(bundle: Bundle, query: Query) -> None:
     """The most similar wrong candidates as cards."""
-    if negatives.empty:
+    negatives = bundle.hardest(query.number)[:SHOWN]
+    if not negatives:
         st.info("This query has no wrong candidates.")
         return
-    shown = negatives.iloc[:SHOWN]
     st.markdown(
-        f"##### Its {len(shown)} hardest negatives",
+        f"##### Its {len(negatives)} hardest negatives",
         help="Weight and share of the gradient are those of the objective that the model was trained by, over the "
         "query's whole pool; direction query to candidates.",
     )
-    for start in range(0, len(shown), COLUMNS):
-        cells = zip(st.columns(COLUMNS), shown.iloc[start : start + COLUMNS].iterrows(), strict=False)
-        for column, (_, negative) in cells:
+    for start in range(0, len(negatives), COLUMNS):
+        for column, negative in zip(st.columns(COLUMNS), negatives[start : start + COLUMNS], strict=False):
             with column:
-                show_negative(bundle, ranking, negative)
+                show_negative(bundle, query, negative)

@@ -7,11 +7,10 @@ from apps.views import cached
 from apps.views.address import go_to
 from apps.views.captions import escaped
 from apps.views.choose import VIEWS
-from core.evaluation.metrics import Score
 from workbench.bundles import Bundle
 from workbench.figures.scores import scores_figure
 from workbench.figures.training import training_figure
-from workbench.measures.retrieval import Hint, score_of
+from workbench.measures.retrieval import Hint, as_scores, score_of
 from workbench.runs import Run
 
 METRICS = {
@@ -35,7 +34,7 @@ def show(run: Run, bundle: Bundle) -> None:
     show_cards(bundle)
     left, right = st.columns([5, 3], gap="medium")
     with left:
-        members = bundle.scores[(bundle.scores["scope"] == "dataset") & (bundle.scores["metric"] == "P@1")]
+        members = bundle.scores.loc[(bundle.scores["scope"] == "dataset") & (bundle.scores["metric"] == "P@1")]
         trained = bundle.rankings.drop_duplicates("dataset").set_index("dataset")["in_distribution"]
         figure = scores_figure(as_scores(members), [bool(trained[name]) for name in members["name"]])
         st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
@@ -55,20 +54,13 @@ def show_cards(bundle: Bundle) -> None:
         with column, st.container(border=True):
             st.metric(
                 f"{label}: {metric}",
-                f"{100 * score['value']:.1f} %",
-                delta=f"95 %: {100 * score['low']:.1f} to {100 * score['high']:.1f} %",
+                f"{100 * score.value:.1f} %",
+                delta=f"95 %: {100 * score.low:.1f} to {100 * score.high:.1f} %",
                 delta_color="off",
                 delta_arrow="off",
                 help=f"{METRICS[metric]} The range below is its 95 % bootstrap interval.",
             )
-            st.caption(
-                f"chance {100 * score['chance']:.1f} %  \n{score['n']:,} queries, {score['pool']:.0f} candidates each"
-            )
-
-
-def as_scores(table: pd.DataFrame) -> list[Score]:
-    """Rows of the scores as records."""
-    return [Score(**{str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
+            st.caption(f"chance {100 * score.chance:.1f} %  \n{score.n:,} queries, {score.pool:.0f} candidates each")
 
 
 def show_hints(hints: list[Hint]) -> None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -45,18 +44,13 @@ def show(bundle: Bundle) -> None:
     with left:
         dataset = choose_dataset(bundle.datasets)
     with right:
-        rows = bundle.rankings.sort_values("margin", kind="stable")
-        number = choose_query(bundle, rows.index[in_dataset(rows["dataset"], dataset)].tolist())
+        rows = bundle.rankings if dataset is None else bundle.rankings.loc[bundle.rankings["dataset"] == dataset]
+        number = choose_query(bundle, rows.sort_values(by="margin", kind="stable").index.tolist())
     trained = trained_setting(bundle)
     chosen = choose_setting(trained)
     show_query(bundle, number, trained, chosen)
     st.divider()
     show_all(bundle, dataset, trained, chosen)
-
-
-def in_dataset(names: pd.Series, dataset: str | None) -> np.ndarray:
-    """Which rows belong to the data set; all of them for None."""
-    return np.ones(len(names), dtype=bool) if dataset is None else np.asarray(names == dataset)
 
 
 def trained_setting(bundle: Bundle) -> Setting:
@@ -96,21 +90,20 @@ def show_query(bundle: Bundle, number: int, trained: Setting, chosen: Setting) -
         st.plotly_chart(weights_of(pool, trained, chosen, after), key="weights", config={"displayModeBar": False})
     with right:
         order = np.argsort(-np.where(pool.wrong[0], pool.similarity[0], -np.inf), kind="stable")[: pool.wrong.sum()]
-        labels = [shortened(bundle.items["text"].iat[row]) for row in pool.candidates[0][order]]
+        labels = [shortened(bundle.words(row)) for row in pool.candidates[0][order]]
         figure = gradient_shares_figure(labels, before.share[0][order], after.share[0][order])
         st.plotly_chart(figure, key="gradient", config={"displayModeBar": False})
 
 
 def show_pictures(bundle: Bundle, number: int) -> None:
     """The query, its right answer and its two hardest negatives, small."""
-    ranking = bundle.rankings.iloc[number]
-    negatives = bundle.negatives[bundle.negatives["ranking"] == number].sort_values("place")["negative"].iloc[:2]
-    shown = [("**Query**", ranking["query"]), (":green-badge[right answer]", ranking["positive"])]
-    shown += [(f":red-badge[negative {place}]", row) for place, row in enumerate(negatives, start=1)]
+    query = bundle.query(number)
+    shown = [("**Query**", query.query), (":green-badge[right answer]", query.positive)]
+    shown += [(f":red-badge[negative {negative.place}]", negative.item) for negative in bundle.hardest(number)[:2]]
     for column, (label, row) in zip(st.columns(4), shown, strict=False):
         with column, st.container(border=True, height="stretch"):
             st.markdown(label)
-            show_item(bundle, int(row), height=72)
+            show_item(bundle, row, height=72)
 
 
 def show_numbers(pool: Pools, before: Effect, after: Effect) -> None:
@@ -118,7 +111,7 @@ def show_numbers(pool: Pools, before: Effect, after: Effect) -> None:
     own = pool.positive[0].argmax()
     numbers = (
         ("Effective negatives", before.effective_negatives[0], after.effective_negatives[0], "{:.1f}", EFFECTIVE),
-        ("Loss of this query", before.loss[0], after.loss[0], "{:.2f}", "In nats, direction query to candidates."),
+        ("Loss of this query", before.loss[0], after.loss[0], "{:.3g}", "In nats, direction query to candidates."),
         ("P(right answer)", before.probability[0, own], after.probability[0, own], "{:.3f}", PROBABILITY),
         ("Largest share", before.share[0].max(), after.share[0].max(), "{:.1%}", "Of the query's gradient."),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
 from apps.views.address import prepare_option, remember
@@ -44,6 +45,6 @@ def select(row: int) -> None:
 
 def query_label(bundle: Bundle, row: int) -> str:
     """A query in one line."""
-    ranking = bundle.rankings.iloc[row]
-    words = shortened(bundle.items["text"].iat[int(ranking["query"])])
-    return f"{ranking['dataset']}: {words}  (margin {ranking['margin']:+.3f})"
+    query = bundle.query(row)
+    margin = "no negatives" if np.isnan(query.margin) else f"margin {query.margin:+.3f}"
+    return f"{query.dataset}: {shortened(bundle.words(query.query))}  ({margin})"

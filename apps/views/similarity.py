@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from apps.views import cached
 from apps.views.address import prepare_option, remember
@@ -83,13 +84,10 @@ def objective_name(bundle: Bundle) -> str:
 
 def histograms(bundle: Bundle, name: str, dataset: str | None, measures: Measures) -> Histograms:
     """The bundle's exact counts for a data set, or summed over all."""
-    table = bundle.histograms if dataset is None else bundle.histograms[bundle.histograms["dataset"] == dataset]
-    counts = table.groupby(["kind", "left"])["count"].sum()
-    lefts = np.sort(table["left"].unique())
-    edges = np.append(lefts, table["right"].max())
+    edges, counts = bundle.counts(dataset)
     hard = measures["hard"][0]
     note = f"AUROC against hard {hard.auroc:.1%}, overlap {hard.overlap:.1%}, d' {hard.d_prime:.2f}"
-    return Histograms(name, note, edges, {kind: counts[kind].reindex(lefts).to_numpy() for kind in KINDS})
+    return Histograms(name, note, edges, {kind: counts[kind] for kind in KINDS})
 
 
 def show_measures(measures: Measures) -> None:
@@ -133,7 +131,7 @@ def by_dataset(bundle: Bundle) -> pd.DataFrame:
 PERCENT = ("AUROC (hard)", "from", "to", "overlap (hard)", "AUROC (all)")
 
 
-def columns() -> dict[str, object]:
+def columns() -> dict[str, ColumnConfig]:
     """How the table's numbers are written."""
     percentages = {name: st.column_config.NumberColumn(format="%.1f %%") for name in PERCENT}
     return percentages | {"d' (hard)": st.column_config.NumberColumn(format="%.2f")}

@@ -35,6 +35,8 @@ def decode(data: bytes, name: str) -> PIL.Image.Image:
             return to_rgb(PIL.ImageOps.exif_transpose(image))
     except BadImage:
         raise
+    except PIL.UnidentifiedImageError as error:
+        raise BadImage(f"{name}: not a readable picture (unknown format). Use one of {', '.join(FORMATS)}.") from error
     except (OSError, ValueError, SyntaxError, EOFError, *BOMBS) as error:
         raise BadImage(f"{name}: not a readable picture ({error}). Use one of {', '.join(FORMATS)}.") from error
 

@@ -20,7 +20,7 @@ from core.encoder.embedder import Embedder
 PAD, START, END, IMAGE, VIDEO = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>"
 VOCABULARY = 640
 IMAGE_SIDE = 48
-PATCH = 12
+PATCH = 8
 
 # One turn, one token at each end; the vector is read from the token that closes the turn.
 CHAT_TEMPLATE = (
@@ -69,8 +69,8 @@ def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
     return found
 
 
-def tiny_config(width: int = 128, layers: int = 4, vision_layers: int = 3) -> LlavaOnevisionConfig:
-    """A LLaVA-OneVision of the given language width and depth; 48 x 48 pixel pictures in 12 x 12 patches."""
+def tiny_config(width: int = 128, layers: int = 3, vision_layers: int = 3) -> LlavaOnevisionConfig:
+    """A LLaVA-OneVision of the given language width and depth; 48 x 48 pixel pictures in 8 x 8 patches."""
     tokenizer = tiny_tokenizer()
     text = Qwen2Config(
         vocab_size=len(tokenizer),
@@ -102,7 +102,7 @@ def tiny_config(width: int = 128, layers: int = 4, vision_layers: int = 3) -> Ll
     )
 
 
-def tiny_embedder(seed: int = 0, width: int = 128, layers: int = 4, vision_layers: int = 3) -> Embedder:
+def tiny_embedder(seed: int = 0, width: int = 128, layers: int = 3, vision_layers: int = 3) -> Embedder:
     """An untrained tiny embedder; the same seed gives the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

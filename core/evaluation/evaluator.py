@@ -120,5 +120,6 @@ def clustering_scores(ranked: Sequence[Ranked], embedded: Embedded) -> list[Scor
             continue
         vectors = embedded.vectors[[each.query for each in members]]
         value, low, high = v_measure(vectors, labels)
-        found.append(Score("dataset", name, "V-measure", value, low, high, len(labels), int(labels.max()) + 1, 0.0))
+        pool = float(labels.max()) + 1
+        found.append(Score("dataset", name, "V-measure", value, low, high, len(labels), pool, 0.0))
     return found

@@ -43,7 +43,7 @@ def interval(means: Float[np.ndarray, " resamples"]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def mean_interval(groups: Sequence[Float[np.ndarray, " n"]]) -> tuple[float, float, float]:
+def mean_interval(groups: Sequence[Float[np.ndarray, " _"]]) -> tuple[float, float, float]:
     """The unweighted mean of the groups' means, and its interval when queries are resampled within each group.
 
     MMEB's overall score is the unweighted mean over data sets (papers.md 3.1).

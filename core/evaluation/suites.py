@@ -48,4 +48,4 @@ def suite_tasks(settings: SuiteSettings) -> list[RankingTask]:
     for name in settings.datasets:
         if name not in known:
             raise ValueError(f"suite.datasets: {name!r} is unknown; there are {', '.join(known)}.")
-    return [known[name] for name in settings.datasets] if settings.datasets else tasks
+    return [known[name] for name in dict.fromkeys(settings.datasets)] or tasks

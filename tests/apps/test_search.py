@@ -22,7 +22,7 @@ from core.evaluation.encode import distinct_items, embed_distinct
 from core.evaluation.evaluator import rank_all, scores
 from core.objectives.hardness import HardnessWeighted
 from workbench.search import Hit, ShownPart
-from workbench.search_sources import EVERY_TARGET
+from workbench.search_sources import EVERY_PICTURE, EVERY_TARGET
 
 # Gradio's queue sets an option that pandas 3 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated")
@@ -69,7 +69,7 @@ def serving(tmp_path_factory):
                 free.bind(("127.0.0.1", 0))
                 port = free.getsockname()[1]
             pages.append(build_page(found))
-            return serve(pages[-1], "127.0.0.1", port, block=False)
+            return serve(pages[-1], "127.0.0.1", port)
 
         yield start
         for page in pages:
@@ -217,7 +217,7 @@ def test_a_picture_that_cannot_be_used_is_refused_when_uploaded_and_when_searche
 
 
 def test_other_files_are_no_pictures(client, upload):
-    with pytest.raises(AppError, match="Invalid file type"):
+    with pytest.raises(AppError, match="not a readable picture"):
         ask(client, image=upload(b"words", "notes.txt"))
 
 
@@ -263,6 +263,21 @@ def test_a_bundle_without_its_checkpoint_still_has_examples(root, tmp_path):
         answers.search_query(BUNDLE, "words", None, AUTOMATIC, EVERY_TARGET, ANY, 5)
 
 
+def test_a_folder_of_pictures_is_searched_and_says_what_it_left_out(root, tmp_path):
+    (tmp_path / "red disc.png").write_bytes(png())
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    given = ["--root", str(tmp_path), "--folder", str(tmp_path), "--checkpoint", str(root / "run")]
+    answers = Answers(catalogue(arguments([*given, "--on_bad_item", "skip"])))
+    name = f"{tmp_path.name} (your pictures)"
+    assert answers.catalogue.names() == [name]
+    chosen = answers.choose(name)
+    assert "broken.png" in chosen[0]
+    assert "no queries of its own" in chosen[6]
+    html, rows = answers.search_query(name, "a red disc", None, AUTOMATIC, EVERY_PICTURE, ANY, 5)
+    assert [row[3:] for row in rows] == [["-", "image", "red disc.png"]]
+    assert "data:image/webp" in html
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -290,7 +305,7 @@ def test_check_says_what_would_be_searched(root, tmp_path, monkeypatch, capsys):
     (tmp_path / "pictures" / "one.png").write_bytes(png())
     pictures = ["--root", str(tmp_path), "--folder", str(tmp_path / "pictures"), "--checkpoint", str(root / "run")]
     assert main([*pictures, "--check"]) == 0
-    assert "1 pictures of pictures" in capsys.readouterr().out
+    assert "1 picture of pictures" in capsys.readouterr().out
     (tmp_path / "pictures" / "two.png").write_bytes(b"nothing")
     assert main([*pictures, "--check"]) == 1
     assert "two.png" in capsys.readouterr().err

@@ -69,7 +69,9 @@ def test_metadata_chooses_the_pictures_and_gives_the_captions(tiny, pictures, na
 
 def test_a_bad_picture_stops_with_its_file(tiny, pictures):
     (pictures / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    with pytest.raises(ValueError, match=r"1 of 4 pictures cannot be used:\n.*broken\.png[\s\S]*--on_bad_item skip"):
+    with pytest.raises(
+        ValueError, match=r"1 of 4 rows cannot be used:\n  \S*broken\.png: not a[\s\S]*--on_bad_item skip"
+    ):
         embed_folder(tiny, pictures, progress=False)
 
 
@@ -83,7 +85,7 @@ def test_bad_rows_are_skipped_counted_and_listed(tiny, checkpoint, pictures, tmp
     np.testing.assert_allclose(done.vectors[1], alone(tiny, pictures / "b.png"), atol=1e-5)
     listed = [json.loads(line) for line in (out / "skipped.jsonl").read_text().splitlines()]
     assert sorted(each["where"].rsplit(" row ", 1)[1] for each in listed) == ["2", "3", "4", "5"]
-    with pytest.raises(ValueError, match="4 of 6 pictures"):
+    with pytest.raises(ValueError, match="4 of 6 rows"):
         embed_folder(tiny, pictures, progress=False)
 
 

@@ -26,6 +26,7 @@ def small(run: Path, **changes: object) -> TrainSettings:
         batch=8,
         chunk=8,
         save_every=3,
+        precision="float32",
         model=SMALL,
         data=DataSettings(datasets=["colour", "caption-to-image", "image-to-caption"], block=4),
         record=RecordSettings(every=3, negatives=4),

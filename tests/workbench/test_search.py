@@ -276,7 +276,7 @@ def test_a_folder_of_pictures_is_searched(root, tmp_path):
     for name, colour in [("red.png", "red"), ("blue.png", "blue")]:
         (tmp_path / name).write_bytes(png(colour=colour))
     (tmp_path / "broken.png").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=r"1 of 3 pictures cannot be used[\s\S]*broken\.png"):
+    with pytest.raises(ValueError, match=r"1 of 3 rows cannot be used[\s\S]*broken\.png"):
         folder_source(tmp_path, root / "run", "stop", progress=False)
     source = folder_source(tmp_path, root / "run", "skip", progress=False)
     assert len(source.skipped) == 1

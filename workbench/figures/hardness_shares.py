@@ -29,6 +29,7 @@ def hardness_shares_figure(trained: Shares, what_if: Shares) -> go.Figure:
                     "array": [100 * (mean.high - mean.value) for mean in means],
                     "arrayminus": [100 * (mean.value - mean.low) for mean in means],
                     "thickness": 1.5,
+                    "color": GREY,
                     "width": 4,
                 },
                 name=name,

@@ -22,7 +22,7 @@ def scores_figure(scores: Sequence[Score], in_distribution: Sequence[bool]) -> g
         members = sorted((score for score, trained in pairs if trained is inside), key=lambda score: -score.value)
         if members:
             figure.add_trace(dots(members, group, colour, symbol))
-            order += [score.name for score in members]
+            order += [escape(score.name) for score in members]
     figure.add_trace(chance_ticks(scores))
     styled(figure, finding(scores), height=120 + 25 * len(order))
     figure.update_xaxes(title=f"{scores[0].metric}, %, with its 95 % interval" if scores else "%", range=[-2, 102])
@@ -34,7 +34,7 @@ def dots(members: Sequence[Score], group: str, colour: str, symbol: str) -> go.S
     """The values of one half with their intervals."""
     return go.Scatter(
         x=[100 * score.value for score in members],
-        y=[score.name for score in members],
+        y=[escape(score.name) for score in members],
         error_x={
             "type": "data",
             "array": [100 * (score.high - score.value) for score in members],
@@ -54,7 +54,7 @@ def chance_ticks(scores: Sequence[Score]) -> go.Scatter:
     """A tick where random vectors would score."""
     return go.Scatter(
         x=[100 * score.chance for score in scores],
-        y=[score.name for score in scores],
+        y=[escape(score.name) for score in scores],
         mode="markers",
         marker={"color": GREY, "symbol": "line-ns-open", "size": 14, "line": {"width": 3, "color": GREY}},
         name="chance",

@@ -27,11 +27,11 @@ def training_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
     rows = metrics[:: max(1, len(metrics) // POINTS)]
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.6, 0.4])
     for field, name, colour, dash, row in LINES:
-        values = np.array([float(each.get(field, np.nan)) for each in rows])
+        points = [(each["step"], each[field]) for each in rows if isinstance(each.get(field), int | float)]
         figure.add_trace(
             go.Scatter(
-                x=[each["step"] for each in rows],
-                y=running_median(values),
+                x=[step for step, _ in points],
+                y=running_median(np.array([value for _, value in points])),
                 mode="lines",
                 line={"color": colour, "width": 2.5, "dash": dash},
                 name=name,
@@ -50,7 +50,7 @@ def training_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
 def running_median(values: np.ndarray, share: float = 0.02) -> np.ndarray:
     """Each value replaced by the median of its surroundings, 2 % of the series on each side."""
     reach = int(len(values) * share)
-    return np.array([np.nanmedian(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))])
+    return np.array([np.median(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))])
 
 
 def finding(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from core.evaluation.metrics import Score
 from workbench.bundles import Bundle
 from workbench.measures.hardness import Pools, mean_of, rank_correlations, true_false_negatives
 
@@ -38,11 +39,16 @@ def hints(bundle: Bundle, pools: Pools) -> list[Hint]:
     return [hint for check in checks for hint in check(bundle, pools)]
 
 
-def score_of(bundle: Bundle, scope: str, name: str, metric: str = "P@1") -> pd.Series | None:
-    """One row of the scores, or None."""
+def score_of(bundle: Bundle, scope: str, name: str, metric: str = "P@1") -> Score | None:
+    """One of the scores, or None."""
     scores = bundle.scores
-    found = scores[(scores["scope"] == scope) & (scores["name"] == name) & (scores["metric"] == metric)]
-    return found.iloc[0] if len(found) else None
+    found = as_scores(scores.loc[(scores["scope"] == scope) & (scores["name"] == name) & (scores["metric"] == metric)])
+    return found[0] if found else None
+
+
+def as_scores(table: pd.DataFrame) -> list[Score]:
+    """Rows of the scores as records."""
+    return [Score(**{str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
 
 
 def zero_vectors(bundle: Bundle, pools: Pools) -> list[Hint]:
@@ -74,8 +80,8 @@ def mean_similarity(vectors: np.ndarray) -> float:
 
 def at_chance(bundle: Bundle, pools: Pools) -> list[Hint]:
     """Data sets whose interval reaches chance."""
-    scores = bundle.scores[(bundle.scores["scope"] == "dataset") & (bundle.scores["metric"] == "P@1")]
-    weak = scores[scores["low"] <= scores["chance"]].sort_values("value", kind="stable")
+    scores = bundle.scores.loc[(bundle.scores["scope"] == "dataset") & (bundle.scores["metric"] == "P@1")]
+    weak = scores.loc[scores["low"] <= scores["chance"]].sort_values(by="value", kind="stable")
     if weak.empty:
         return []
     names = [str(name) for name in weak["name"]]
@@ -85,13 +91,14 @@ def at_chance(bundle: Bundle, pools: Pools) -> list[Hint]:
 
 
 def near_misses(bundle: Bundle, pools: Pools) -> list[Hint]:
-    """The data set with the most failures by a negative that differs in a single attribute."""
-    first = bundle.negatives[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
-    first = first[first["true_hardness"].notna() & (bundle.rankings["asks"].map(len) > 1).to_numpy()[first["ranking"]]]
-    if len(first) < HUB_QUERIES:
+    """Failures by a negative that differs in a single attribute, where several are asked for."""
+    first = bundle.negatives.loc[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
+    rankings, hardness = first["ranking"].to_numpy(), first["true_hardness"].to_numpy(dtype=float)
+    told = (bundle.rankings["asks"].map(len).to_numpy()[rankings] > 1) & ~np.isnan(hardness)
+    if told.sum() < HUB_QUERIES:
         return []
-    share = float((first["true_hardness"] == 1).mean())
-    datasets = bundle.rankings["dataset"].to_numpy()[first["ranking"][first["true_hardness"] == 1]]
+    share = float((hardness[told] == 1).mean())
+    datasets = bundle.rankings["dataset"].to_numpy()[rankings[told & (hardness == 1)]]
     if share < 1 / 2:
         return []
     name = str(pd.Series(datasets).value_counts().index[0])
@@ -102,7 +109,7 @@ def near_misses(bundle: Bundle, pools: Pools) -> list[Hint]:
 def hubs(bundle: Bundle, pools: Pools) -> list[Hint]:
     """The wrong candidate that wins the most queries, if it wins far more than its turn."""
     found = hub_table(bundle)
-    found = found[(found["wins"] >= HUB_QUERIES) & (found["wins"] >= HUB_RATIO * found["expected"])]
+    found = found.loc[(found["wins"] >= HUB_QUERIES) & (found["wins"] >= HUB_RATIO * found["expected"])]
     if found.empty:
         return []
     hub = found.iloc[0]
@@ -119,7 +126,7 @@ def hub_table(bundle: Bundle) -> pd.DataFrame:
 
     pools: how many offer it as a wrong candidate. expected: the wins if the candidates of each pool took turns.
     """
-    first = bundle.negatives[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
+    first = bundle.negatives.loc[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
     datasets = bundle.rankings["dataset"].to_numpy()
     wins = pd.DataFrame({"dataset": datasets[first["ranking"]], "item": first["negative"]}).value_counts()
     rows = bundle.rankings
@@ -153,11 +160,11 @@ def transfer_gap(bundle: Bundle, pools: Pools) -> list[Hint]:
     """A score out of distribution that is below half of the one in distribution."""
     inside = score_of(bundle, "distribution", "in distribution")
     outside = score_of(bundle, "distribution", "out of distribution")
-    if inside is None or outside is None or outside["high"] >= inside["low"] / 2:
+    if inside is None or outside is None or outside.high >= inside.low / 2:
         return []
     text = (
-        f"What was learnt carries over little: P@1 is {inside['value']:.0%} on trained data sets, "
-        f"{outside['value']:.0%} on new ones."
+        f"What was learnt carries over little: P@1 is {inside.value:.0%} on trained data sets, "
+        f"{outside.value:.0%} on new ones."
     )
     return [Hint(text, "similarity")]
 

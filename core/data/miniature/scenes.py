@@ -10,25 +10,27 @@ import PIL.ImageDraw
 from core.data.records import digest
 
 KINDS = ("circle", "square", "triangle", "diamond", "star", "cross", "ring", "heart")
+# Every colour is lighter than every background: were the contrast to change sign, a tower this small would need many
+# times the steps before it saw shapes at all.
 COLOURS = {
-    "red": (220, 38, 38),
-    "orange": (249, 130, 22),
-    "yellow": (250, 214, 20),
-    "green": (34, 170, 74),
-    "cyan": (34, 205, 225),
-    "blue": (45, 95, 240),
-    "purple": (135, 50, 190),
-    "pink": (244, 130, 190),
+    "red": (238, 64, 60),
+    "orange": (250, 146, 36),
+    "yellow": (252, 226, 60),
+    "green": (84, 214, 92),
+    "cyan": (70, 222, 236),
+    "blue": (92, 140, 255),
+    "purple": (186, 104, 250),
+    "pink": (255, 156, 206),
 }
 BACKGROUNDS = {
-    "white": (248, 248, 246),
-    "black": (22, 22, 24),
-    "grey": (130, 132, 136),
-    "brown": (112, 72, 40),
-    "navy": (22, 32, 92),
-    "mint": (190, 238, 208),
-    "sand": (228, 206, 156),
-    "wine": (98, 18, 48),
+    "black": (14, 14, 16),
+    "grey": (84, 86, 90),
+    "navy": (16, 26, 96),
+    "brown": (92, 58, 24),
+    "wine": (92, 12, 40),
+    "forest": (12, 70, 34),
+    "teal": (8, 78, 88),
+    "plum": (70, 22, 88),
 }
 SIZES = {"small": 0.34, "large": 0.52}
 PLACES = ("top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right")

@@ -19,8 +19,8 @@ def test_chunks_hold_every_index_once_longest_first(lengths, size):
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(1, 6))
-def test_no_other_cut_into_as_many_chunks_pads_less_than_the_first_chunk_of_ours(lengths, size):
-    """Sorted runs are optimal: each chunk's longest is the smallest possible given the chunks before it."""
+def test_each_chunk_is_as_short_as_the_chunks_before_it_allow(lengths, size):
+    """Sorted runs: the longest item of chunk k is the (k * size)-th longest of all."""
     chunks = sorted_chunks(lengths, size)
     order = sorted(lengths, reverse=True)
     assert [max(lengths[i] for i in chunk) for chunk in chunks] == order[::size]

@@ -82,9 +82,7 @@ def pickle_weights(folder: Path) -> None:
 
 
 def make_bert(folder: Path) -> None:
-    config = BertConfig(
-        hidden_size=32, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, vocab_size=640
-    )
+    config = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, vocab_size=640)
     BertModel(config).save_pretrained(folder)
 
 

@@ -37,8 +37,8 @@ def ink(scene: Scene) -> np.ndarray:
 
 
 def single(kind: str = "circle", colour: str = "red", size: str = "large", place: str = "middle") -> Scene:
-    """One shape on white."""
-    return Scene((Shape(kind, colour, size, place),), "white", jitter=5)
+    """One shape on black."""
+    return Scene((Shape(kind, colour, size, place),), "black", jitter=5)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -92,7 +92,7 @@ def test_jitter_changes_the_picture_and_nothing_that_is_named() -> None:
 
 
 def test_a_window_shows_its_cell_enlarged_and_a_shift_moves_the_shape() -> None:
-    scene = Scene((Shape("circle", "red", "large", "top"), Shape("square", "blue", "large", "bottom")), "white", 3)
+    scene = Scene((Shape("circle", "red", "large", "top"), Shape("square", "blue", "large", "bottom")), "black", 3)
     crop = np.asarray(DrawnScene(scene, (CELL, 0, 2 * CELL, CELL)).open()).astype(int)
     assert crop.shape == (CANVAS, CANVAS, 3)
     assert np.abs(crop[CANVAS // 2, CANVAS // 2] - COLOURS["red"]).max() <= TINT + ROUNDING
@@ -110,8 +110,8 @@ def test_a_window_shows_its_cell_enlarged_and_a_shift_moves_the_shape() -> None:
 def test_shapes_are_numbered_in_reading_order_of_place() -> None:
     shapes = (Shape("circle", "red", "large", "bottom"), Shape("star", "blue", "small", "top left"))
     for order in (shapes, shapes[::-1]):
-        attributes = Scene(order, "sand", 0).attributes()
-        assert attributes["background"] == "sand"
+        attributes = Scene(order, "teal", 0).attributes()
+        assert attributes["background"] == "teal"
         assert [attributes[f"shape {number}"] for number in (1, 2)] == ["star", "circle"]
         assert [attributes[f"place {number}"] for number in (1, 2)] == ["top left", "bottom"]
 

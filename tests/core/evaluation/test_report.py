@@ -1,0 +1,44 @@
+"""The table keeps its columns under one another."""
+
+import pytest
+
+from core.evaluation.metrics import Score
+from core.evaluation.report import table
+
+SCORES = [
+    Score("dataset", "grounding-by-relation", "P@1", 0.5, 0.25, 0.75, 200, 100.0, 0.01),
+    Score("overall", "all", "P@1", 1.0, 1.0, 1.0, 3200, 78.4, 0.123),
+    Score("distribution", "out of distribution", "P@1", 0.0, 0.0, 0.0049, 1400, 99.6, 0.0),
+    Score("meta-task", "classification", "P@1", 0.0955, 0.08, 0.11, 4, 2.0, 0.5),
+    Score("dataset", "shape", "MRR", 0.9, 0.8, 1.0, 200, 100.0, 0.05),
+]
+
+
+def test_one_line_a_score_of_the_metric_from_overall_to_data_set():
+    lines = table(SCORES).splitlines()
+    assert len(lines) == 5
+    assert [line.split()[0] for line in lines] == ["P@1", "overall", "distribution", "meta-task", "dataset"]
+    assert "shape" not in table(SCORES)
+    assert table(SCORES, "MRR").splitlines()[1].split() == [
+        "dataset", "shape", "90.0%", "80.0", "-", "100.0", "5.0%", "200", "100"
+    ]  # fmt: skip
+
+
+def test_columns_are_aligned_and_apart():
+    header, *rows = table(SCORES).splitlines()
+    assert len({len(line) for line in (header, *rows)}) == 1
+    for title in ("score", "chance", "n", "pool"):
+        end = header.rindex(title) + len(title)
+        for row in rows:
+            assert row[end - 1] != " "
+            assert row[end : end + 1] in ("", " ")
+    for row, name in zip(rows, ("all", "out of distribution", "classification", "grounding-by-relation"), strict=True):
+        assert row.index(f" {name}  ") == rows[0].index(" all ")
+
+
+@pytest.mark.parametrize(("index", "numbers"), [
+    (1, ["100.0%", "100.0", "-", "100.0", "12.3%", "3200", "78"]),
+    (3, ["9.6%", "8.0", "-", "11.0", "50.0%", "4", "2"]),
+])  # fmt: skip
+def test_numbers_are_percent_rounded(index, numbers):
+    assert table(SCORES).splitlines()[index].split()[-7:] == numbers
