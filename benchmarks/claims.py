@@ -73,7 +73,7 @@ def measures(bundle: Bundle) -> dict[str, float]:
     pools = pools_of(bundle, np.flatnonzero(large & bundle.rankings["in_distribution"]))
     hardest = -np.sort(-np.where(pools.wrong, pools.similarity, -np.inf), axis=1)[:, :HARDEST]
     positive = pools.similarity[pools.positive]
-    scores = bundle.scores[bundle.scores["metric"] == "P@1"].set_index("name")["value"]
+    scores = {score.name: score.value for score in bundle.scores.itertuples() if score.metric == "P@1"}
     near, _ = shares_by_hardness(pools, effect(bundle.objective, pools).share)[1]
     return {
         "AUROC positive / 10 hardest": auroc(positive, hardest.ravel()),

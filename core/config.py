@@ -78,7 +78,7 @@ class ObjectiveSettings:
     """llave: hardness-weighted (arXiv 2503.04812); infonce: every negative weighs the same."""
     alpha: float = 9.0
     """llave: strength of the weighting, 0 to 100; a negative weighs e^(alpha * similarity)."""
-    alpha_warmup: float = 0.3
+    alpha_warmup: float = 0.5
     """llave: share of the steps, 0 to 1, over which alpha rises from 0. Useful when training from scratch."""
     temperature: float = 0.02
     """tau, in (0, 10]: similarities are divided by it."""

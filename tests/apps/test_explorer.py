@@ -30,7 +30,7 @@ def show(monkeypatch):
 
     def run(root: Path, **address: str) -> AppTest:
         monkeypatch.setattr("sys.argv", ["explorer.py", "--root", str(root)])
-        page = AppTest.from_file(str(SCRIPT), default_timeout=60)
+        page = AppTest.from_file(str(SCRIPT), default_timeout=180)
         for name, value in address.items():
             page.query_params[name] = value
         page.run()

@@ -23,7 +23,7 @@ def free_port() -> int:
 
 
 def wait_for(port: int, server: subprocess.Popen) -> None:
-    end = time.time() + 60
+    end = time.time() + 180
     while time.time() < end:
         assert server.poll() is None, "the server ended"
         with socket.socket() as probe:
@@ -54,7 +54,7 @@ def page(chromium):
     """A page that keeps the host of every request and every error of its scripts."""
     context = chromium.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
     page.hosts, page.faults = set(), []
     page.on("request", lambda request: page.hosts.add(urlsplit(request.url).hostname))
     page.on("websocket", lambda websocket: page.hosts.add(urlsplit(websocket.url).hostname))

@@ -16,7 +16,9 @@ def test_no_argument_gives_the_defaults() -> None:
 
 
 def test_nested_settings_are_read() -> None:
-    settings = parse(TrainSettings, "", ["--objective.alpha", "5", "--data.datasets", "[shape, colour]", "--output", "x"])
+    settings = parse(
+        TrainSettings, "", ["--objective.alpha", "5", "--data.datasets", "[shape, colour]", "--output", "x"]
+    )
     assert settings.objective.alpha == 5
     assert settings.data.datasets == ["shape", "colour"]
     assert settings.output == Path("x")

@@ -13,7 +13,18 @@ import pytest
 from core.logs import read_metrics
 
 ROOT = Path(__file__).parents[2]
-TINY = ["--model.width", "32", "--model.layers", "1", "--model.vision_layers", "1", "--batch", "16", "--data.block", "8"]
+TINY = [
+    "--model.width",
+    "32",
+    "--model.layers",
+    "1",
+    "--model.vision_layers",
+    "1",
+    "--batch",
+    "16",
+    "--data.block",
+    "8",
+]
 
 
 def command(processes: int, *arguments: str) -> list[str]:
@@ -73,7 +84,17 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resuming_equals_an_unbroken_run(tmp_
 def test_the_same_training_reads_mmeb_files_and_a_folder_of_pictures(tmp_path: Path) -> None:
     export = [sys.executable, "-m", "core.data.miniature.export", "--out", str(tmp_path / "mmeb")]
     subprocess.run([*export, "--pairs_per_dataset", "24"], check=True, capture_output=True)
-    done = train(2, "--output", str(tmp_path / "a"), "--steps", "2", "--data.source", "mmeb", "--data.path", str(tmp_path / "mmeb"))
+    done = train(
+        2,
+        "--output",
+        str(tmp_path / "a"),
+        "--steps",
+        "2",
+        "--data.source",
+        "mmeb",
+        "--data.path",
+        str(tmp_path / "mmeb"),
+    )
     assert done.returncode == 0, done.stderr
     pictures = sorted((tmp_path / "mmeb").rglob("*.png"))[:20]
     folder = tmp_path / "mine"

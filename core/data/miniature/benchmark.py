@@ -9,31 +9,35 @@ from core.data.miniature import image_tasks, transfer_tasks
 from core.data.miniature.image_tasks import Draw
 from core.data.records import Item, Pair, Ranking, RankingTask, true_hardness
 
-TRAIN_PAIRS = 50_000
 POOL = 100
 NEAR = 20
 
 
 @dataclass(frozen=True)
 class Source:
-    """One data set of the miniature: how a pair is drawn, and where it stands in the benchmark."""
+    """One data set of the miniature: how a pair is drawn, and where it stands in the benchmark.
+
+    pairs: how many it has to train on. Batches draw data sets in proportion; captions, which name everything at
+    once, have the most.
+    """
 
     name: str
     meta_task: str
     in_distribution: bool
     draw: Callable[[random.Random], Draw]
+    pairs: int = 50_000
 
 
 SOURCES = (
     Source("shape", "classification", True, image_tasks.shape_label),
-    Source("colour", "classification", True, image_tasks.colour_label),
-    Source("background", "classification", True, image_tasks.background_label),
+    Source("colour", "classification", True, image_tasks.colour_label, 25_000),
+    Source("background", "classification", True, image_tasks.background_label, 25_000),
     Source("digits", "classification", False, transfer_tasks.digit_label),
     Source("colour-of", "vqa", True, image_tasks.colour_of),
     Source("how-many", "vqa", True, image_tasks.how_many),
     Source("more-of", "vqa", False, image_tasks.more_of),
-    Source("caption-to-image", "retrieval", True, image_tasks.caption_to_image),
-    Source("image-to-caption", "retrieval", True, image_tasks.image_to_caption),
+    Source("caption-to-image", "retrieval", True, image_tasks.caption_to_image, 100_000),
+    Source("image-to-caption", "retrieval", True, image_tasks.image_to_caption, 100_000),
     Source("look-alike", "retrieval", True, image_tasks.look_alike),
     Source("edit", "retrieval", True, image_tasks.edit),
     Source("story", "retrieval", False, transfer_tasks.story),
@@ -55,7 +59,6 @@ class MiniaturePairs:
 
     source: Source
     seed: int = 0
-    length: int = TRAIN_PAIRS
 
     @property
     def name(self) -> str:
@@ -68,11 +71,11 @@ class MiniaturePairs:
         return self.source.meta_task
 
     def __len__(self) -> int:
-        return self.length
+        return self.source.pairs
 
     def __getitem__(self, index: int) -> Pair:
-        if not 0 <= index < self.length:
-            raise IndexError(f"index = {index} is outside 0..{self.length - 1} of the miniature's {self.name}.")
+        if not 0 <= index < len(self):
+            raise IndexError(f"index = {index} is outside 0..{len(self) - 1} of the miniature's {self.name}.")
         query, target, asks, rivals = draw(self.source, "train", self.seed, index)
         origin = f"miniature {self.name}[{index}]"
         return Pair(query, target, self.name, self.meta_task, rivals, asks, origin)

@@ -33,7 +33,7 @@ def export(out: Path, pairs_per_dataset: int = 2000, seed: int = 0) -> None:
     Raises:
         ValueError: the folder holds something, or a number is out of range.
     """
-    length = training_sets(seed)[0].length
+    length = min(len(dataset) for dataset in training_sets(seed))
     if not 1 <= pairs_per_dataset <= length:
         raise ValueError(f"pairs_per_dataset = {pairs_per_dataset} is outside 1..{length}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

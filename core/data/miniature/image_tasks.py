@@ -87,11 +87,12 @@ def colour_of(chance: random.Random) -> Draw:
 
 
 def crowd(chance: random.Random, counts: dict[str, int]) -> Scene:
-    """A scene with the given number of shapes of each colour."""
+    """A scene with the given number of shapes of each colour, all of one kind and size."""
     colours = [colour for colour, count in counts.items() for _ in range(count)]
     places = sorted(chance.sample(PLACES, len(colours)), key=PLACES.index)
     chance.shuffle(colours)
-    shapes = (random_shape(chance, colour=colour, place=place) for colour, place in zip(colours, places, strict=True))
+    kind = chance.choice(KINDS)
+    shapes = (Shape(kind, colour, "large", place) for colour, place in zip(colours, places, strict=True))
     return random_scene(chance, tuple(shapes))
 
 

@@ -42,6 +42,4 @@ def test_a_loader_with_a_worker_gives_the_same_steps(tiny: Embedder) -> None:
     assert [each.step for each in here] == [each.step for each in there] == [3, 4]
     for one, other in zip(here, there, strict=True):
         assert torch.equal(one.query_ids, other.query_ids)
-        assert all(
-            torch.equal(a.image_pixels, b.image_pixels) for a, b in zip(one.chunks, other.chunks, strict=True)
-        )
+        assert all(torch.equal(a.image_pixels, b.image_pixels) for a, b in zip(one.chunks, other.chunks, strict=True))

@@ -7,6 +7,7 @@ import torch
 
 from core.data.records import Image, Item, Text, Video
 from core.encoder.backbone import crop_features, hidden_states
+from core.encoder.tiny import IMAGE_SIDE, PATCH
 from core.encoder.token_counts import image_tokens, video_tokens
 
 SIZES = [(48, 48), (60, 40), (100, 40), (40, 100), (90, 95), (31, 170), (500, 7), (97, 193)]
@@ -53,20 +54,22 @@ def test_picture_features_and_their_number_equal_transformers(anyres, photograph
 
 
 def test_the_limit_of_anyres_makes_a_difference(anyres, monkeypatch):
+    monkeypatch.setattr(anyres.backbone.config.vision_config, "patch_size", 12)
     many = image_tokens(anyres.backbone.config, 5, 96, 96)
     monkeypatch.setattr(anyres.backbone.config, "vision_aspect_ratio", "anyres_max_1")
     assert many == 16 + 8 * (8 + 1)  # the whole, then 8 rows of 8 patches and a newline
     assert image_tokens(anyres.backbone.config, 5, 96, 96) == 16 + 4 * (4 + 1)
 
 
-def test_padding_of_a_wide_picture_takes_no_tokens(anyres):
+def test_padding_of_a_wide_picture_takes_no_tokens(anyres, monkeypatch):
     """100 x 40 fills 96 x 38.4 of the 96 x 48 grid: 4.8 of 48 pixels each side are padding, less than one patch."""
+    monkeypatch.setattr(anyres.backbone.config.vision_config, "patch_size", 12)
     assert image_tokens(anyres.backbone.config, 3, 40, 100) == 16 + 4 * (8 + 1)
     assert image_tokens(anyres.backbone.config, 3, 20, 100) == 16 + 2 * (8 + 1)
 
 
 def test_one_crop_is_its_patches_and_a_newline(tiny):
-    assert image_tokens(tiny.backbone.config, 1, 96, 96) == (48 // 12) ** 2 + 1
+    assert image_tokens(tiny.backbone.config, 1, 96, 96) == (IMAGE_SIDE // PATCH) ** 2 + 1
 
 
 @pytest.mark.parametrize("frames", [1, 2, 6])
@@ -76,7 +79,11 @@ def test_clips_equal_transformers_forward_of_the_pixels(tiny, photograph, frames
     prepared = tiny.prepare(Item((Text("which way?"), clip)))
     inputs = tiny.collate([prepared])
     features = tiny.backbone.get_video_features(prepared.videos[0][None]).pooler_output
-    assert features.shape[1] == video_tokens(tiny.backbone.config, frames) == frames * 4 + 1
+    assert (
+        features.shape[1]
+        == video_tokens(tiny.backbone.config, frames)
+        == frames * math.ceil(IMAGE_SIDE / PATCH / 2) ** 2 + 1
+    )
     theirs = tiny.backbone(
         input_ids=inputs.token_ids,
         attention_mask=inputs.attention_mask,
@@ -86,7 +93,8 @@ def test_clips_equal_transformers_forward_of_the_pixels(tiny, photograph, frames
 
 
 def test_a_frame_is_reduced_with_rounding_up(tiny, monkeypatch):
-    monkeypatch.setattr(tiny.backbone.config.vision_config, "image_size", 84)  # 7 x 7 patches
+    monkeypatch.setattr(tiny.backbone.config.vision_config, "image_size", 84)
+    monkeypatch.setattr(tiny.backbone.config.vision_config, "patch_size", 12)  # 7 x 7 patches
     features = torch.zeros(2, 49, 3)
     theirs = tiny.backbone.apply_pooling(features)
     assert theirs.shape[1] == math.ceil(7 / 2) ** 2

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.data.records import Image, Item, Text, Video
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import END, IMAGE, PAD, START, VIDEO, tiny_embedder
+from core.encoder.tiny import END, IMAGE, IMAGE_SIDE, PAD, PATCH, START, VIDEO, tiny_embedder
 
 
 @pytest.fixture(scope="module", params=["right", "left"])
@@ -98,8 +98,8 @@ def test_a_spelled_placeholder_beside_a_real_picture_is_left_alone(tiny, kinds):
     picture, clip = kinds[3].parts[0], kinds[7].parts[0]
     item = Item((Text("<image> <video>"), picture, Text("<video>\ue0000\ue001<image>"), clip))
     prepared = tiny.prepare(item)
-    assert (prepared.token_ids == tiny.backbone.config.image_token_id).sum() == 17
-    assert (prepared.token_ids == tiny.backbone.config.video_token_id).sum() == 6 * 4 + 1
+    assert (prepared.token_ids == tiny.backbone.config.image_token_id).sum() == (IMAGE_SIDE // PATCH) ** 2 + 1
+    assert (prepared.token_ids == tiny.backbone.config.video_token_id).sum() == 6 * (IMAGE_SIDE // PATCH // 2) ** 2 + 1
     assert tiny.embed([item]).isfinite().all()
 
 

@@ -2,13 +2,15 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.encoder.inputs import Prepared, collate, sorted_chunks
+from core.encoder.tiny import IMAGE_SIDE, PATCH
 
 
 @given(st.lists(st.integers(1, 30), max_size=40), st.integers(1, 12))
+@settings(deadline=None)
 def test_chunks_hold_every_index_once_longest_first(lengths, size):
     chunks = sorted_chunks(lengths, size)
     flat = [index for chunk in chunks for index in chunk]
@@ -19,6 +21,7 @@ def test_chunks_hold_every_index_once_longest_first(lengths, size):
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(1, 6))
+@settings(deadline=None)
 def test_each_chunk_is_as_short_as_the_chunks_before_it_allow(lengths, size):
     """Sorted runs: the longest item of chunk k is the (k * size)-th longest of all."""
     chunks = sorted_chunks(lengths, size)
@@ -73,9 +76,10 @@ def test_a_prepared_item_is_its_template_its_words_and_room_for_pictures(tiny, k
     item = kinds[5]  # text, picture, text, picture, text
     ids = tiny.prepare(item).token_ids.tolist()
     where = [index for index, token in enumerate(ids) if token == config.image_token_id]
-    first, second = where[:17], where[17:]
-    assert first == list(range(first[0], first[0] + 17))
-    assert second == list(range(second[0], second[0] + 17))
+    taken = (IMAGE_SIDE // PATCH) ** 2 + 1
+    first, second = where[:taken], where[taken:]
+    assert first == list(range(first[0], first[0] + taken))
+    assert second == list(range(second[0], second[0] + taken))
     words = [tiny.tokenizer.decode(ids[a:b]) for a, b in
              ((1, first[0]), (first[-1] + 1, second[0]), (second[-1] + 1, len(ids) - 1))]  # fmt: skip
     assert words == [" find", " it met", " and took its colour"]

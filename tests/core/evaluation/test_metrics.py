@@ -11,7 +11,7 @@ shares = st.lists(st.floats(0, 1), min_size=1, max_size=40).map(np.array)
 
 
 @given(st.lists(shares, min_size=1, max_size=4))
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 def test_an_interval_holds_its_value_and_stays_in_range(groups):
     value, low, high = mean_interval(groups)
     assert value == pytest.approx(np.mean([np.mean(group) for group in groups]))

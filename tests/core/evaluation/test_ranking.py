@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import label_ranking_average_precision_score
 
@@ -24,6 +24,7 @@ def by_enumeration(similarities: list[int], right: list[bool]) -> dict[int, floa
 
 
 @given(pools)
+@settings(deadline=None)
 def test_placement_is_the_distribution_over_all_orders_of_the_ties(pool):
     similarities, right = map(list, zip(*pool, strict=True))
     assume(any(right))
@@ -38,6 +39,7 @@ def test_placement_is_the_distribution_over_all_orders_of_the_ties(pool):
 
 
 @given(st.integers(2, 60), st.integers(0, 2**31))
+@settings(deadline=None)
 def test_without_ties_it_is_the_reciprocal_rank_of_sklearn(n, seed):
     generator = np.random.default_rng(seed)
     similarities = (generator.permutation(n) / n).astype(np.float32)
@@ -48,6 +50,7 @@ def test_without_ties_it_is_the_reciprocal_rank_of_sklearn(n, seed):
 
 
 @given(st.integers(1, 100), st.integers(1, 100))
+@settings(deadline=None)
 def test_a_tie_of_all_gives_chance(r, w):
     right = np.arange(r + w) < r
     placed = placement(np.zeros(r + w, dtype=np.float32), right)

@@ -1,4 +1,4 @@
-"""The weighted softmax against closed forms, autograd of independently written equations, and the paper's identities."""
+"""The weighted softmax against closed forms, autograd of independently written equations, and papers' identities."""
 
 import pytest
 import torch
@@ -93,7 +93,10 @@ def test_loss_and_gradient_equal_autograd_of_the_printed_equation(alpha: float) 
 
 def test_alpha_zero_is_infonce_bit_for_bit() -> None:
     similarity = random_similarities(9, seed=2).float()
-    weighted, plain = row_terms(HardnessWeighted(0.0, TAU), similarity, eye(9)), row_terms(InfoNCE(TAU), similarity, eye(9))
+    weighted, plain = (
+        row_terms(HardnessWeighted(0.0, TAU), similarity, eye(9)),
+        row_terms(InfoNCE(TAU), similarity, eye(9)),
+    )
     for name in ("loss", "probability", "weight", "gradient", "share"):
         assert torch.equal(getattr(weighted, name), getattr(plain, name)), name
 

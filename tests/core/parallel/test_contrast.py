@@ -124,7 +124,7 @@ def test_bfloat16_embeddings_are_contrasted_in_float32() -> None:
 def test_embeddings_that_are_not_finite_are_refused() -> None:
     batch = make_batch(4, seed=0)
     batch["targets"][2, 1] = float("nan")
-    with pytest.raises(ValueError, match="targets.*not finite"):
+    with pytest.raises(ValueError, match=r"targets.*not finite"):
         value_and_gradient(InfoNCE(TAU), Batch(**batch))
 
 
@@ -135,7 +135,9 @@ def test_half_a_reward_is_refused() -> None:
         Batch(**batch)
 
 
-def run_ranks(world: int, batch: dict[str, Tensor], alpha: float, tile_rows: int, folder: Path) -> list[dict[str, Tensor]]:
+def run_ranks(
+    world: int, batch: dict[str, Tensor], alpha: float, tile_rows: int, folder: Path
+) -> list[dict[str, Tensor]]:
     """The contrast step on `world` real gloo processes; each rank's result."""
     save_file({name: value.contiguous() for name, value in batch.items()}, folder / "batch.safetensors")
     program = Path(__file__).with_name("rank_program.py")
@@ -156,5 +158,9 @@ def test_real_processes_give_the_gradients_of_one(world: int, reward: bool, tmp_
     ranks = run_ranks(world, batch, 9.0, 2, tmp_path)
     for found in ranks:
         torch.testing.assert_close(found["loss"], loss, rtol=1e-10, atol=0)
-    torch.testing.assert_close(torch.cat([each["query_gradients"] for each in ranks]), of_queries, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(torch.cat([each["target_gradients"] for each in ranks]), of_targets, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        torch.cat([each["query_gradients"] for each in ranks]), of_queries, rtol=1e-9, atol=1e-12
+    )
+    torch.testing.assert_close(
+        torch.cat([each["target_gradients"] for each in ranks]), of_targets, rtol=1e-9, atol=1e-12
+    )

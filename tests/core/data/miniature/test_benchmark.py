@@ -75,15 +75,15 @@ def test_pairs_and_pixels_are_the_same_in_every_process() -> None:
 
 
 def test_a_data_set_is_a_function_of_seed_and_index() -> None:
-    dataset = MiniaturePairs(SOURCES[0], seed=1, length=100)
+    dataset = MiniaturePairs(SOURCES[0], seed=1)
     assert isinstance(dataset, PairDataset)
     backwards = [dataset[index] for index in range(99, -1, -1)]
     assert backwards[::-1] == [dataset[index] for index in range(100)]
     assert len({pair.query.content_id for pair in backwards}) == 100
-    assert dataset[5] != MiniaturePairs(SOURCES[0], seed=2, length=100)[5]
+    assert dataset[5] != MiniaturePairs(SOURCES[0], seed=2)[5]
     assert dataset[5].origin == "miniature shape[5]"
-    for index in (-1, 100):
-        with pytest.raises(IndexError, match=rf"index = {index} is outside 0\.\.99"):
+    for index in (-1, len(dataset)):
+        with pytest.raises(IndexError, match=rf"index = {index} is outside 0\.\.99999"):
             dataset[index]
 
 
