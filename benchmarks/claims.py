@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from scipy import stats
 
 from core.command_line import parse
 from core.config import check_range
+from core.evaluation.metrics import Score
 from core.evaluation.run import EvalSettings, evaluate
 from core.evaluation.suites import SuiteSettings
 from core.files import write_text
@@ -62,8 +64,8 @@ def train_side_by_side(settings: ClaimsSettings, seed: int) -> dict[str, Path]:
     return folders
 
 
-def measures(bundle: Bundle) -> dict[str, float]:
-    """What the claims are about, over all queries of the in-distribution retrieval and grounding data sets and all P@1.
+def measures(bundle: Bundle, scores: Sequence[Score]) -> dict[str, float]:
+    """What the claims are about, over the queries of the in-distribution retrieval and grounding data sets.
 
     Pools of 100 only: with eight class names there are no ten hardest negatives. A weight e^(alpha s) and a share of
     the pull both rise with the similarity, so one rank correlation with the true hardness serves for all three, and
@@ -73,7 +75,7 @@ def measures(bundle: Bundle) -> dict[str, float]:
     pools = pools_of(bundle, np.flatnonzero(large & bundle.rankings["in_distribution"]))
     hardest = -np.sort(-np.where(pools.wrong, pools.similarity, -np.inf), axis=1)[:, :HARDEST]
     positive = pools.similarity[pools.positive]
-    scores = {score.name: score.value for score in bundle.scores.itertuples() if score.metric == "P@1"}
+    precision = {score.name: score.value for score in scores if score.metric == "P@1"}
     near, _ = shares_by_hardness(pools, effect(bundle.objective, pools).share)[1]
     return {
         "AUROC positive / 10 hardest": auroc(positive, hardest.ravel()),
@@ -81,8 +83,8 @@ def measures(bundle: Bundle) -> dict[str, float]:
         "mean positive": float(positive.mean()),
         "mean of 10 hardest": float(hardest.mean()),
         "margin to 10 hardest": float((positive[:, None] - hardest).mean()),
-        "P@1 in distribution": float(scores["in distribution"]),
-        "P@1 out of distribution": float(scores["out of distribution"]),
+        "P@1 in distribution": precision["in distribution"],
+        "P@1 out of distribution": precision["out of distribution"],
         "weight follows true hardness": float(np.nanmean(rank_correlations(pools, pools.similarity))),
         "pull on negatives 1 attribute away": near.value,
     }
@@ -112,8 +114,8 @@ def main() -> None:
     for seed in range(settings.seeds):
         for label, folder in train_side_by_side(settings, seed).items():
             suite = SuiteSettings(queries=settings.queries)
-            bundle, _ = evaluate(EvalSettings(folder, suite), progress=False)
-            found[label].append(measures(open_bundle(bundle)))
+            bundle, scores = evaluate(EvalSettings(folder, suite), progress=False)
+            found[label].append(measures(open_bundle(bundle), scores))
     write_text(settings.out / "claims.json", json.dumps(found, indent=1) + "\n")
     print(table(found))
 

@@ -70,3 +70,8 @@ def test_alpha_rises_over_its_warmup_and_then_stays() -> None:
     assert [each.alpha for each in found if isinstance(each, HardnessWeighted)] == [0, 4.5, 9, 9]
     assert ObjectiveSettings(name="infonce").at(0, 10) == InfoNCE(0.02)
     assert ObjectiveSettings(alpha_warmup=0.0).at(0, 10) == HardnessWeighted(9.0, 0.02)
+
+
+def test_the_miniature_recipe_is_the_defaults() -> None:
+    recipe = Path(__file__).parents[2] / "core/recipes/miniature.yaml"
+    assert parse(TrainSettings, "", ["--config", str(recipe)]) == TrainSettings()

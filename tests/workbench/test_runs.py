@@ -71,7 +71,7 @@ def test_a_run_with_foreign_settings_still_lists(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text("steps: many\nobjective: {name: other}\n")
     (tmp_path / "run" / "environment.json").write_text("[]")
-    (tmp_path / "run" / "metrics.jsonl").write_text('[1]\n{"step": "x"}\n')
+    (tmp_path / "run" / "metrics.jsonl").write_text('{"step": "x"}\n{"loss": 1}\n')
     (found,) = list_runs(tmp_path, now=time.time() + 300)
     assert (found.done, found.planned, found.objective, found.processes) == (0, None, None, 1)
 

@@ -24,7 +24,7 @@ def scores_figure(scores: Sequence[Score], in_distribution: Sequence[bool]) -> g
             figure.add_trace(dots(members, group, colour, symbol))
             order += [escape(score.name) for score in members]
     figure.add_trace(chance_ticks(scores))
-    styled(figure, finding(scores), height=120 + 25 * len(order))
+    styled(figure, finding(scores), height=120 + 29 * len(order))
     figure.update_xaxes(title=f"{scores[0].metric}, %, with its 95 % interval" if scores else "%", range=[-2, 102])
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=order[::-1], tickfont={"size": 13})
     return figure

@@ -58,7 +58,9 @@ def weight_curve_figure(
     )
     styled(figure, finding(similarity, weight))
     figure.update_xaxes(title="cosine similarity to the query")
-    figure.update_yaxes(title="weight in the loss (1 = InfoNCE)", type="log", exponentformat="power", dtick=1, tickfont={"size": 11})
+    figure.update_yaxes(
+        title="weight in the loss (1 = InfoNCE)", type="log", exponentformat="power", dtick=1, tickfont={"size": 11}
+    )
     if float(np.ptp(np.log10(np.concatenate([curve_weight, trained_curve_weight])))) < 1:
         figure.update_yaxes(dtick=None, tickformat="~g", nticks=5)
     return figure

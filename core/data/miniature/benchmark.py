@@ -17,8 +17,7 @@ NEAR = 20
 class Source:
     """One data set of the miniature: how a pair is drawn, and where it stands in the benchmark.
 
-    pairs: how many it has to train on. Batches draw data sets in proportion; captions, which name everything at
-    once, have the most.
+    pairs: how many it has to train on. Batches draw data sets in proportion.
     """
 
     name: str
@@ -29,15 +28,15 @@ class Source:
 
 
 SOURCES = (
-    Source("shape", "classification", True, image_tasks.shape_label),
+    Source("shape", "classification", True, image_tasks.shape_label, 75_000),
     Source("colour", "classification", True, image_tasks.colour_label, 25_000),
     Source("background", "classification", True, image_tasks.background_label, 25_000),
     Source("digits", "classification", False, transfer_tasks.digit_label),
-    Source("colour-of", "vqa", True, image_tasks.colour_of),
+    Source("colour-of", "vqa", True, image_tasks.colour_of, 75_000),
     Source("how-many", "vqa", True, image_tasks.how_many),
     Source("more-of", "vqa", False, image_tasks.more_of),
-    Source("caption-to-image", "retrieval", True, image_tasks.caption_to_image, 100_000),
-    Source("image-to-caption", "retrieval", True, image_tasks.image_to_caption, 100_000),
+    Source("caption-to-image", "retrieval", True, image_tasks.caption_to_image),
+    Source("image-to-caption", "retrieval", True, image_tasks.image_to_caption),
     Source("look-alike", "retrieval", True, image_tasks.look_alike),
     Source("edit", "retrieval", True, image_tasks.edit),
     Source("story", "retrieval", False, transfer_tasks.story),

@@ -46,8 +46,8 @@ def picture(scene: Scene) -> Item:
 
 
 def label(chance: random.Random, attribute: str) -> Draw:
-    """Classification: a one-shape scene and the word for one of its attributes."""
-    scene = random_single(chance)
+    """Classification: a scene of one large shape and the word for one of its attributes."""
+    scene = random_single(chance).change(size="large")
     word = scene.attributes()[attribute]
     query = image_item(Image(DrawnScene(scene)), INSTRUCTIONS[attribute])
     return Draw(query, text_item(word, answer=word), ("answer",))
@@ -79,8 +79,8 @@ def random_shapes(chance: random.Random, number: int, **fixed: str) -> tuple[Sha
 
 
 def colour_of(chance: random.Random) -> Draw:
-    """Visual question: the colour of one of two or three shapes."""
-    scene = random_scene(chance, random_shapes(chance, chance.choice((2, 3))))
+    """Visual question: the colour of one of two or three large shapes."""
+    scene = random_scene(chance, random_shapes(chance, chance.choice((2, 3)), size="large"))
     asked = chance.choice(scene.shapes)
     query = image_item(Image(DrawnScene(scene)), f"what colour is the {asked.kind}?")
     return Draw(query, text_item(asked.colour, answer=asked.colour), ("answer",))

@@ -32,7 +32,7 @@ BACKGROUNDS = {
     "teal": (8, 78, 88),
     "plum": (70, 22, 88),
 }
-SIZES = {"small": 0.34, "large": 0.52}
+SIZES = {"small": 0.32, "large": 0.48}
 PLACES = ("top left", "top", "top right", "left", "middle", "right", "bottom left", "bottom", "bottom right")
 
 CANVAS = 96
@@ -111,8 +111,8 @@ def draw(scene: Scene, shift: tuple[int, int] = (0, 0)) -> PIL.Image.Image:
     pen = PIL.ImageDraw.Draw(picture)
     for shape in scene.shapes:
         row, column = divmod(PLACES.index(shape.place), 3)
-        x = (column + 0.5) * CELL + shift[0] + chance.uniform(-2, 2)
-        y = (row + 0.5) * CELL + shift[1] + chance.uniform(-2, 2)
+        x = (column + 0.5) * CELL + shift[0] + chance.uniform(-1, 1)
+        y = (row + 0.5) * CELL + shift[1] + chance.uniform(-1, 1)
         radius = SIZES[shape.size] * CELL * chance.uniform(0.94, 1.06)
         turn = chance.uniform(-0.2, 0.2)
         fill = tint(COLOURS[shape.colour], chance)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
@@ -12,6 +12,7 @@ from workbench.measures import overlap
 similarities = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=30).map(np.array)
 
 
+@settings(deadline=None)
 @given(similarities, similarities)
 def test_auroc_with_ties_is_scikit_learns(positive, negative):
     labels = np.repeat([1, 0], [len(positive), len(negative)])
@@ -19,6 +20,7 @@ def test_auroc_with_ties_is_scikit_learns(positive, negative):
     assert overlap.auroc(positive, negative) == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(similarities, similarities)
 def test_auroc_of_counts_is_that_of_samples_that_lie_in_bins(positive, negative):
     edges = np.array([-1.1, -0.9, -0.4, 0.1, 0.3, 0.6, 1.1])
