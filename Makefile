@@ -28,7 +28,7 @@ endif
 
 train: $(VENV)/.ui-ready  ## Train the miniature into RUN; goes on where a stopped run left off
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/torchrun --standalone --nproc_per_node=$(WORKERS) \
-		core/train.py --output $(RUN) $(if $(wildcard $(RUN)),--resume true)
+		core/train.py --output $(RUN) $(if $(wildcard $(RUN)),--resume)
 
 evaluate: train
 	$(BIN)/python core/eval.py --checkpoint $(RUN)

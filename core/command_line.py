@@ -1,6 +1,7 @@
 """Settings from the command line and YAML files, by jsonargparse over the settings' dataclasses."""
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,12 +22,21 @@ def parse(settings: type[Settings], description: str, arguments: Sequence[str] |
     parser = ArgumentParser(description=description, usage="%(prog)s [--config FILE] [--setting value ...]")
     parser.add_argument("--config", action="config", help="A YAML file of settings, such as a run's config.yaml.")
     parser.add_class_arguments(settings)
-    parsed = parser.parse_args(arguments)
+    parsed = parser.parse_args(with_switches(settings, sys.argv[1:] if arguments is None else arguments))
     try:
         nested = parser.instantiate(parsed)
         return settings(**{field.name: nested[field.name] for field in dataclasses.fields(settings)})  # pyright: ignore[reportArgumentType]
     except ValueError as error:
         parser.error(str(error))
+
+
+def with_switches(settings: type[Any], arguments: Sequence[str]) -> list[str]:
+    """Let a yes-or-no setting stand alone: `--resume` means `--resume true`."""
+    switches = {f"--{field.name}" for field in dataclasses.fields(settings) if field.type is bool}
+    out: list[str] = []
+    for argument, following in zip(arguments, [*arguments, "--"][1:], strict=True):
+        out += [argument, "true"] if argument in switches and following.startswith("--") else [argument]
+    return out
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - settings hold any plain type

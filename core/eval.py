@@ -9,7 +9,7 @@ import sys
 from transformers.utils import logging as transformers_logging
 
 from core.command_line import parse
-from core.evaluation.report import table
+from core.evaluation.report import recall_table, table
 from core.evaluation.run import EvalSettings, evaluate
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{table(scores)}\n\n{table(scores, 'V-measure')}\n\nBundle: {folder}")
+    print(table(scores), recall_table(scores), table(scores, "V-measure"), f"Bundle: {folder}", sep="\n\n")
     return 0
 
 

@@ -28,7 +28,7 @@ def open_run(settings: TrainSettings, accelerator: Accelerator) -> int:
     existing = latest is not None or (settings.output / METRICS).exists()
     if existing and not settings.resume:
         raise ValueError(
-            f"output = {settings.output} already holds a run. Go on with it by --resume true, "
+            f"output = {settings.output} already holds a run. Go on with it by --resume, "
             "or name another folder by --output."
         )
     if existing:
@@ -50,7 +50,7 @@ def refuse_other_settings(settings: TrainSettings) -> None:
         if name not in FREE_TO_CHANGE and saved.get(name) != value:
             raise ValueError(
                 f"{name} = {value!r}, but {path} says {saved.get(name)!r}. To go on with this run, use "
-                f"--config {path} --resume true; for other settings name another --output."
+                f"--config {path} --resume; for other settings name another --output."
             )
 
 

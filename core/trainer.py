@@ -225,7 +225,7 @@ class Trainer:
         processes, run = self.accelerator.num_processes, self.settings.output
         return (
             f"Stopped after step {self.done} of {self.settings.steps}; saved. Go on with: "
-            f"torchrun --nproc_per_node={processes} core/train.py --config {run}/config.yaml --resume true"
+            f"torchrun --nproc_per_node={processes} core/train.py --config {run}/config.yaml --resume"
         )
 
 

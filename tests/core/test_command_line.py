@@ -55,6 +55,12 @@ def test_what_is_wrong_is_named(arguments: list[str], message: str, capsys: pyte
     assert re.search(message, captured), captured
 
 
+def test_a_switch_may_stand_alone() -> None:
+    assert parse(TrainSettings, "", ["--resume"]).resume
+    assert parse(TrainSettings, "", ["--resume", "--steps", "3"]) == TrainSettings(resume=True, steps=3)
+    assert not parse(TrainSettings, "", ["--resume", "false"]).resume
+
+
 def test_help_explains_every_setting_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(TrainSettings, "Train.", ["--help"])

@@ -3,7 +3,7 @@
 import pytest
 
 from core.evaluation.metrics import Score
-from core.evaluation.report import table
+from core.evaluation.report import recall_table, table
 
 SCORES = [
     Score("dataset", "grounding-by-relation", "P@1", 0.5, 0.25, 0.75, 200, 100.0, 0.01),
@@ -42,3 +42,15 @@ def test_columns_are_aligned_and_apart():
 ])  # fmt: skip
 def test_numbers_are_percent_rounded(index, numbers):
     assert table(SCORES).splitlines()[index].split()[-7:] == numbers
+
+
+def test_recalls_stand_side_by_side_without_data_sets():
+    scores = [
+        Score("meta-task", "video", metric, value, 0.0, 1.0, 200, 100.0, 0.01)
+        for metric, value in (("MRR", 0.3), ("P@1", 0.25), ("R@10", 0.75), ("R@5", 0.5))
+    ]
+    lines = recall_table([*SCORES[:1], *scores]).splitlines()
+    assert [line.split() for line in lines] == [
+        ["P@1", "R@5", "R@10", "MRR"],
+        ["meta-task", "video", "25.0%", "50.0%", "75.0%", "30.0%"],
+    ]

@@ -129,6 +129,19 @@ def test_temperature_and_margin_view(n: int, seed: int, alpha: float) -> None:
     torch.testing.assert_close(terms.probability, torch.softmax(logits, dim=1), rtol=1e-9, atol=1e-15)
 
 
+def test_relative_hardness_is_infonce_at_a_lower_temperature() -> None:
+    """papers.md 6.7: weights e^(beta (s_ij - s_ii)) give the gradient of InfoNCE at tau / (1 + beta tau), scaled."""
+    beta, lower = 9.0, TAU / (1 + 9.0 * TAU)
+    similarity = random_similarities(6, seed=8).requires_grad_()
+    relative = (similarity - similarity.diagonal()[:, None]).detach()
+    loss = torch.nn.functional.cross_entropy(similarity / TAU + beta * relative, torch.arange(6))
+    (gradient,) = torch.autograd.grad(loss, similarity)
+    terms = row_terms(InfoNCE(lower), similarity.detach(), eye(6))
+    torch.testing.assert_close(gradient, terms.gradient / 6 * lower / TAU, rtol=1e-9, atol=1e-12)
+    fixture = row_terms(InfoNCE(lower), S2, eye(2)).loss.mean().item()
+    assert fixture == pytest.approx(0.0013678599684291133, rel=1e-9)
+
+
 @given(st.integers(3, 10), st.integers(0, 2**31))
 def test_permuting_pairs_permutes_everything(n: int, seed: int) -> None:
     similarity = random_similarities(n, seed)
