@@ -133,7 +133,7 @@ class OptimizerSettings:
 class RecordSettings:
     """What to keep of what the objective did to pairs."""
 
-    every: int = 50
+    every: int = 100
     """Record a step every so many steps; 0 records nothing."""
     negatives: int = 10
     """How many of each query's heaviest negatives to keep."""
@@ -149,9 +149,9 @@ class TrainSettings:
 
     output: Path = Path("runs/miniature")
     """Folder of the run."""
-    steps: int = 500
+    steps: int = 1600
     """Optimizer steps."""
-    batch: int = 128
+    batch: int = 64
     """Pairs of the global batch, over all processes: every query is contrasted with the targets of all of them."""
     chunk: int = 64
     """Items encoded at once on one process."""
@@ -161,7 +161,7 @@ class TrainSettings:
     """Of the encoder's arithmetic; auto is bfloat16 on hardware that has it, float32 elsewhere."""
     seed: int = 0
     """Seeds the weights, the data and the order of the batches."""
-    save_every: int = 100
+    save_every: int = 200
     """Write a checkpoint every so many steps, and at the end."""
     resume: bool = False
     """Go on from the run's latest checkpoint, if it has one."""
