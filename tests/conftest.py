@@ -10,6 +10,8 @@ import ipaddress
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,6 +76,32 @@ def tiny() -> "Embedder":
     from core.encoder.tiny import tiny_embedder
 
     return tiny_embedder(width=32, layers=1, vision_layers=1)
+
+
+@pytest.fixture(scope="session")
+def small_runs() -> ModuleType:
+    """The functions that write small runs and bundles from random vectors, without a model."""
+    import small_runs
+
+    return small_runs
+
+
+@pytest.fixture(scope="session")
+def written_run(small_runs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with one bundle. Shared: copy before changing it."""
+    return small_runs.write_run(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def run(written_run: Path, tmp_path: Path) -> Path:
+    """A copy of the run in a root folder of its own."""
+    return shutil.copytree(written_run, tmp_path / "runs" / "good")
+
+
+@pytest.fixture
+def bundle_folder(run: Path) -> Path:
+    """The bundle of the copied run."""
+    return run / "bundles" / "000010-miniature"
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ import io
 import socket
 import struct
 import zlib
-from dataclasses import replace
-from pathlib import Path
 
 import PIL.Image
 import pytest
+from embedded_runs import make_run
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
@@ -16,11 +15,6 @@ from apps import search_cards
 from apps.search import arguments, catalogue, main
 from apps.search_answers import ANY, AUTOMATIC, MOST, NONE, POOL, Answers, Catalogue
 from apps.search_page import build_page, serve
-from core.bundle import Description, write_bundle
-from core.data.miniature.benchmark import SOURCES, ranking_task
-from core.evaluation.encode import distinct_items, embed_distinct
-from core.evaluation.evaluator import rank_all, scores
-from core.objectives.hardness import HardnessWeighted
 from workbench.search import Hit, ShownPart
 from workbench.search_sources import EVERY_PICTURE, EVERY_TARGET
 
@@ -28,32 +22,14 @@ from workbench.search_sources import EVERY_PICTURE, EVERY_TARGET
 pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated")
 
 BUNDLE = "run / 000007-miniature"
-QUERIES = 3
-
-
-def make_run(run: Path, tiny, queries: int = QUERIES, datasets: tuple[str, ...] = ("edit", "image-to-caption")) -> Path:
-    """A run of one checkpoint and its bundle: a few queries with six candidates each; the bundle's folder."""
-    tasks = [ranking_task(source, 0, queries) for source in SOURCES if source.name in datasets]
-    tasks = [
-        replace(task, rankings=tuple(replace(each, candidates=each.candidates[:6]) for each in task.rankings))
-        for task in tasks
-    ]
-    embedded = embed_distinct(tiny, distinct_items(tasks), progress=False)
-    ranked = rank_all(tasks, embedded)
-    checkpoint = run / "checkpoints" / "000007"
-    tiny.save(checkpoint)
-    objective = {"name": "llave", "alpha": 9.0, "temperature": 0.02}
-    described = Description(str(checkpoint), 7, {"name": "miniature"}, objective)
-    folder = run / "bundles" / "000007-miniature"
-    write_bundle(folder, described, HardnessWeighted(9.0, 0.02), embedded, ranked, scores(ranked))
-    return folder
+DATASETS = ("edit", "image-to-caption")
 
 
 @pytest.fixture(scope="module")
 def root(tiny, tmp_path_factory):
     """A root folder with one run."""
     folder = tmp_path_factory.mktemp("root")
-    make_run(folder / "run", tiny)
+    make_run(folder / "run", tiny, DATASETS)
     return folder
 
 
@@ -236,7 +212,7 @@ def test_an_empty_root_says_how_to_make_a_run_and_shows_the_run_once_it_is_there
     welcome, main_part, source, *_ = answers.load()
     assert (welcome["visible"], main_part["visible"], source["choices"]) == (True, False, [])
     assert "make demo" in search_cards.welcome("runs")
-    make_run(tmp_path / "runs" / "run", tiny, queries=1, datasets=("edit",))
+    make_run(tmp_path / "runs" / "run", tiny, ("edit",), queries=1)
     welcome, main_part, source, *_ = answers.load()
     assert (welcome["visible"], main_part["visible"], source["choices"]) == (False, True, [BUNDLE])
     html, rows = answers.search_example(BUNDLE, "edit", 1, POOL, ANY, 10)
@@ -245,7 +221,7 @@ def test_an_empty_root_says_how_to_make_a_run_and_shows_the_run_once_it_is_there
 
 
 def test_a_damaged_bundle_is_told_and_nothing_breaks(tmp_path, tiny):
-    folder = make_run(tmp_path / "run", tiny, queries=1, datasets=("edit",))
+    folder = make_run(tmp_path / "run", tiny, ("edit",), queries=1)
     (folder / "items.parquet").write_bytes(b"half")
     answers = Answers(Catalogue(tmp_path))
     head, scope, *_ = answers.choose(BUNDLE)

@@ -2,25 +2,19 @@
 
 import io
 import shutil
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+from embedded_runs import QUERIES, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.bundle import Description, write_bundle
 from core.data.images import BadImage, BytesImage
-from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.data.miniature.words import INSTRUCTIONS
 from core.data.records import Image, Item, Text
 from core.encoder.tiny import tiny_embedder
-from core.evaluation.encode import distinct_items, embed_distinct
-from core.evaluation.evaluator import rank_all, scores
 from core.evaluation.ranking import TIE
-from core.objectives.hardness import HardnessWeighted
 from workbench.bundles import open_bundle
 from workbench.search import (
     MAX_TEXT,
@@ -44,32 +38,13 @@ from workbench.search_sources import (
 )
 
 DATASETS = ("edit", "cards")
-QUERIES = 3
-
-
-def make_run(run: Path, tiny, queries: int = QUERIES) -> Path:
-    """A run of one checkpoint and its bundle: a few queries with six candidates each; the bundle's folder."""
-    tasks = [ranking_task(source, 0, queries) for source in SOURCES if source.name in DATASETS]
-    tasks = [
-        replace(task, rankings=tuple(replace(each, candidates=each.candidates[:6]) for each in task.rankings))
-        for task in tasks
-    ]
-    embedded = embed_distinct(tiny, distinct_items(tasks), progress=False)
-    ranked = rank_all(tasks, embedded)
-    checkpoint = run / "checkpoints" / "000007"
-    tiny.save(checkpoint)
-    objective = {"name": "llave", "alpha": 9.0, "temperature": 0.02}
-    described = Description(str(checkpoint), 7, {"name": "miniature"}, objective)
-    folder = run / "bundles" / "000007-miniature"
-    write_bundle(folder, described, HardnessWeighted(9.0, 0.02), embedded, ranked, scores(ranked))
-    return folder
 
 
 @pytest.fixture(scope="module")
 def root(tiny, tmp_path_factory):
     """A root folder with one run."""
     folder = tmp_path_factory.mktemp("root")
-    make_run(folder / "run", tiny)
+    make_run(folder / "run", tiny, DATASETS)
     return folder
 
 
