@@ -149,7 +149,7 @@ class TrainSettings:
 
     output: Path = Path("runs/miniature")
     """Folder of the run."""
-    steps: int = 1600
+    steps: int = 1500
     """Optimizer steps."""
     batch: int = 64
     """Pairs of the global batch, over all processes: every query is contrasted with the targets of all of them."""

@@ -87,31 +87,30 @@ def colour_of(chance: random.Random) -> Draw:
 
 
 def crowd(chance: random.Random, counts: dict[str, int]) -> Scene:
-    """A scene with the given number of shapes of each colour, all of one kind and size."""
+    """A scene with the given number of large circles of each colour."""
     colours = [colour for colour, count in counts.items() for _ in range(count)]
     places = sorted(chance.sample(PLACES, len(colours)), key=PLACES.index)
     chance.shuffle(colours)
-    kind = chance.choice(KINDS)
-    shapes = (Shape(kind, colour, "large", place) for colour, place in zip(colours, places, strict=True))
+    shapes = (Shape("circle", colour, "large", place) for colour, place in zip(colours, places, strict=True))
     return random_scene(chance, tuple(shapes))
 
 
 def how_many(chance: random.Random) -> Draw:
-    """Visual question: how many shapes have a colour, from one to eight, among at most three others."""
+    """Visual question: how many circles have a colour, from one to eight, among at most two others."""
     asked, other = chance.sample(list(COLOURS), 2)
     count = chance.randint(1, 8)
-    scene = crowd(chance, {asked: count, other: chance.randint(0, min(3, 9 - count))})
-    query = image_item(Image(DrawnScene(scene)), f"how many {asked} shapes are there?")
+    scene = crowd(chance, {asked: count, other: chance.randint(0, min(2, 9 - count))})
+    query = image_item(Image(DrawnScene(scene)), f"how many {asked} circles are there?")
     return Draw(query, text_item(NUMBERS[count], answer=NUMBERS[count]), ("answer",))
 
 
 def more_of(chance: random.Random) -> Draw:
-    """Visual question, never trained: which of two colours has more shapes?"""
+    """Visual question, never trained: which of two colours has more circles?"""
     more, fewer = chance.sample(list(COLOURS), 2)
     low = chance.randint(1, 3)
     scene = crowd(chance, {more: chance.randint(low + 1, 9 - low), fewer: low})
     first, second = chance.sample((more, fewer), 2)
-    query = image_item(Image(DrawnScene(scene)), f"which colour has more shapes, {first} or {second}?")
+    query = image_item(Image(DrawnScene(scene)), f"which colour has more circles, {first} or {second}?")
     return Draw(query, text_item(more, answer=more), ("answer",))
 
 

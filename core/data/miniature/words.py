@@ -52,7 +52,7 @@ def corpus() -> list[str]:
     sentences = [f"{size} {colour} {kind}" for size in SIZES for colour in COLOURS for kind in KINDS]
     sentences += [f"a shape at the {place} on {background}" for place in PLACES for background in BACKGROUNDS]
     sentences += [*INSTRUCTIONS.values(), *NUMBERS, *ROOMS, *DIRECTIONS]
-    sentences += [f"how many {colour} shapes are there?" for colour in COLOURS]
+    sentences += [f"how many {colour} circles are there?" for colour in COLOURS]
     sentences += [f"what colour is the {kind}?" for kind in KINDS]
     sentences += [f"make it {word}" for word in (*COLOURS, *SIZES)] + [f"move it to the {place}" for place in PLACES]
     sentences += [f"turn it into a {kind}" for kind in KINDS] + [f"put it on {name}" for name in BACKGROUNDS]

@@ -90,7 +90,7 @@ def test_more_of_names_the_colour_with_more_shapes() -> None:
         (first, most), (_, fewer) = counts.most_common(2)
         assert most > fewer
         assert words(drawn.target) == first
-        options = words(drawn.query).removeprefix("which colour has more shapes, ").removesuffix("?").split(" or ")
+        options = words(drawn.query).removeprefix("which colour has more circles, ").removesuffix("?").split(" or ")
         assert set(options) == set(counts)
         positions[options.index(first)] += 1
     assert min(positions.values()) > 60
