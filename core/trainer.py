@@ -244,7 +244,7 @@ def mixed_precision(precision: str) -> str:
     return "bf16" if precision == "bfloat16" or (precision == "auto" and has_bfloat16()) else "no"
 
 
-def attention_kernel(accelerator: Accelerator) -> AbstractContextManager[None]:
+def attention_kernel(accelerator: Accelerator) -> AbstractContextManager[object]:
     """The unfused attention for bfloat16 on a CPU, where the fused one's backward takes half of the step."""
     if accelerator.device.type == "cpu" and accelerator.mixed_precision == "bf16":
         return sdpa_kernel(SDPBackend.MATH)

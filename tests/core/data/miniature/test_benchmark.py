@@ -83,7 +83,7 @@ def test_a_data_set_is_a_function_of_seed_and_index() -> None:
     assert dataset[5] != MiniaturePairs(SOURCES[0], seed=2)[5]
     assert dataset[5].origin == "miniature shape[5]"
     for index in (-1, len(dataset)):
-        with pytest.raises(IndexError, match=rf"index = {index} is outside 0\.\.99999"):
+        with pytest.raises(IndexError, match=rf"index = {index} is outside 0\.\.74999"):
             dataset[index]
 
 
