@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from core.config import TrainSettings
 from workbench.runs import list_runs, read_run
 
 
@@ -32,7 +33,7 @@ def test_a_run_before_its_last_step(tmp_path, small_runs, seconds, state):
     aged(run, seconds)
     found = read_run(run)
     assert (found.state, found.done, found.planned) == (state, 40, 100)
-    assert found.seconds_left == pytest.approx(60 * 128 / 64)
+    assert found.seconds_left == pytest.approx(60 * TrainSettings().batch / 64)
     assert found.resume_command == (
         f"torchrun --standalone --nproc_per_node=2 core/train.py --config {run / 'config.yaml'} --resume true"
     )
