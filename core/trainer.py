@@ -68,7 +68,7 @@ class Trainer:
         torch.set_flush_denormal(True)
         self.embedder = starting_embedder(settings).to(self.accelerator.device)
         self.embedder.train()
-        self.reward = frozen_reward(settings)
+        self.reward = frozen_reward(settings, self.accelerator.device)
         self.optimizer = adamw(self.embedder, settings.optimizer)
         datasets, problems = training_data(settings.data, settings.seed, self.accelerator.is_main_process)
         self.batches = Batches(datasets, settings.batch, settings.data.block, settings.seed)
@@ -277,11 +277,11 @@ def starting_embedder(settings: TrainSettings) -> Embedder:
     return embedder
 
 
-def frozen_reward(settings: TrainSettings) -> Embedder | None:
+def frozen_reward(settings: TrainSettings, device: torch.device) -> Embedder | None:
     """The frozen embedder whose similarities set the weights, or None for the policy."""
     if settings.objective.reward == "policy" or settings.objective.name != "llave":
         return None
-    return Embedder.load(checkpoints.resolve(Path(settings.objective.reward)).folder).eval()
+    return Embedder.load(checkpoints.resolve(Path(settings.objective.reward)).folder).to(device).eval()
 
 
 def restore(run: Path, embedder: Embedder, optimizer: torch.optim.AdamW) -> None:

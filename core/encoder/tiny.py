@@ -1,4 +1,4 @@
-"""A tiny LLaVA-OneVision: transformers' own classes at about 1.5 million parameters, made without any download."""
+"""A tiny LLaVA-OneVision: transformers' own classes at 1.3 million parameters, made without any download."""
 
 from functools import cache
 
