@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 torch.set_num_threads(1)
+# A busy machine is no failure: what a test may take is not measured by the example.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 
 def is_local(host: str | bytes | None) -> bool:
