@@ -24,12 +24,13 @@ class Histograms:
 
 
 def similarity_overlap_figure(models: Sequence[Histograms], title: str) -> go.Figure:
-    """One panel a model, the first on top, sharing the axis of similarities; each kind is scaled to its own total."""
+    """One panel a model, the first on top, sharing both axes; each kind is scaled to its own total."""
     low, high, merge = window(models)
     figure = make_subplots(
         rows=len(models),
         cols=1,
         shared_xaxes=True,
+        shared_yaxes="all",
         vertical_spacing=0.14,
         subplot_titles=[escape(f"{model.name}: {model.note}" if model.name else model.note, 140) for model in models],
     )

@@ -70,11 +70,12 @@ def test_similarity_overlap_of_one_model():
     assert figure.layout.xaxis.range[0] <= -0.6 <= 0.54 <= figure.layout.xaxis.range[1]
 
 
-def test_similarity_overlap_of_two_models_shares_the_axis_and_one_legend():
+def test_similarity_overlap_of_two_models_shares_the_axes_and_one_legend():
     figure = similarity_overlap_figure([histograms("a<b"), histograms("c", shift=30)], "two")
     assert len(figure.data) == 6
     assert sum(trace.showlegend for trace in figure.data) == 3
     assert figure.layout.xaxis.matches == "x2"
+    assert figure.layout.yaxis2.matches == "y"
     assert figure.layout.annotations[0].text.startswith("a&lt;b")
 
 
