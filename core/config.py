@@ -86,10 +86,11 @@ class ObjectiveSettings:
     """llave: whose similarities set the weights: "policy" (the model itself) or the folder of a frozen checkpoint."""
 
     def __post_init__(self) -> None:
-        check_range("objective.alpha", self.alpha, 0, 100)
         check_range("objective.alpha_warmup", self.alpha_warmup, 0, 1)
-        if not 0 < self.temperature <= 10:
-            raise ValueError(f"objective.temperature = {self.temperature} is outside (0, 10].")
+        try:
+            HardnessWeighted(self.alpha, self.temperature)
+        except ValueError as error:
+            raise ValueError(f"objective.{error}") from error
 
     def at(self, step: int, steps: int) -> Objective:
         """The objective of a step, counted from 0, of a run of `steps`."""
