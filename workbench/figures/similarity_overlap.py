@@ -30,7 +30,6 @@ def similarity_overlap_figure(models: Sequence[Histograms], title: str) -> go.Fi
         rows=len(models),
         cols=1,
         shared_xaxes=True,
-        shared_yaxes="all",
         vertical_spacing=0.14,
         subplot_titles=[escape(f"{model.name}: {model.note}" if model.name else model.note, 140) for model in models],
     )
@@ -40,7 +39,7 @@ def similarity_overlap_figure(models: Sequence[Histograms], title: str) -> go.Fi
     styled(figure, title, height=130 + 225 * len(models))
     figure.update_annotations(x=0, xanchor="left", font={"size": 13})
     figure.update_layout(margin={"t": 100}, legend={"y": 1.0 + 34 / (225 * len(models)), "yanchor": "bottom"})
-    figure.update_yaxes(title="share of its pairs, %", rangemode="tozero")
+    figure.update_yaxes(title="share of its pairs, %", rangemode="tozero", matches="y")
     figure.update_xaxes(range=[low, high])
     figure.update_xaxes(title="cosine similarity to the query", row=len(models))
     return figure

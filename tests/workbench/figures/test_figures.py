@@ -75,7 +75,7 @@ def test_similarity_overlap_of_two_models_shares_the_axes_and_one_legend():
     assert len(figure.data) == 6
     assert sum(trace.showlegend for trace in figure.data) == 3
     assert figure.layout.xaxis.matches == "x2"
-    assert figure.layout.yaxis.matches == "y2"
+    assert figure.layout.yaxis2.matches == "y"
     assert figure.layout.annotations[0].text.startswith("a&lt;b")
 
 
