@@ -32,7 +32,7 @@ from core.evaluation.encode import Embedded
 from core.evaluation.evaluator import Ranked
 from core.evaluation.metrics import Score
 from core.files import whole_folder
-from core.objectives.softmax import Objective, PairTerms, row_terms
+from core.objectives.objective import Objective, PairTerms, row_terms
 
 SCHEMA = 1
 NEGATIVES = 20
@@ -45,7 +45,7 @@ THUMBNAIL = 96
 class Description:
     """What a bundle says about where it comes from.
 
-    objective: its settings by name (name, alpha, temperature). suite: the settings of the suite.
+    objective: all settings of the trained objective by name. suite: the settings of the suite.
     """
 
     checkpoint: str

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,11 +32,20 @@ def parse(settings: type[Settings], description: str, arguments: Sequence[str] |
 
 def with_switches(settings: type[Any], arguments: Sequence[str]) -> list[str]:
     """Let a yes-or-no setting stand alone: `--resume` means `--resume true`."""
-    switches = {f"--{field.name}" for field in dataclasses.fields(settings) if field.type is bool}
+    names = {f"--{name}" for name in switches(settings)}
     out: list[str] = []
     for argument, following in zip(arguments, [*arguments, "--"][1:], strict=True):
-        out += [argument, "true"] if argument in switches and following.startswith("--") else [argument]
+        out += [argument, "true"] if argument in names and following.startswith("--") else [argument]
     return out
+
+
+def switches(settings: type[Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of the yes-or-no settings."""
+    for field in dataclasses.fields(settings):
+        if field.type is bool:
+            yield prefix + field.name
+        elif isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
+            yield from switches(field.type, f"{prefix}{field.name}.")
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - settings hold any plain type

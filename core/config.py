@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from core.objectives.hardness import HardnessWeighted
-from core.objectives.infonce import InfoNCE
-from core.objectives.softmax import Objective
+from core.encoder.trainable import TrainableSettings
+from core.objectives.settings import ObjectiveSettings
 
 
 def check_range(name: str, value: float | int, low: float | int, high: float | int) -> None:
@@ -33,12 +32,16 @@ class DataSettings:
     """mmeb: at most this many pairs of each data set, drawn at random by the seed; the paper uses 50000."""
     on_bad_item: Literal["stop", "skip"] = "stop"
     """What to do with unreadable pictures and empty captions: stop before training, or skip, count and list them."""
+    negatives: int = 0
+    """Explicit hard negatives of each pair to use, where the data has them, 0 or more; each is a further candidate
+    for every query of the batch."""
     block: int = 32
     """Pairs of one data set that stay together in a batch, 1 or more; divides the batch."""
     workers: int = 0
     """Processes per rank that prepare data ahead; 0 prepares it in the training process."""
 
     def __post_init__(self) -> None:
+        check_range("data.negatives", self.negatives, 0, 1000)
         check_range("data.block", self.block, 1, 1_000_000)
         check_range("data.workers", self.workers, 0, 256)
         if self.limit is not None:
@@ -61,6 +64,9 @@ class ModelSettings:
     """tiny: layers of the language model."""
     vision_layers: int = 3
     """tiny: layers of the vision tower."""
+    trainable: TrainableSettings = field(default_factory=TrainableSettings)
+    feature_cache: Path | None = None
+    """Folder that remembers what the frozen vision tower made of each picture, across steps and runs; null: none."""
 
     def __post_init__(self) -> None:
         check_range("model.width", self.width, 32, 1024)
@@ -68,37 +74,11 @@ class ModelSettings:
         check_range("model.vision_layers", self.vision_layers, 1, 64)
         if self.width % 32:
             raise ValueError(f"model.width = {self.width} must be a multiple of 32, the width of one attention head.")
-
-
-@dataclass
-class ObjectiveSettings:
-    """What the model is asked to achieve."""
-
-    name: Literal["llave", "infonce"] = "llave"
-    """llave: hardness-weighted (arXiv 2503.04812); infonce: every negative weighs the same."""
-    alpha: float = 9.0
-    """llave: strength of the weighting, 0 to 100; a negative weighs e^(alpha * similarity)."""
-    alpha_warmup: float = 0.5
-    """llave: share of the steps, 0 to 1, over which alpha rises from 0. Useful when training from scratch."""
-    temperature: float = 0.02
-    """tau, in (0, 10]: similarities are divided by it."""
-    reward: str = "policy"
-    """llave: whose similarities set the weights: "policy" (the model itself) or the folder of a frozen checkpoint."""
-
-    def __post_init__(self) -> None:
-        check_range("objective.alpha_warmup", self.alpha_warmup, 0, 1)
-        try:
-            HardnessWeighted(self.alpha, self.temperature)
-        except ValueError as error:
-            raise ValueError(f"objective.{error}") from error
-
-    def at(self, step: int, steps: int) -> Objective:
-        """The objective of a step, counted from 0, of a run of `steps`."""
-        if self.name == "infonce":
-            return InfoNCE(self.temperature)
-        rise = self.alpha_warmup * steps
-        alpha = self.alpha * min(1.0, step / rise) if rise > 0 else self.alpha
-        return HardnessWeighted(alpha, self.temperature)
+        if self.feature_cache is not None and "vision" not in self.trainable.freeze:
+            raise ValueError(
+                f"model.feature_cache = {self.feature_cache} is of use only when the vision tower does not train: "
+                "add vision to model.trainable.freeze."
+            )
 
 
 @dataclass
@@ -145,6 +125,28 @@ class RecordSettings:
 
 
 @dataclass
+class ValidateSettings:
+    """Scoring the model while it trains, on the miniature's ranking tasks, by the first process."""
+
+    every: int = 0
+    """Score every so many steps, and at the end; 0 never. Only for data.source = miniature."""
+    queries: int = 20
+    """Queries of each data set; others than those of core/eval.py, so that the best is not chosen on them."""
+
+    def __post_init__(self) -> None:
+        check_range("validate.every", self.every, 0, 10**9)
+        check_range("validate.queries", self.queries, 2, 100_000)
+
+
+@dataclass
+class LogSettings:
+    """Where a step's numbers go besides metrics.jsonl."""
+
+    tensorboard: bool = False
+    """Write them to <output>/tensorboard too; needs the package tensorboard."""
+
+
+@dataclass
 class TrainSettings:
     """A training run. With the defaults it trains the tiny model on the miniature."""
 
@@ -153,30 +155,66 @@ class TrainSettings:
     steps: int = 1500
     """Optimizer steps."""
     batch: int = 64
-    """Pairs of the global batch, over all processes: every query is contrasted with the targets of all of them."""
+    """Pairs of the global batch, over all processes: every query is contrasted with the targets of all of them.
+    There is no accumulation of gradients that would make this pool smaller: chunk and the memory settings change
+    memory and time alone. Neither batch nor the number of processes changes the learning rate."""
     chunk: int = 64
     """Items encoded at once on one process."""
-    keep_chunks: int = 64
-    """Chunks of a step whose graph is kept; the others are encoded twice (gradient cache) to save memory."""
+    graph_memory_gb: float | None = None
+    """Gigabytes (1e9 bytes) that each process may fill with what the backward pass needs; chunks beyond are encoded
+    twice (gradient cache), with the same result. 0: all of them; null: half of the memory that is free."""
     precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
     """Of the encoder's arithmetic; auto is bfloat16 on hardware that has it, float32 elsewhere."""
     seed: int = 0
     """Seeds the weights, the data and the order of the batches."""
     save_every: int = 200
     """Write a checkpoint every so many steps, and at the end."""
+    keep_latest: int = 2
+    """How many of the latest checkpoints to keep; 0 keeps all."""
+    keep_best: int = 1
+    """How many of the best to keep besides: by the validation at their step (overall P@1), or where validate.every
+    is 0 by the mean infonce_loss since the checkpoint before."""
+    sharding: Literal["none", "full"] = "none"
+    """full: spread the language model's weights, gradients and moments over the processes (FSDP2), for models too
+    large for one; none: every process holds all of them."""
+    sharding_replicas: int = 1
+    """full: copies of the language model, each over processes / copies processes: 1, or one for each machine."""
     resume: bool = False
     """Go on from the run's latest checkpoint, if it has one."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """What to do when embeddings, loss or gradient hold NaN or infinity: stop, or skip the step's update and list it
+    in nonfinite.jsonl."""
+    nonfinite_limit: int = 10
+    """skip: stop after so many such steps in a row."""
+    collective_timeout_s: float = 1800.0
+    """Seconds that a process waits for the others before it gives them up; longer than writing a checkpoint, or a
+    validation, takes."""
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     record: RecordSettings = field(default_factory=RecordSettings)
+    validate: ValidateSettings = field(default_factory=ValidateSettings)
+    log: LogSettings = field(default_factory=LogSettings)
 
     def __post_init__(self) -> None:
         check_range("steps", self.steps, 1, 10**9)
         check_range("batch", self.batch, 2, 10**7)
         check_range("chunk", self.chunk, 1, 10**6)
-        check_range("keep_chunks", self.keep_chunks, 0, 10**6)
+        if self.graph_memory_gb is not None:
+            check_range("graph_memory_gb", self.graph_memory_gb, 0, 10**6)
         check_range("save_every", self.save_every, 1, 10**9)
+        check_range("sharding_replicas", self.sharding_replicas, 1, 10**6)
+        if self.sharding == "full" and self.objective.reward == "average":
+            raise ValueError("sharding = 'full' does not go with objective.reward = 'average'; use another reward.")
+        check_range("keep_latest", self.keep_latest, 0, 10**6)
+        check_range("keep_best", self.keep_best, 0, 10**6)
+        check_range("nonfinite_limit", self.nonfinite_limit, 1, 10**9)
+        check_range("collective_timeout_s", self.collective_timeout_s, 0.1, 10**6)
+        if self.validate.every and self.data.source != "miniature":
+            raise ValueError(
+                f"validate.every = {self.validate.every} needs data.source = 'miniature', not {self.data.source!r}; "
+                "evaluate checkpoints of other sources by core/eval.py."
+            )
         if self.batch % self.data.block:
             raise ValueError(f"data.block = {self.data.block} must divide batch = {self.batch}.")

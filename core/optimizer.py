@@ -6,14 +6,19 @@ import torch
 from torch import nn
 
 from core.config import OptimizerSettings
+from core.parallel.sharding import is_part
 
 
 def adamw(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
     """AdamW over the trainable weights; only matrices decay, as is usual (biases and norms do not)."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
+    matrices = [weight for weight in trained if weight.dim() >= 2]
+    vectors = [weight for weight in trained if weight.dim() < 2]
+    # torch batches the weights of a group, but not sharded ones with whole ones.
     groups = [
-        {"params": [weight for weight in trained if weight.dim() >= 2], "weight_decay": settings.weight_decay},
-        {"params": [weight for weight in trained if weight.dim() < 2], "weight_decay": 0.0},
+        {"params": [weight for weight in weights if is_part(weight) == part], "weight_decay": decay}
+        for weights, decay in ((matrices, settings.weight_decay), (vectors, 0.0))
+        for part in sorted({is_part(weight) for weight in weights})
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.beta1, settings.beta2))
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from core.config import RecordSettings
 from core.data.collate import StepData
 from core.files import whole_file
-from core.objectives.softmax import Objective, negative_shares
-from core.parallel.contrast import Tile
+from core.objectives.objective import Objective, Pairs, Value, shares
+from core.parallel.strip import Tile
 
 
 class Recorder:
@@ -41,12 +41,6 @@ class Recorder:
         """Where a step's record of this rank lies."""
         return self.folder / f"{step:06d}-rank{self.rank}.parquet"
 
-    def forget_after(self, step: int) -> None:
-        """Delete this rank's records of later steps, which a resumed run does again."""
-        for path in self.folder.glob(f"*-rank{self.rank}.parquet"):
-            if int(path.name.split("-")[0]) > step:
-                path.unlink()
-
 
 class Recording:
     """One step's record in the making."""
@@ -58,20 +52,26 @@ class Recording:
         self._objective = objective
         self._tables: list[pa.Table] = []
 
-    def observe(self, tile: Tile, log_probability: Float[Tensor, "m total"]) -> None:
+    def observe(self, tile: Tile, value: Value, direction: Float[Tensor, "m columns"]) -> None:
         """Keep the heaviest negatives of a tile's rows."""
-        shares = negative_shares(log_probability, tile.positive)
-        count = min(self._recorder.settings.negatives, shares.shape[1])
-        share, column = shares.topk(count, dim=1)
+        of_row = shares(direction)
+        count = min(self._recorder.settings.negatives, of_row.shape[1])
+        share, column = of_row.topk(count, dim=1)
         row, place = (share > 0).nonzero(as_tuple=True)
         columns = column[row, place]
-        weights = torch.exp(self._objective.log_weights(tile.reward[row, columns][None]))[0]
+        chosen = Pairs(
+            tile.pairs.similarity[row, columns],
+            tile.pairs.reward[row, columns],
+            None if tile.pairs.own_negatives is None else tile.pairs.own_negatives[row, columns],
+        )
+        log_weight = self._objective.pair_weight(chosen)
+        log_weight = log_weight + self._objective.anchor_weight(tile.reward_positive)[row]
         numbers = {
             "place": place + 1,
-            "similarity": tile.similarity[row, columns],
-            "positive_similarity": tile.similarity[tile.positive][row],
-            "weight": weights,
-            "probability": torch.exp(log_probability[row, columns]),
+            "similarity": chosen.similarity,
+            "positive_similarity": tile.positive[row],
+            "weight": torch.exp(log_weight),
+            "probability": value.pull[row] * direction[row, columns] * self._objective.temperature,
             "share": share[row, place],
         }
         pairs = [self._data.pairs[tile.rows.start + each] for each in row.tolist()]
@@ -81,9 +81,9 @@ class Recording:
             "query_id": [pair.query.content_id[:15] for pair in pairs],
             "positive_id": [pair.positive.content_id[:15] for pair in pairs],
             "origin": [pair.origin for pair in pairs],
-            "negative_id": [short_id(each) for each in tile.column_ids[columns].tolist()],
+            "negative_id": [short_id(each) for each in tile.strip.column_ids[columns].tolist()],
         }
-        self._tables.append(pa.table(columns_of_names | {name: value.cpu().numpy() for name, value in numbers.items()}))
+        self._tables.append(pa.table(columns_of_names | {name: each.cpu().numpy() for name, each in numbers.items()}))
 
     def write(self) -> None:
         """Write the record in one piece."""

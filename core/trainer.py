@@ -1,52 +1,49 @@
-"""The training loop: encode, contrast, back-propagate, step; log, record, save, resume, stop when asked."""
+"""A run: open it, step through the data, log, validate, save, resume, stop when asked."""
 
+import math
 import signal
+import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psutil
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from core import checkpoint as checkpoints
+from core import validation
+from core.cautions import cautions
+from core.checkpoint import Checkpoint, Score, TrainingState
 from core.config import TrainSettings
 from core.data.batches import Batches
 from core.data.collate import StepData, Steps, load
 from core.data.sources import training_data
 from core.encoder.backbone import to_float64
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Inputs
 from core.encoder.tiny import tiny_embedder
-from core.logs import MetricsLog
-from core.objectives.hardness import HardnessWeighted
-from core.objectives.softmax import Objective
-from core.optimizer import adamw, learning_rate, set_learning_rate
-from core.parallel.contrast import Batch, Contrast, value_and_gradient
-from core.parallel.gather import sum_gradients, sum_over_ranks
-from core.parallel.gradient_cache import CachedEncoder
+from core.encoder.trainable import make_trainable
+from core.files import CannotWrite, whole_folder
+from core.job import lost_another
+from core.logs import Log, memory_mb, open_logs
+from core.nonfinite import Fault, NotFinite, write_fault
+from core.objectives.objective import Objective
+from core.objectives.settings import strength
+from core.optimizer import learning_rate
+from core.parallel.gather import sum_over_ranks
+from core.parallel.sharding import is_sharded, shard
 from core.recorder import Recorder
-from core.run_folder import open_run, write_skipped
+from core.run_folder import open_run, refuse_existing, write_skipped
+from core.sharded_checkpoint import is_sharded_checkpoint, load_sharded, save_sharded
+from core.step import Outcome, Stepper, margin, mixed_precision
+
+LOSS = "mean infonce_loss"
 
 
 class Interrupted(RuntimeError):
     """Training was stopped by Ctrl-C or a termination signal, after saving; the message says how to go on."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one step did: the contrast, and the gradient's norm before clipping."""
-
-    contrast: Contrast
-    gradient_norm: float
 
 
 class Trainer:
@@ -64,21 +61,25 @@ class Trainer:
         )
         check_world(settings, self.accelerator.num_processes)
         set_seed(settings.seed)
-        # Denormal numbers, which small gradients are full of early on, slow a CPU's matrix products several times.
-        torch.set_flush_denormal(True)
-        self.embedder = starting_embedder(settings).to(self.accelerator.device)
+        refuse_existing(settings)
+        self.embedder = placed(
+            starting_embedder(settings, self.accelerator.is_main_process), settings, self.accelerator
+        )
         self.embedder.train()
-        self.reward = frozen_reward(settings, self.accelerator.device)
-        self.optimizer = adamw(self.embedder, settings.optimizer)
+        recorder = Recorder(settings.record, settings.output, self.accelerator.process_index)
+        self.step = Stepper(settings, self.embedder, self.accelerator, recorder)
         datasets, problems = training_data(settings.data, settings.seed, self.accelerator.is_main_process)
         self.batches = Batches(datasets, settings.batch, settings.data.block, settings.seed)
-        self.done = open_run(settings, self.accelerator)
+        latest = open_run(settings, self.accelerator)
         if self.accelerator.is_main_process:
             write_skipped(settings.output, problems)
-        if self.done:
-            restore(settings.output, self.embedder, self.optimizer)
-        self.recorder = Recorder(settings.record, settings.output, self.accelerator.process_index)
-        self.recorder.forget_after(self.done)
+            for caution in cautions(settings, datasets):
+                print(f"warning: {caution}", file=sys.stderr)
+        self.done = latest.step if latest else 0
+        self._saved = self.done
+        self._in_a_row = self._restore(latest) if latest else 0
+        self._losses: list[float] = []
+        self._validation: dict[str, float] | None = None
         self._stop = False
 
     def run(self) -> Path:
@@ -86,134 +87,150 @@ class Trainer:
 
         Raises:
             Interrupted: Ctrl-C or SIGTERM; a checkpoint was written first.
-            ValueError: the embeddings or the loss are no longer finite.
+            NotFinite: embeddings, loss or gradient are not finite, and on_nonfinite says stop.
+            ValueError: something else about a step's data, or the disk, is wrong.
         """
         settings = self.settings
+        main = self.accelerator.is_main_process
         previous = [signal.signal(each, self._ask_to_stop) for each in (signal.SIGINT, signal.SIGTERM)]
-        log = MetricsLog(settings.output, self.done) if self.accelerator.is_main_process else None
-        bar = tqdm(
-            total=settings.steps,
-            initial=self.done,
-            unit="step",
-            disable=not self.accelerator.is_main_process,
-            leave=True,
-        )
+        logs = open_logs(settings.output, self.done, settings.log.tensorboard) if main else []
+        bar = tqdm(total=settings.steps, initial=self.done, unit="step", disable=not main, leave=True)
         try:
-            for data in load(self._steps(), self.done, settings.steps, settings.data.workers):
-                self._advance(data, log, bar)
-                if self._stop_agreed():
-                    self._save()
+            for data in load(self.steps(), self.done, settings.steps, settings.data.workers):
+                self._advance(data, logs, bar)
+                stop = self._stop_agreed()
+                if stop or self.done % settings.save_every == 0 or self.done == settings.steps:
+                    self.save(logs)
+                if stop:
                     raise Interrupted(self._how_to_go_on())
-            self._save()
         finally:
             bar.close()
-            if log is not None:
+            for log in logs:
                 log.close()
             for number, handler in zip((signal.SIGINT, signal.SIGTERM), previous, strict=True):
                 signal.signal(number, handler)
         return settings.output / "checkpoints" / f"{settings.steps:06d}"
 
-    def step(self, data: StepData) -> Outcome:
-        """One optimizer step on one rank's data."""
-        settings, number = self.settings, data.step + 1
-        set_seed(
-            settings.seed * 1_000_003 + data.step * self.accelerator.num_processes + self.accelerator.process_index
-        )
-        objective = settings.objective.at(data.step, settings.steps)
-        encoder = CachedEncoder(self._encode, data.chunks, settings.keep_chunks)
-        vectors = torch.cat(encoder.vectors())
-        recording = self.recorder.recording(number, data, objective) if self.recorder.wants(number) else None
-        contrast = value_and_gradient(objective, self._batch(data, vectors), observe=recording and recording.observe)
-        if recording is not None:
-            recording.write()
-        gradient = vector_gradients(contrast, data, vectors)
-        encoder.backward(gradient.split([len(chunk.token_ids) for chunk in data.chunks]))
-        return Outcome(contrast, self._update(data.step))
-
-    def _update(self, step: int) -> float:
-        """Sum the ranks' gradients, clip, and step the optimizer; the norm before clipping."""
-        settings = self.settings.optimizer
-        sum_gradients(self.embedder.parameters())
-        norm = torch.nn.utils.clip_grad_norm_(self.embedder.parameters(), settings.clip, error_if_nonfinite=True)
-        set_learning_rate(self.optimizer, learning_rate(settings, step, self.settings.steps))
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return float(norm)
-
-    def _encode(self, chunk: Inputs) -> Float[Tensor, "n d"]:
-        with self.accelerator.autocast(), attention_kernel(self.accelerator):
-            return self.embedder(chunk)
-
-    def _batch(self, data: StepData, vectors: Float[Tensor, "items d"]) -> Batch:
-        device = vectors.device
-        rewards: dict[str, Tensor] = {}
-        if self.reward is not None:
-            rewards["reward_queries"] = self.reward.embed([pair.query for pair in data.pairs]).to(device)
-            rewards["reward_targets"] = self.reward.embed([pair.positive for pair in data.pairs]).to(device)
-        return Batch(
-            vectors[data.query_rows.to(device)],
-            vectors[data.target_rows.to(device)],
-            data.query_ids.to(device),
-            data.target_ids.to(device),
-            **rewards,
-        )
-
-    def _advance(self, data: StepData, log: MetricsLog | None, bar: "tqdm[Any]") -> None:
-        """One step with its log line, progress and checkpoint."""
-        started = time.perf_counter()
-        try:
-            outcome = self.step(data)
-        except (ValueError, RuntimeError) as error:
-            names = ", ".join(sorted({pair.dataset for pair in data.pairs}))
-            raise ValueError(f"Step {data.step + 1} (data sets {names}) failed: {error}") from error
-        tokens = int(sum_over_ranks(torch.tensor(data.tokens, device=self.accelerator.device)))
-        row = self._row(data.step, outcome, tokens, time.perf_counter() - started)
-        self.done = data.step + 1
-        bar.update()
-        bar.set_postfix(
-            loss=f"{row['loss']:.3f}", margin=f"{row['margin']:+.2f}", pairs_per_s=f"{row['pairs_per_second']:.0f}"
-        )
-        if log is not None:
-            log.write(row)
-        if self.done % self.settings.save_every == 0 and self.done < self.settings.steps:
-            self._save()
-
-    def _row(self, step: int, outcome: Outcome, tokens: int, seconds: float) -> dict[str, int | float]:
-        """The line of metrics.jsonl; positive, hardest and margin are means over this rank's rows."""
-        objective = self.settings.objective.at(step, self.settings.steps)
-        contrast = outcome.contrast
-        contested = torch.isfinite(contrast.hardest)
-        margin = (contrast.positive - contrast.hardest)[contested]
-        return {
-            "step": step + 1,
-            "loss": float(contrast.loss),
-            "infonce_loss": float(contrast.infonce_loss),
-            "learning_rate": learning_rate(self.settings.optimizer, step, self.settings.steps),
-            "alpha": alpha_of(objective),
-            "gradient_norm": outcome.gradient_norm,
-            "positive": float(contrast.positive.mean()),
-            "hardest": float(contrast.hardest[contested].mean()) if len(margin) else 0.0,
-            "margin": float(margin.mean()) if len(margin) else 0.0,
-            "pairs_per_second": self.settings.batch / seconds,
-            "tokens_per_second": tokens / seconds,
-            "memory_mb": memory_mb(),
-        }
-
-    def _steps(self) -> Steps:
-        settings, accelerator = self.settings, self.accelerator
+    def steps(self) -> Steps:
+        """The data of this rank by step, counted from 0."""
+        accelerator = self.accelerator
         return Steps(
             self.batches,
             self.embedder.prepare,
             self.embedder.collate,
-            settings.chunk,
+            self.settings.chunk,
             accelerator.process_index,
             accelerator.num_processes,
+            self.settings.data.negatives,
         )
 
-    def _save(self) -> None:
-        if self.accelerator.is_main_process:
-            checkpoints.save(self.settings.output, self.done, self.embedder, self.optimizer)
+    def save(self, logs: list[Log]) -> None:
+        """Write a checkpoint of the steps done, and delete those that are neither among the latest nor the best.
+
+        Raises:
+            core.files.CannotWrite: the system refused.
+        """
+        settings = self.settings
+        main = self.accelerator.is_main_process
+        if self._saved < self.done and (main or is_sharded(self.embedder)):
+            for log in logs:
+                log.keep()
+            objective = described(settings.objective.name, self.step.objective(self.done - 1))
+            state = TrainingState(objective, self._score(), self._in_a_row, self.step.tensors())
+            write = save_together if is_sharded(self.embedder) else checkpoints.save
+            write(settings.output, self.done, self.embedder, self.step.optimizer, state)
+            if main:
+                checkpoints.prune(settings.output, settings.keep_latest, settings.keep_best)
+        self._saved, self._losses = self.done, []
         self.accelerator.wait_for_everyone()
+
+    def _restore(self, latest: Checkpoint) -> int:
+        """Put weights, optimizer and reward back, bit for bit; the number of steps skipped in a row before."""
+        if is_sharded_checkpoint(latest.folder):
+            load_sharded(latest.folder, self.embedder, self.step.optimizer)
+        else:
+            saved = Embedder.load(latest.folder, next(self.embedder.parameters()).dtype)
+            self.embedder.load_state_dict(saved.state_dict())
+            checkpoints.restore_optimizer(latest, self.embedder, self.step.optimizer)
+        state = checkpoints.training_state(latest)
+        self.step.restore(state.tensors)
+        return state.in_a_row
+
+    def _advance(self, data: StepData, logs: list[Log], bar: "tqdm[Any]") -> None:
+        """One step with its log line and progress."""
+        started = time.perf_counter()
+        outcome = self._try(data)
+        tokens = int(sum_over_ranks(torch.tensor(data.tokens, device=self.accelerator.device)))
+        row = self._row(data.step, outcome, tokens, time.perf_counter() - started)
+        self.done = data.step + 1
+        self._validation = None
+        # Passes through a sharded model need every rank.
+        here = self.accelerator.is_main_process or is_sharded(self.embedder)
+        if here and validation.due(self.settings, self.done):
+            self._validation = validation.validate(self.embedder, self.settings.validate.queries)
+            row["validation"] = self._validation
+        for log in logs:
+            log.write(row)
+        bar.update()
+        if outcome.fault is not None:
+            self._skip(outcome.fault)
+            return
+        self._in_a_row = 0
+        self._losses.append(row["infonce_loss"])
+        bar.set_postfix(
+            loss=f"{row['loss']:.3f}", margin=f"{row['margin']:+.2f}", pairs_per_s=f"{row['pairs_per_second']:.0f}"
+        )
+
+    def _try(self, data: StepData) -> Outcome:
+        """One step; what goes wrong names it and its data sets."""
+        try:
+            outcome = self.step(data)
+        except CannotWrite:
+            raise
+        except (ValueError, RuntimeError) as error:
+            if lost_another(error):
+                raise
+            names = ", ".join(sorted({pair.dataset for pair in data.pairs}))
+            raise ValueError(f"Step {data.step + 1} (data sets {names}) failed: {error}") from error
+        if outcome.fault is not None and self.settings.on_nonfinite == "stop":
+            raise NotFinite(
+                f"{outcome.fault} The latest checkpoint is from before; with --on_nonfinite skip such steps are "
+                "left out."
+            )
+        return outcome
+
+    def _skip(self, fault: Fault) -> None:
+        """List a step that was left out; too many of them in a row end the run."""
+        self._in_a_row += 1
+        if self.accelerator.is_main_process:
+            write_fault(self.settings.output, fault)
+        if self._in_a_row >= self.settings.nonfinite_limit:
+            raise NotFinite(f"{self._in_a_row} steps in a row were not finite (nonfinite_limit); the last: {fault}")
+
+    def _row(self, step: int, outcome: Outcome, tokens: int, seconds: float) -> dict[str, Any]:
+        """The line of metrics.jsonl; positive, hardest and margin are means over this rank's rows."""
+        settings = self.settings
+        row: dict[str, Any] = {"step": step + 1}
+        if outcome.fault is not None:
+            row["skipped"] = str(outcome.fault)
+        else:
+            assert outcome.contrast is not None
+            row |= numbers_of(outcome)
+        return row | {
+            "learning_rate": learning_rate(settings.optimizer, step, settings.steps),
+            "alpha": strength(outcome.objective),
+            "temperature": outcome.objective.temperature,
+            "pairs_per_second": settings.batch / seconds,
+            "tokens_per_second": tokens / seconds,
+            "memory_mb": memory_mb(),
+        }
+
+    def _score(self) -> Score | None:
+        """What ranks the checkpoint of now: this step's validation, or the mean loss since the checkpoint before."""
+        if self.settings.validate.every:
+            return validation.score_of(self._validation) if self._validation else None
+        losses = self._losses
+        return Score(LOSS, math.fsum(losses) / len(losses), higher=False) if losses else None
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         self._stop = True
@@ -231,32 +248,20 @@ class Trainer:
         )
 
 
-def vector_gradients(contrast: Contrast, data: StepData, vectors: Float[Tensor, "items d"]) -> Float[Tensor, "items d"]:
-    """The loss's gradient of every distinct item's vector: the sum over the pairs in which it is query or target."""
-    total = torch.zeros_like(vectors)
-    total.index_add_(0, data.query_rows.to(vectors.device), contrast.query_gradients)
-    total.index_add_(0, data.target_rows.to(vectors.device), contrast.target_gradients)
-    return total
-
-
-def mixed_precision(precision: str) -> str:
-    """accelerate's name for the encoder's arithmetic: bf16 when asked for, or by "auto" on hardware that has it."""
-    return "bf16" if precision == "bfloat16" or (precision == "auto" and has_bfloat16()) else "no"
-
-
-def attention_kernel(accelerator: Accelerator) -> AbstractContextManager[object]:
-    """The unfused attention for bfloat16 on a CPU, where the fused one's backward takes half of the step."""
-    if accelerator.device.type == "cpu" and accelerator.mixed_precision == "bf16":
-        return sdpa_kernel(SDPBackend.MATH)
-    return nullcontext()
-
-
-def has_bfloat16() -> bool:
-    """Whether the GPU, or without one the CPU, multiplies bfloat16 matrices in hardware."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+def numbers_of(outcome: Outcome) -> dict[str, float]:
+    """The numbers of a step that was done."""
+    contrast = outcome.contrast
+    assert contrast is not None
+    contested = torch.isfinite(contrast.hardest)
+    margins = margin(contrast)[contested]
+    return {
+        "loss": float(contrast.loss),
+        "infonce_loss": float(contrast.infonce_loss),
+        "gradient_norm": outcome.gradient_norm,
+        "positive": float(contrast.positive.mean()),
+        "hardest": float(contrast.hardest[contested].mean()) if len(margins) else 0.0,
+        "margin": float(margins.mean()) if len(margins) else 0.0,
+    }
 
 
 def check_world(settings: TrainSettings, processes: int) -> None:
@@ -265,41 +270,46 @@ def check_world(settings: TrainSettings, processes: int) -> None:
         raise ValueError(f"batch = {settings.batch} must be a multiple of the number of processes, {processes}.")
 
 
-def starting_embedder(settings: TrainSettings) -> Embedder:
-    """The fresh tiny model, or the checkpoint that model.start names; in float64 when the precision asks for it."""
+def starting_embedder(settings: TrainSettings, main: bool) -> Embedder:
+    """The fresh tiny model, or the checkpoint that model.start names, set up for training.
+
+    A LoRA adapter needs a saved base: that of the fresh model goes to `<output>/base`, written by the main process.
+    In float64 when the precision asks for it.
+    """
     model = settings.model
     if model.start == "tiny":
         embedder = tiny_embedder(settings.seed, model.width, model.layers, model.vision_layers)
     else:
         embedder = Embedder.load(checkpoints.resolve(Path(model.start)).folder)
+    if model.trainable.lora_rank and embedder.base is None:
+        embedder.base = settings.output / "base"
+        if main and not embedder.base.exists():
+            with whole_folder(embedder.base) as partial:
+                embedder.save(partial)
     if settings.precision == "float64":
         to_float64(embedder.backbone)
+    make_trainable(embedder, model.trainable)
     return embedder
 
 
-def frozen_reward(settings: TrainSettings, device: torch.device) -> Embedder | None:
-    """The frozen embedder whose similarities set the weights, or None for the policy."""
-    if settings.objective.reward == "policy" or settings.objective.name != "llave":
-        return None
-    return Embedder.load(checkpoints.resolve(Path(settings.objective.reward)).folder).to(device).eval()
+def placed(embedder: Embedder, settings: TrainSettings, accelerator: Accelerator) -> Embedder:
+    """The embedder on this process's device: whole, or its language model spread over the processes."""
+    if settings.sharding == "none":
+        return embedder.to(accelerator.device)
+    compute = torch.bfloat16 if accelerator.mixed_precision == "bf16" else None
+    return shard(embedder, accelerator.device, settings.sharding_replicas, compute)
 
 
-def restore(run: Path, embedder: Embedder, optimizer: torch.optim.AdamW) -> None:
-    """Load the run's latest checkpoint into the model and the optimizer, bit for bit."""
-    latest = checkpoints.latest(run)
-    assert latest is not None
-    saved = Embedder.load(latest.folder, next(embedder.parameters()).dtype)
-    embedder.load_state_dict(saved.state_dict())
-    checkpoints.restore_optimizer(latest, embedder, optimizer)
+def save_together(run: Path, step: int, embedder: Embedder, optimizer: torch.optim.AdamW, state: TrainingState) -> None:
+    """Write a checkpoint of a sharded model; every rank must call it.
+
+    Raises:
+        core.files.CannotWrite: the system refused.
+    """
+    folder = run / "checkpoints" / f"{step:06d}"
+    save_sharded(folder, embedder, optimizer, lambda partial: checkpoints.describe(partial, step, state))
 
 
-def alpha_of(objective: Objective) -> float:
-    """The hardness weighting's strength, 0 for objectives without one."""
-    return objective.alpha if isinstance(objective, HardnessWeighted) else 0.0
-
-
-def memory_mb() -> float:
-    """Memory in megabytes: the GPU's peak where there is one, else this process's resident set now."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    return psutil.Process().memory_info().rss / 2**20
+def described(name: str, objective: Objective) -> dict[str, Any]:
+    """An objective as training.json says it."""
+    return {"name": name, **vars(objective)}

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from core.bundle import SCHEMA
-from core.config import ObjectiveSettings
+from core.objectives.settings import BUILD, ObjectiveSettings
 
 MANIFEST = "manifest.json"
 NORM_TOLERANCE = 1e-3
@@ -83,10 +83,15 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def check_objective(path: Path, objective: object) -> None:
-    """Raise BundleError unless the manifest's objective is one that can be built."""
-    fields = {"name", "alpha", "temperature"}
-    if not isinstance(objective, dict) or set(objective) != fields:
+    """Raise BundleError unless the manifest's objective is one that can be built.
+
+    It holds the fields of `ObjectiveSettings`; older manifests hold name, alpha and temperature alone.
+    """
+    fields = {"name", "temperature"}
+    if not isinstance(objective, dict) or not fields <= set(objective):
         raise BundleError(path, f"objective = {objective!r} does not have the fields {sorted(fields)}.")
+    if objective["name"] not in list(BUILD):
+        raise BundleError(path, f"objective.name = {objective['name']!r} is none of {', '.join(BUILD)}.")
     try:
         ObjectiveSettings(**objective).at(1, 1)
     except (TypeError, ValueError) as error:

@@ -14,9 +14,9 @@ import pandas as pd
 import PIL.Image
 from jaxtyping import Float
 
-from core.config import ObjectiveSettings
 from core.data.images import BadImage, decode
-from core.objectives.softmax import Objective
+from core.objectives.objective import Objective
+from core.objectives.settings import ObjectiveSettings
 from workbench.bundle_files import (
     COLUMNS,
     FILES,

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import yaml
 
 from core.checkpoint import Checkpoint, checkpoints
-from core.config import ObjectiveSettings
 from core.logs import CONFIG, ENVIRONMENT, METRICS, read_metrics
+from core.objectives.settings import ObjectiveSettings
 from workbench.bundles import list_bundles
 
 State = Literal["finished", "running", "stopped", "half-written"]

@@ -11,6 +11,7 @@ from core.data.problems import OnBadItem, Problem
 from core.embedding_folder import embed_folder
 from core.encoder.embedder import DESCRIPTION, Embedder
 from workbench.bundles import Bundle, list_bundles, open_bundle
+from workbench.objective_words import in_words
 from workbench.search import Example, Rows, SearchIndex, bundle_index, examples, folder_index, targets
 
 EVERYTHING = "every item, queries too"
@@ -86,11 +87,9 @@ def bundle_source(folder: Path, root: Path, checkpoint: Path | None = None) -> S
 
 def described(bundle: Bundle) -> str:
     """A line about a bundle: step, objective, numbers of items and queries."""
-    trained = bundle.objective_settings
-    objective = f"LLaVE, alpha {trained.alpha:g}" if trained.name == "llave" else "InfoNCE"
     return (
         f"{len(bundle.items):,} items and {len(bundle.rankings):,} queries of the suite {bundle.suite}, embedded after "
-        f"{bundle.step:,} steps of {objective}, tau {trained.temperature:g}"
+        f"{bundle.step:,} steps of {in_words(bundle.objective_settings)}"
     )
 
 

@@ -6,20 +6,17 @@ shared by all pages and never changed.
 """
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import streamlit as st
 
-from core.config import ObjectiveSettings
 from workbench import bundles
 from workbench.bundles import Bundle
 from workbench.measures import hardness, overlap, retrieval
 from workbench.measures.hardness import Effect, Mean, Pools
 from workbench.measures.overlap import Overlap
 from workbench.measures.retrieval import Hint
-
-Name = Literal["llave", "infonce"]
+from workbench.what_if import Setting
 
 
 def open_bundle(folder: Path) -> Bundle:
@@ -55,23 +52,21 @@ def overlaps(digest: str, dataset: str | None, _bundle: Bundle) -> dict[str, tup
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def effect(digest: str, dataset: str | None, name: Name, alpha: float, temperature: float, _bundle: Bundle) -> Effect:
+def effect(digest: str, dataset: str | None, setting: Setting, _bundle: Bundle) -> Effect:
     """What an objective does to the pools."""
-    objective = ObjectiveSettings(name=name, alpha=alpha, temperature=temperature).at(1, 1)
-    return hardness.effect(objective, pools(digest, dataset, _bundle))
+    return hardness.effect(setting.objective, pools(digest, dataset, _bundle))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def shares(
-    digest: str, dataset: str | None, name: Name, alpha: float, temperature: float, _bundle: Bundle
-) -> dict[int, tuple[Mean, float]]:
+def shares(digest: str, dataset: str | None, setting: Setting, _bundle: Bundle) -> dict[int, tuple[Mean, float]]:
     """Shares of the gradient by true hardness under an objective."""
-    done = effect(digest, dataset, name, alpha, temperature, _bundle)
+    done = effect(digest, dataset, setting, _bundle)
     return hardness.shares_by_hardness(pools(digest, dataset, _bundle), done.share)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def correlation(digest: str, dataset: str | None, _bundle: Bundle) -> Mean:
-    """Does similarity, and with it every weight that rises with it, follow the true hardness?"""
+def correlation(digest: str, dataset: str | None, setting: Setting | None, _bundle: Bundle) -> Mean:
+    """Do the weights of an objective follow the true hardness? None: of any whose weights rise with similarity."""
     chosen = pools(digest, dataset, _bundle)
-    return hardness.mean_of(hardness.rank_correlations(chosen, chosen.similarity))
+    values = chosen.similarity if setting is None else effect(digest, dataset, setting, _bundle).weight
+    return hardness.mean_of(hardness.rank_correlations(chosen, values))

@@ -9,6 +9,7 @@ from apps.views.cards import show_item, show_negative
 from apps.views.choose import choose_dataset
 from apps.views.queries import choose_query
 from workbench.bundles import Bundle, Query
+from workbench.objective_words import WEIGHTS, in_words, left_aside
 
 SHOWN = 12
 COLUMNS = 4
@@ -82,10 +83,12 @@ def show_negatives(bundle: Bundle, query: Query) -> None:
     if not negatives:
         st.info("This query has no wrong candidates.")
         return
+    trained = bundle.objective_settings
+    weighing = [f"{in_words(trained)}: {WEIGHTS[trained.name]}", *left_aside(trained)]
     st.markdown(
         f"##### Its {len(negatives)} hardest negatives",
         help="Weight and share of the gradient are those of the objective that the model was trained by, over the "
-        "query's whole pool; direction query to candidates.",
+        f"query's whole pool; direction query to candidates. {' '.join(weighing)}",
     )
     for start in range(0, len(negatives), COLUMNS):
         for column, negative in zip(st.columns(COLUMNS), negatives[start : start + COLUMNS], strict=False):

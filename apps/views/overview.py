@@ -10,7 +10,9 @@ from apps.views.choose import VIEWS
 from workbench.bundles import Bundle
 from workbench.figures.scores import scores_figure
 from workbench.figures.training import training_figure
+from workbench.measures.hardness import SUSPECT, suspected_false_negatives
 from workbench.measures.retrieval import Hint, as_scores, score_of
+from workbench.objective_words import in_words
 from workbench.runs import Run
 
 METRICS = {
@@ -83,15 +85,27 @@ def show_hints(hints: list[Hint]) -> None:
 
 def show_facts(run: Run, bundle: Bundle) -> None:
     """What was trained, how, and how far."""
-    settings = bundle.objective_settings
-    objective = f"LLaVE, alpha {settings.alpha:g}" if settings.name == "llave" else "InfoNCE"
     planned = f" of {run.planned}" if run.planned is not None else ""
     st.markdown("##### What it is")
     st.markdown(
-        f"Objective **{objective}**, tau {settings.temperature:g}  \n"
+        f"Objective **{in_words(bundle.objective_settings)}**  \n"
         f"Step **{bundle.step}**{planned}, run {run.state}  \n"
         f"Vectors of **{bundle.vectors.shape[1]}** numbers, {len(bundle.items):,} items  \n"
         f"{len(bundle.rankings):,} queries in {len(bundle.datasets)} data sets"
+    )
+    show_suspects(bundle)
+
+
+def show_suspects(bundle: Bundle) -> None:
+    """How many negatives the model itself holds for nearly as right as the right answer."""
+    counts = suspected_false_negatives(cached.pools(bundle.digest, None, bundle))
+    st.markdown(
+        f"Suspected false negatives: **{counts.sum():,}** in {(counts > 0).sum():,} of {len(counts):,} pools"
+        if counts.any()
+        else f"Suspected false negatives: **none** in {len(counts):,} pools",
+        help=f"Negatives that reach {SUSPECT:.0%} of the right answer's similarity (NV-Retriever's rule). A suspicion "
+        "by the model itself, for you to look at; those that are known to differ from the right answer are not "
+        "counted.",
     )
 
 

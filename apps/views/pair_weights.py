@@ -1,41 +1,29 @@
 """Pair weights: what does each pair weigh, and what if the objective were another? Recomputed live, no training."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
 from apps.views import cached
-from apps.views.address import prepare_number, prepare_option, remember
 from apps.views.captions import shortened
 from apps.views.cards import show_item
 from apps.views.choose import choose_dataset
+from apps.views.choose_objective import choose_objective
 from apps.views.queries import choose_query
-from core.config import ObjectiveSettings
-from core.objectives.softmax import Objective
 from workbench.bundles import Bundle
 from workbench.figures.gradient_shares import gradient_shares_figure
 from workbench.figures.hardness_shares import hardness_shares_figure
 from workbench.figures.weight_curve import weight_curve_figure
 from workbench.measures import hardness
 from workbench.measures.hardness import Effect, Mean, Pools
+from workbench.objective_words import RIGHT_PROBABILITY, SOFTMAX_PROBABILITY, left_aside
+from workbench.what_if import Setting, trained_setting
 
-OBJECTIVES: dict[Literal["llave", "infonce"], str] = {"llave": "LLaVE", "infonce": "InfoNCE"}
-ALPHAS = (0.0, 30.0)
-TEMPERATURES = (0.005, 0.0063, 0.008, 0.01, 0.0125, 0.016, 0.02, 0.025, 0.032, 0.04, 0.05, 0.063, 0.08, 0.1, 0.14, 0.2)
 EFFECTIVE = "exp of the entropy of the shares: all negatives if all pull alike, 1 if one does everything."
-PROBABILITY = "The weighted softmax's probability of the right answer; what is missing to 1 is the gradient."
-
-
-@dataclass(frozen=True)
-class Setting:
-    """An objective by its settings: what results are kept by."""
-
-    name: Literal["llave", "infonce"]
-    alpha: float
-    temperature: float
+LOSS = "In nats, direction query to candidates. Losses of different objectives do not compare."
+RESTING = (
+    "On {} the prior takes off all that the negatives weigh, so nothing pulls; the shares are what would be if it did."
+)
 
 
 def show(bundle: Bundle) -> None:
@@ -46,45 +34,21 @@ def show(bundle: Bundle) -> None:
     with right:
         rows = bundle.rankings if dataset is None else bundle.rankings.loc[bundle.rankings["dataset"] == dataset]
         number = choose_query(bundle, rows.sort_values(by="margin", kind="stable").index.tolist())
-    trained = trained_setting(bundle)
-    chosen = choose_setting(trained)
+    trained = trained_setting(bundle.objective_settings)
+    chosen = choose_objective(trained)
+    if aside := left_aside(bundle.objective_settings):
+        st.caption(" ".join(aside))
     show_query(bundle, number, trained, chosen)
     st.divider()
     show_all(bundle, dataset, trained, chosen)
 
 
-def trained_setting(bundle: Bundle) -> Setting:
-    """The objective that the model was trained by."""
-    settings = bundle.objective_settings
-    return Setting(settings.name, settings.alpha if settings.name == "llave" else 0.0, settings.temperature)
-
-
-def choose_setting(trained: Setting) -> Setting:
-    """The what-if objective; at first the trained one."""
-    left, middle, right = st.columns([1, 2, 2], gap="medium")
-    with left:
-        prepare_option("objective", list(OBJECTIVES), trained.name)
-        name = st.selectbox("What if: objective", list(OBJECTIVES), key="objective", format_func=OBJECTIVES.__getitem__)
-        remember("objective", name)
-    with middle:
-        prepare_number("alpha", *ALPHAS, min(ALPHAS[1], trained.alpha))
-        st.session_state["alpha"] = float(st.session_state["alpha"])
-        alpha = st.slider("alpha: strength of the weighting", *ALPHAS, key="alpha", step=0.5, disabled=name != "llave")
-        remember("alpha", f"{alpha:g}")
-    with right:
-        temperatures = sorted({*TEMPERATURES, trained.temperature})
-        prepare_option("tau", temperatures, trained.temperature)
-        tau = st.select_slider("tau: temperature", temperatures, key="tau", format_func=lambda value: f"{value:g}")
-        remember("tau", tau)
-    return Setting(name, alpha if name == "llave" else 0.0, tau)
-
-
 def show_query(bundle: Bundle, number: int, trained: Setting, chosen: Setting) -> None:
     """One query: its pictures, its numbers, its negatives' weights and shares."""
     pool = hardness.pools_of(bundle, [number])
-    before, after = (hardness.effect(objective(each), pool) for each in (trained, chosen))
+    before, after = (hardness.effect(each.objective, pool) for each in (trained, chosen))
     show_pictures(bundle, number)
-    show_numbers(pool, before, after)
+    show_numbers(chosen, before, after)
     left, right = st.columns(2, gap="medium")
     with left:
         st.plotly_chart(weights_of(pool, trained, chosen, after), key="weights", config={"displayModeBar": False})
@@ -93,6 +57,8 @@ def show_query(bundle: Bundle, number: int, trained: Setting, chosen: Setting) -
         labels = [shortened(bundle.words(row)) for row in pool.candidates[0][order]]
         figure = gradient_shares_figure(labels, before.share[0][order], after.share[0][order])
         st.plotly_chart(figure, key="gradient", config={"displayModeBar": False})
+    if rests(chosen, pool, after).any():
+        st.caption(RESTING.format("this query"))
 
 
 def show_pictures(bundle: Bundle, number: int) -> None:
@@ -106,13 +72,13 @@ def show_pictures(bundle: Bundle, number: int) -> None:
             show_item(bundle, row, height=72)
 
 
-def show_numbers(pool: Pools, before: Effect, after: Effect) -> None:
+def show_numbers(chosen: Setting, before: Effect, after: Effect) -> None:
     """What the objective makes of the query's pool, against the trained one."""
-    own = pool.positive[0].argmax()
+    right = RIGHT_PROBABILITY.get(chosen.name, SOFTMAX_PROBABILITY)
     numbers = (
         ("Effective negatives", before.effective_negatives[0], after.effective_negatives[0], "{:.1f}", EFFECTIVE),
-        ("Loss of this query", before.loss[0], after.loss[0], "{:.3g}", "In nats, direction query to candidates."),
-        ("P(right answer)", before.probability[0, own], after.probability[0, own], "{:.3f}", PROBABILITY),
+        ("Loss of this query", before.loss[0], after.loss[0], "{:.3g}", LOSS),
+        ("P(right answer)", before.right[0], after.right[0], "{:.3f}", right),
         ("Largest share", before.share[0].max(), after.share[0].max(), "{:.1%}", "Of the query's gradient."),
     )
     for column, (label, old, new, form, definition) in zip(st.columns(4), numbers, strict=True):
@@ -120,7 +86,7 @@ def show_numbers(pool: Pools, before: Effect, after: Effect) -> None:
             st.metric(
                 label,
                 form.format(new),
-                delta="as trained" if np.isclose(old, new) else f"trained: {form.format(old)}",
+                delta="as trained" if form.format(old) == form.format(new) else f"trained: {form.format(old)}",
                 delta_color="off",
                 delta_arrow="off",
                 help=definition,
@@ -134,7 +100,7 @@ def weights_of(pool: Pools, trained: Setting, chosen: Setting, after: Effect) ->
     similarity, positive = pool.similarity[0][wrong], float(pool.similarity[0][pool.positive[0]][0])
     every = np.append(similarity, positive)
     curve = np.linspace(max(-1.0, every.min() - 0.02), min(1.0, every.max() + 0.02), 100)
-    lines = [hardness.weights_at(objective(each), curve) for each in (chosen, trained)]
+    lines = [hardness.weights_at(each.objective, curve, positive) for each in (chosen, trained)]
     return weight_curve_figure(similarity, after.weight[0][wrong], positive, curve, *lines)
 
 
@@ -142,7 +108,7 @@ def show_all(bundle: Bundle, dataset: str | None, trained: Setting, chosen: Sett
     """All queries of the data set: where the gradient goes by true hardness, and how many negatives matter."""
     pool = cached.pools(bundle.digest, dataset, bundle)
     st.markdown(f"##### Over {len(pool):,} queries of {'all data sets' if dataset is None else dataset}")
-    shares = [cached.shares(bundle.digest, dataset, *setting(each), bundle) for each in (trained, chosen)]
+    shares = [cached.shares(bundle.digest, dataset, each, bundle) for each in (trained, chosen)]
     left, right = st.columns([3, 2], gap="medium")
     with left:
         if shares[1]:
@@ -151,22 +117,34 @@ def show_all(bundle: Bundle, dataset: str | None, trained: Setting, chosen: Sett
             st.info("True hardness is known in the miniature only: these items carry no attributes.")
     with right:
         for each, label in ((chosen, "What if"), (trained, "As trained")):
-            done = cached.effect(bundle.digest, dataset, *setting(each), bundle)
+            done = cached.effect(bundle.digest, dataset, each, bundle)
             effective = hardness.mean_of(done.effective_negatives)
             st.metric(f"{label}: effective negatives a query", f"{effective.value:.1f}", help=EFFECTIVE)
             st.caption(f"{between(effective, '.1f')}; {pool.wrong.sum(axis=1).mean():.0f} negatives a pool")
-        show_correlation(cached.correlation(bundle.digest, dataset, bundle), chosen)
+        show_correlation(bundle, dataset, pool, chosen)
+    resting = rests(chosen, pool, cached.effect(bundle.digest, dataset, chosen, bundle)).sum()
+    if resting:
+        st.caption(RESTING.format(f"{resting:,} of {len(pool):,} queries"))
 
 
-def show_correlation(found: Mean, chosen: Setting) -> None:
+def rests(chosen: Setting, pool: Pools, done: Effect) -> np.ndarray:
+    """For each query whether a debiased objective leaves its negatives without any gradient."""
+    return pool.wrong.any(axis=1) & ~done.pulls if chosen.prior is not None else np.zeros(len(pool), dtype=bool)
+
+
+def show_correlation(bundle: Bundle, dataset: str | None, pool: Pools, chosen: Setting) -> None:
     """Whether weight follows true hardness."""
-    flat = chosen.name == "infonce" or chosen.alpha == 0
+    # The weights of all others rise with similarity: they have one correlation, which need not be computed again.
+    by = chosen if chosen.name == "focal" else None
+    found = cached.correlation(bundle.digest, dataset, by, bundle)
+    weights = cached.effect(bundle.digest, dataset, chosen, bundle).weight[pool.wrong]
+    flat = len(weights) > 0 and np.ptp(weights) == 0
     st.metric(
         "Does weight follow true hardness?",
         "all weigh the same" if flat else "not known" if not found.n else f"{found.value:.2f}",
         help="Spearman's rank correlation, within each query, of a negative's weight with minus the number of asked "
         "attributes in which it truly differs. 1: the truly closest weigh most; 0: no relation. It is the same for "
-        "every alpha above 0, because weight rises with similarity.",
+        "every objective whose weight rises with similarity (all but Focal-InfoNCE), at any strength above 0.",
     )
     if found.n and not flat:
         st.caption(f"{between(found, '.2f')}, 0 is chance")
@@ -175,13 +153,3 @@ def show_correlation(found: Mean, chosen: Setting) -> None:
 def between(found: Mean, form: str) -> str:
     """An interval in words."""
     return f"95 % interval {found.low:{form}} to {found.high:{form}}, {found.n:,} queries"
-
-
-def objective(chosen: Setting) -> Objective:
-    """The objective of a setting, as the trainer builds it."""
-    return ObjectiveSettings(name=chosen.name, alpha=chosen.alpha, temperature=chosen.temperature).at(1, 1)
-
-
-def setting(chosen: Setting) -> tuple[Literal["llave", "infonce"], float, float]:
-    """A setting as arguments of the cached functions."""
-    return chosen.name, chosen.alpha, chosen.temperature

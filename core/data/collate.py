@@ -17,17 +17,23 @@ from core.encoder.inputs import Inputs, Prepared, sorted_chunks
 class StepData:
     """One rank's part of one step.
 
-    chunks: the distinct items, in chunks sorted by length. query_rows, target_rows: where each pair's query and
-    target lie among the vectors of all chunks laid behind one another. query_ids, target_ids: content ids.
+    chunks: the distinct items, in chunks sorted by length. items: the same one by one; item r is row r of the vectors
+    of all chunks laid behind one another. query_rows, target_rows, negative_rows: which row each pair's query, its
+    target and each explicit negative is. query_ids, target_ids, negative_ids: their content ids. negative_owners:
+    which pair each explicit negative was given for.
     """
 
     step: int
     pairs: list[Pair]
     chunks: list[Inputs]
+    items: list[Item]
     query_rows: Int[Tensor, " n"]
     target_rows: Int[Tensor, " n"]
     query_ids: Int[Tensor, " n"]
     target_ids: Int[Tensor, " n"]
+    negative_rows: Int[Tensor, " k"]
+    negative_ids: Int[Tensor, " k"]
+    negative_owners: Int[Tensor, " k"]
 
     @property
     def tokens(self) -> int:
@@ -46,24 +52,40 @@ def step_data(
     prepare: Callable[[Item], Prepared],
     collate: Callable[[Sequence[Prepared]], Inputs],
     chunk: int,
+    negatives: int = 0,
 ) -> StepData:
-    """Prepare a rank's pairs: items that occur more than once are encoded once and their gradients add up."""
-    distinct: dict[str, Item] = {}
-    for pair in pairs:
-        distinct.setdefault(pair.query.content_id, pair.query)
-        distinct.setdefault(pair.positive.content_id, pair.positive)
-    names = list(distinct)
-    prepared = [prepare(item) for item in distinct.values()]
+    """Prepare a rank's pairs: items that occur more than once are encoded once and their gradients add up.
+
+    At most `negatives` explicit hard negatives of each pair are used, in the order in which the data gives them.
+    """
+    owned = [(owner, item) for owner, pair in enumerate(pairs) for item in pair.negatives[:negatives]]
+    items = [item for pair in pairs for item in (pair.query, pair.positive)] + [item for _, item in owned]
+    distinct = list({item.content_id: item for item in items}.values())
+    prepared = [prepare(item) for item in distinct]
     indices = sorted_chunks([each.length for each in prepared], chunk)
-    row_of = {names[index]: row for row, index in enumerate(index for each in indices for index in each)}
+    in_order = [distinct[index] for each in indices for index in each]
+    row_of = {item.content_id: row for row, item in enumerate(in_order)}
+
+    def rows(items: Sequence[Item]) -> Tensor:
+        return torch.tensor([row_of[item.content_id] for item in items], dtype=torch.long)
+
+    def ids(items: Sequence[Item]) -> Tensor:
+        return torch.tensor([integer_id(item) for item in items], dtype=torch.long)
+
+    queries, targets = [pair.query for pair in pairs], [pair.positive for pair in pairs]
+    given = [item for _, item in owned]
     return StepData(
         step,
         list(pairs),
         [collate([prepared[index] for index in each]) for each in indices],
-        query_rows=torch.tensor([row_of[pair.query.content_id] for pair in pairs]),
-        target_rows=torch.tensor([row_of[pair.positive.content_id] for pair in pairs]),
-        query_ids=torch.tensor([integer_id(pair.query) for pair in pairs]),
-        target_ids=torch.tensor([integer_id(pair.positive) for pair in pairs]),
+        in_order,
+        query_rows=rows(queries),
+        target_rows=rows(targets),
+        query_ids=ids(queries),
+        target_ids=ids(targets),
+        negative_rows=rows(given),
+        negative_ids=ids(given),
+        negative_owners=torch.tensor([owner for owner, _ in owned], dtype=torch.long),
     )
 
 
@@ -77,10 +99,11 @@ class Steps(Dataset[StepData]):
     chunk: int
     rank: int
     world: int
+    negatives: int = 0
 
     def __getitem__(self, step: int) -> StepData:
         pairs = self.batches.pairs(step, self.rank, self.world)
-        return step_data(step, pairs, self.prepare, self.collate, self.chunk)
+        return step_data(step, pairs, self.prepare, self.collate, self.chunk, self.negatives)
 
 
 def load(steps: Steps, first: int, last: int, workers: int) -> DataLoader[StepData]:

@@ -1,63 +1,150 @@
-"""LLaVA-OneVision as a backbone: vision features, and the language model over them and the words."""
+"""What the encoder needs to know of a model family, and exact arithmetic for any of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
-from transformers import LlavaOnevisionModel
-from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.image_processing_utils import BaseImageProcessor
 
-from core.encoder.inputs import Inputs
+from core.data.records import ImageSource
+from core.encoder.inputs import Picture
+from core.encoder.packing import Sequences
+
+Part: TypeAlias = Literal["vision", "projector", "language"]
+Model = TypeVar("Model", bound=PreTrainedModel)
 
 
-def to_float64(backbone: LlavaOnevisionModel) -> LlavaOnevisionModel:
+class Family(ABC, Generic[Model]):
+    """The adapter of one model family. It holds settings, no weights, and is handed the model where it needs one.
+
+    A picture goes three ways: `still` or `clip` make uint8 pixels of it (in loader processes), `vision` makes features
+    of pixels (the tower, often frozen), `project_stills` and `project_clips` make tokens of features (the projector).
+    """
+
+    model_class: ClassVar[type[PreTrainedModel]]
+    parts: ClassVar[Mapping[Part, tuple[str, ...]]]
+    """For each part of the model the beginnings of its weights' names."""
+
+    def __init__(self, config: PreTrainedConfig, image_processor: BaseImageProcessor) -> None:
+        self.config: Any = config
+        self.image_processor: Any = image_processor
+
+    @abstractmethod
+    def still(self, source: ImageSource, alone: bool) -> Picture:
+        """A picture resized for the tower; `alone` if its item has no other.
+
+        Raises:
+            core.data.images.BadImage: it cannot be read.
+        """
+
+    @abstractmethod
+    def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
+        """A clip's frames resized for the tower, in pieces that the tower sees one by one.
+
+        Raises:
+            core.data.images.BadImage: a frame cannot be read.
+        """
+
+    @abstractmethod
+    def still_tokens(self, picture: Picture) -> int:
+        """How many tokens a picture takes in the input."""
+
+    @abstractmethod
+    def clip_tokens(self, pieces: Sequence[Picture]) -> int:
+        """How many tokens a clip takes in the input."""
+
+    def positions(
+        self, token_ids: Int[Tensor, " length"], stills: Sequence[Picture], clips: Sequence[Sequence[Picture]]
+    ) -> Int[Tensor, "axes length"] | None:
+        """Where each token of an item is; None where that is its place in the sequence."""
+        del token_ids, stills, clips
+        return None
+
+    @abstractmethod
+    def vision(
+        self, model: Model, pixels: Float[Tensor, "rows 3 *shape"], sizes: Sequence[tuple[int, int]]
+    ) -> Float[Tensor, "rows *features"]:
+        """The vision tower without the projector, over the rows of several pictures behind one another."""
+
+    @abstractmethod
+    def project_stills(
+        self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
+    ) -> Float[Tensor, "tokens d"]:
+        """The tokens of pictures, behind one another."""
+
+    @abstractmethod
+    def project_clips(
+        self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
+    ) -> Float[Tensor, "tokens d"]:
+        """The tokens of clips, behind one another; `pieces` says of how many features each clip is made."""
+
+    @abstractmethod
+    def language(
+        self,
+        model: Model,
+        sequences: Sequences,
+        stills: Float[Tensor, "_ d"] | None,
+        clips: Float[Tensor, "_ d"] | None,
+    ) -> Float[Tensor, "n d"]:
+        """The language model's final state, without a head, of each item's last token.
+
+        It runs over words and the tokens of pictures and clips.
+        """
+
+    @abstractmethod
+    def blocks(self, model: Model) -> nn.ModuleList:
+        """The transformer blocks of the language model."""
+
+    def scaled(self, pixels: UInt8[Tensor, "rows 3 *shape"]) -> Float[Tensor, "rows 3 *shape"]:
+        """Scale and normalise as the image processor would, in float32, on the pixels' device."""
+        processor, extra = self.image_processor, [1] * (pixels.dim() - 2)
+        values = pixels.float()
+        if processor.do_rescale:
+            values = values * processor.rescale_factor
+        if processor.do_normalize:
+            mean, std = (
+                torch.tensor(each, device=pixels.device).view(1, 3, *extra)
+                for each in (processor.image_mean, processor.image_std)
+            )
+            values = (values - mean) / std
+        return values
+
+    def part_of(self, name: str) -> Part:
+        """The part that a weight or module of the model belongs to, by its name.
+
+        Raises:
+            ValueError: it belongs to none.
+        """
+        for part, beginnings in self.parts.items():
+            if any(f"{name}.".startswith(f"{each}.") for each in beginnings):
+                return part
+        raise ValueError(f"{name} of {self.config.model_type} belongs to no part; parts are {', '.join(self.parts)}.")
+
+    def modules(self, model: nn.Module, part: Part) -> list[nn.Module]:
+        """The modules of a part."""
+        named = dict(model.named_modules())
+        return [named[each] for each in self.parts[part] if each in named]
+
+    def weights(self, model: nn.Module, part: Part) -> list[tuple[str, nn.Parameter]]:
+        """The weights of a part with their names."""
+        return [(name, weight) for name, weight in model.named_parameters() if self.part_of(name) == part]
+
+
+def to_float64(backbone: PreTrainedModel) -> PreTrainedModel:
     """The same weights in float64 all the way, for checks of exactness.
 
-    transformers' RMSNorm computes in float32 whatever the weights' type; torch's own keeps the type.
+    transformers' RMSNorms compute in float32 whatever the weights' type; torch's own keeps the type.
     """
     for module in list(backbone.modules()):
         for name, child in module.named_children():
-            if isinstance(child, Qwen2RMSNorm):
-                exact = nn.RMSNorm(len(child.weight), eps=child.variance_epsilon)
-                exact.weight = child.weight
+            if hasattr(child, "variance_epsilon"):
+                weight = child.weight
+                assert isinstance(weight, nn.Parameter)
+                exact = nn.RMSNorm(len(weight), eps=float(child.variance_epsilon))  # pyright: ignore[reportArgumentType]
+                exact.weight = weight
                 setattr(module, name, exact)
-    return backbone.double()
-
-
-def crop_features(
-    backbone: LlavaOnevisionModel, pixels: Float[Tensor, "crops 3 side side"]
-) -> Float[Tensor, "crops patches d"]:
-    """The vision tower and the projector."""
-    layer = backbone.config.vision_feature_layer
-    output = backbone.vision_tower(pixels.to(backbone.dtype), output_hidden_states=True, return_dict=True)
-    chosen = (
-        output.hidden_states[layer]
-        if isinstance(layer, int)
-        else torch.cat([output.hidden_states[i] for i in layer], -1)
-    )
-    if backbone.config.vision_feature_select_strategy == "default":
-        chosen = chosen[:, 1:]
-    return backbone.multi_modal_projector(chosen)
-
-
-def hidden_states(backbone: LlavaOnevisionModel, inputs: Inputs) -> Float[Tensor, "n length d"]:
-    """Run the backbone without a language-model head; text-only inputs never touch the vision tower."""
-    encoded: dict[str, BaseModelOutputWithPooling] = {}
-    newline = backbone.image_newline
-    if inputs.image_crops:
-        split = crop_features(backbone, inputs.image_pixels).split(inputs.image_crops)
-        packed, _ = backbone.pack_image_features(
-            split, inputs.image_sizes, newline, backbone.config.vision_aspect_ratio
-        )
-        encoded["image"] = BaseModelOutputWithPooling(pooler_output=packed)  # pyright: ignore[reportArgumentType]
-    if inputs.video_frames:
-        pooled = backbone.apply_pooling(crop_features(backbone, inputs.video_pixels))
-        clips = [torch.cat((clip.flatten(0, 1), newline[None].to(clip))) for clip in pooled.split(inputs.video_frames)]
-        encoded["video"] = BaseModelOutputWithPooling(pooler_output=torch.cat(clips)[None])
-    output = backbone(
-        input_ids=inputs.token_ids,
-        attention_mask=inputs.attention_mask,
-        mm_encoder_outputs=encoded,
-        use_cache=False,
-    )
-    return output.last_hidden_state
+    return backbone.double()  # pyright: ignore[reportReturnType]

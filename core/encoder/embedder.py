@@ -2,28 +2,33 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import (
-    AutoImageProcessor,
-    AutoModel,
-    AutoTokenizer,
-    LlavaOnevisionModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.image_processing_utils import BaseImageProcessor
 
 from core.data.records import Item
-from core.encoder.backbone import hidden_states
-from core.encoder.inputs import Inputs, Prepared, Preparer, collate, sorted_chunks
-from core.encoder.pooling import last_token, unit
+from core.encoder.adapter import adapter_config, base_reference, load_adapter, save_adapter
+from core.encoder.backbone import Part
+from core.encoder.backbones.choose import choose, family_class
+from core.encoder.inputs import Inputs, Picture, Pictures, Prepared, collate, sorted_chunks
+from core.encoder.last_block import read_tokens_only
+from core.encoder.packing import packed, padded
+from core.encoder.pooling import unit
+from core.encoder.preparer import Preparer
+from core.encoder.vision import distinct, see, stored_dtype, tower_digest
+from core.feature_cache import FeatureCache
 
 DESCRIPTION = "embedder.json"
+SHARDS = "weights"
+"""The folder of a checkpoint that several processes wrote, each its part of the weights."""
 FORMAT = {"format": 1, "pooling": "last_token", "normalize": True}
 # What transformers and its parts raise for a folder that is damaged or holds something else.
 LOAD_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, SafetensorError, StrictDataclassError)
@@ -33,19 +38,29 @@ class Embedder(nn.Module):
     """A multimodal language model read at its last token.
 
     embed(item) = h_last / |h_last|, h the final hidden states of the item in the backbone's chat template.
+
+    frozen: parts of the backbone that do not train; their modules stay in evaluation mode. packing: run the language
+    model over the items of a chunk behind one another, without padding. base: the folder that a LoRA adapter stands
+    on, set by `load`.
     """
 
     def __init__(
         self,
-        backbone: LlavaOnevisionModel,
+        backbone: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         image_processor: BaseImageProcessor,
     ) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone: Any = backbone
         self.tokenizer = tokenizer
         self.image_processor = image_processor
-        self.prepare = Preparer(tokenizer, image_processor, backbone.config)
+        self.family = choose(backbone.config, image_processor)
+        read_tokens_only(self.family.blocks(backbone))
+        self.prepare = Preparer(tokenizer, self.family)
+        self.frozen: frozenset[Part] = frozenset()
+        self.packing = False
+        self.base: Path | None = None
+        self._tower: tuple[object, str] = (None, "")
 
     @property
     def device(self) -> torch.device:
@@ -57,21 +72,51 @@ class Embedder(nn.Module):
         """The length d of the vectors."""
         return self.backbone.config.get_text_config().hidden_size
 
+    def train(self, mode: bool = True) -> "Embedder":
+        """Set the mode of all that trains; frozen parts evaluate, so that no dropout acts in them."""
+        super().train(mode)
+        for part in self.frozen:
+            for module in self.family.modules(self.backbone, part):
+                module.eval()
+        return self
+
     def collate(self, prepared: Sequence[Prepared]) -> Inputs:
         """Pad prepared items on the tokenizer's padding side."""
         assert isinstance(self.tokenizer.pad_token_id, int)
         return collate(prepared, self.tokenizer.pad_token_id, self.tokenizer.padding_side)  # pyright: ignore[reportArgumentType]
 
     def forward(self, inputs: Inputs) -> Float[Tensor, "n d"]:
-        """Unit vectors of a batch, in float32 or better."""
-        inputs = inputs.to(self.device)
-        return unit(last_token(hidden_states(self.backbone, inputs), inputs.attention_mask))
+        """Unit vectors of a batch, in float32 or better; text-only inputs never touch the vision tower."""
+        sequences = (packed if self.packing else padded)(inputs).to(self.device)
+        seen = self.vision_features(distinct((inputs.stills, inputs.frames)))
+        stills, clips = None, None
+        if inputs.stills.ids:
+            features = self._features(inputs.stills, seen)
+            stills = self.family.project_stills(self.backbone, features, inputs.stills.sizes)
+        if inputs.clip_frames:
+            features = self._features(inputs.frames, seen)
+            clips = self.family.project_clips(self.backbone, features, inputs.clip_frames)
+        return unit(self.family.language(self.backbone, sequences, stills, clips))
+
+    def vision_features(self, pictures: Sequence[Picture]) -> dict[str, Tensor]:
+        """The vision tower's features of distinct pictures, by their ids."""
+        return see(self.family, self.backbone, pictures)
+
+    def with_vision(self, chunks: Sequence[Inputs], cache: FeatureCache | None = None) -> list[Inputs]:
+        """The chunks of a step with the frozen tower's features in place of pixels, so that it runs once per picture.
+
+        Call it under the autocast of the step. If any weight of the tower trains, the chunks come back as they are.
+        """
+        if any(weight.requires_grad for _, weight in self.family.weights(self.backbone, "vision")):
+            return list(chunks)
+        return self._seen(chunks, cache)
 
     @torch.no_grad()
-    def embed(self, items: Sequence[Item], chunk: int = 64) -> Float[Tensor, "n d"]:
+    def embed(self, items: Sequence[Item], chunk: int = 64, cache: FeatureCache | None = None) -> Float[Tensor, "n d"]:
         """Unit vectors of items in the order given, on the CPU, without gradient.
 
-        Chunks are sorted by length, so that little is padded.
+        Chunks are sorted by length, so that little is padded. With a cache, pictures that this vision tower has seen
+        before are not shown to it again.
 
         Raises:
             ValueError: no items.
@@ -84,41 +129,134 @@ class Embedder(nn.Module):
         prepared = [self.prepare(item) for item in items]
         vectors: dict[int, Tensor] = {}
         for indices in sorted_chunks([each.length for each in prepared], chunk):
-            embedded = self(self.collate([prepared[index] for index in indices])).cpu()
-            vectors |= dict(zip(indices, embedded, strict=True))
+            inputs = self.collate([prepared[index] for index in indices])
+            if cache is not None:
+                (inputs,) = self._seen([inputs], cache)
+            vectors |= dict(zip(indices, self(inputs).cpu(), strict=True))
         self.train(was_training)
         return torch.stack([vectors[index] for index in range(len(items))])
 
     def save(self, folder: Path) -> None:
-        """Write weights (safetensors), config, tokenizer, image processor and `embedder.json` into a folder."""
+        """Write weights (safetensors), config, tokenizer, image processor and `embedder.json` into a folder.
+
+        With an adapter only that is written, and the name of its base.
+
+        Raises:
+            ValueError: there is an adapter, but its base was never saved.
+        """
+        self.describe(folder)
+        if adapter_config(self.backbone) is None:
+            self.backbone.save_pretrained(folder)
+        else:
+            save_adapter(self.backbone, folder)
+
+    def describe(self, folder: Path) -> None:
+        """Write all of an embedder's folder but the weights.
+
+        Raises:
+            ValueError: there is an adapter, but its base was never saved.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        self.backbone.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-        self.image_processor.save_pretrained(folder)
-        (folder / DESCRIPTION).write_text(json.dumps(FORMAT | {"dimensions": self.dimensions}, indent=2) + "\n")
+        described: dict[str, object] = {**FORMAT, "dimensions": self.dimensions}
+        adapter = adapter_config(self.backbone)
+        if adapter is None:
+            config = self.backbone.config
+            config.dtype, config.architectures = self.backbone.dtype, [type(self.backbone).__name__]
+            for part in (config, self.tokenizer, self.image_processor):
+                part.save_pretrained(folder)
+        elif self.base is None:
+            raise ValueError(
+                f"{folder}: a LoRA checkpoint names the folder of its base, and this one's was never saved. Save the "
+                "embedder before make_trainable, and set Embedder.base to that folder."
+            )
+        else:
+            described["base"] = adapter.base_model_name_or_path = base_reference(self.base, folder)
+            adapter.save_pretrained(str(folder))
+        (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path, dtype: torch.dtype = torch.float32) -> "Embedder":
         """Read what `save` wrote. Only safetensors are read and no remote code runs.
 
         Raises:
-            ValueError: the folder is no embedder, or its weights do not fit its config.
+            ValueError: the folder is no embedder, or its weights do not fit its config or its base.
         """
-        read_description(folder)
+        described = read_description(folder)
+        if (folder / SHARDS).is_dir():
+            raise ValueError(
+                f"{folder}: the weights lie in shards, as training left them. Make an ordinary checkpoint by: "
+                f"python core/consolidate.py --checkpoint {folder} --output FOLDER"
+            )
+        if "base" in described:
+            return load_on_base(folder, str(described["base"]), dtype)
         try:
             backbone = load_backbone(folder, dtype)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         except LOAD_ERRORS as error:
             raise ValueError(f"{folder}: the checkpoint cannot be loaded: {error}") from error
-        return cls(backbone, tokenizer, image_processor)
+        embedder = cls(backbone, tokenizer, image_processor)
+        embedder.base = folder
+        return embedder
+
+    def _features(self, pictures: Pictures, seen: dict[str, Tensor]) -> list[Tensor]:
+        if pictures.features is None:
+            return [seen[each] for each in pictures.ids]
+        return [each.to(self.device, non_blocking=True) for each in pictures.features]
+
+    @torch.no_grad()
+    def _seen(self, chunks: Sequence[Inputs], cache: FeatureCache | None) -> list[Inputs]:
+        pictures = distinct(group for chunk in chunks for group in (chunk.stills, chunk.frames))
+        dtype = stored_dtype(next(iter(self.family.weights(self.backbone, "vision")))[1].dtype, self.device)
+        features: dict[str, Tensor] = {}
+        tower = "" if cache is None else f"{self._tower_digest()}-{str(dtype).removeprefix('torch.')}"
+        if cache is not None:
+            read = {each.id: cache.read(tower, each.id) for each in pictures}
+            features = {name: each.to(self.device) for name, each in read.items() if each is not None}
+        fresh = self.vision_features([each for each in pictures if each.id not in features])
+        for name, each in fresh.items():
+            # A copy: a part of a run of the tower would keep the whole run alive.
+            features[name] = each.to(dtype, copy=True)
+            if cache is not None:
+                cache.write(tower, name, features[name])
+
+        def seen(group: Pictures) -> Pictures:
+            return group if group.features is not None else group.with_features([features[i] for i in group.ids])
+
+        return [replace(chunk, stills=seen(chunk.stills), frames=seen(chunk.frames)) for chunk in chunks]
+
+    def _tower_digest(self) -> str:
+        """The digest of the vision tower, made again only when a weight has changed."""
+        weights = [weight for _, weight in self.family.weights(self.backbone, "vision")]
+        state = [(each.data_ptr(), each._version) for each in weights]
+        if self._tower[0] != state:
+            self._tower = (state, tower_digest(self.family, self.backbone))
+        return self._tower[1]
 
 
-def load_backbone(folder: Path, dtype: torch.dtype) -> LlavaOnevisionModel:
+def load_on_base(folder: Path, base: str, dtype: torch.dtype) -> Embedder:
+    """Load an adapter's base, then the adapter.
+
+    Raises:
+        ValueError: the base is missing or has an adapter itself, or the adapter does not fit it.
+    """
+    path = folder / base  # an absolute base stands for itself
+    try:
+        described = read_description(path)
+    except ValueError as error:
+        raise ValueError(f"{folder / DESCRIPTION}: the base of the adapter, {path}, is missing: {error}") from error
+    if "base" in described:
+        raise ValueError(f"{folder / DESCRIPTION}: its base, {path}, is an adapter itself; merge that one first.")
+    embedder = Embedder.load(path, dtype)
+    load_adapter(embedder.backbone, folder)
+    return embedder
+
+
+def load_backbone(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     """Read the weights, every one of them: transformers alone draws weights that the file lacks at random.
 
     Raises:
-        ValueError: the model is no LLaVA-OneVision, or weights are missing or of another shape.
+        ValueError: the model is of no supported family, or weights are missing or of another shape.
     """
     backbone, report = AutoModel.from_pretrained(
         folder,
@@ -128,8 +266,7 @@ def load_backbone(folder: Path, dtype: torch.dtype) -> LlavaOnevisionModel:
         ignore_mismatched_sizes=True,
         output_loading_info=True,
     )
-    if not isinstance(backbone, LlavaOnevisionModel):
-        raise ValueError(f"model_type {backbone.config.model_type!r} is not supported; use llava_onevision.")
+    family_class(backbone.config)
     names = sorted({*report["missing_keys"], *(each[0] for each in report["mismatched_keys"])})
     if names:
         raise ValueError(

@@ -1,32 +1,83 @@
-"""From items to tensors: token ids with room for pictures, pixels, and batches of them."""
+"""What the encoder eats: prepared items, and batches of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
-from transformers import LlavaOnevisionConfig, PreTrainedTokenizerBase
-from transformers.image_processing_utils import BaseImageProcessor
 
-from core.data.records import Image, ImageSource, Item, Text, Video
-from core.encoder import token_counts
-from core.encoder.instructions import Scaffold, segments
+
+@dataclass(frozen=True)
+class Picture:
+    """What the vision tower takes at once: a still picture, or one frame (or pair of frames) of a clip.
+
+    id: equal exactly when the tower is shown the same. pixels: 0 to 255; a row is a crop or a patch, as the model
+    family has it. size: height and width, in the unit that the family needs.
+    """
+
+    id: str
+    pixels: UInt8[Tensor, "rows 3 *shape"]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures in reading order, as pixels or as what the frozen vision tower made of them.
+
+    pixels: the rows of all pictures behind one another. rows: how many each picture has. features: one tensor a
+    picture, as many rows as its pixels; then `pixels` is empty.
+    """
+
+    ids: list[str]
+    pixels: UInt8[Tensor, "rows 3 *shape"]
+    rows: list[int]
+    sizes: list[tuple[int, int]]
+    features: list[Float[Tensor, "_ *width"]] | None = None
+
+    @classmethod
+    def of(cls, pictures: Iterable[Picture]) -> "Pictures":
+        """Lay pictures behind one another; those of one batch have rows of one shape."""
+        listed = list(pictures)
+        return cls(
+            [each.id for each in listed],
+            torch.cat([each.pixels for each in listed]) if listed else torch.zeros(0, 3, dtype=torch.uint8),
+            [len(each.pixels) for each in listed],
+            [each.size for each in listed],
+        )
+
+    def split(self) -> list[Picture]:
+        """The pictures one by one; their pixels are views."""
+        parts = self.pixels.split(self.rows) if self.rows else ()
+        return [Picture(*each) for each in zip(self.ids, parts, self.sizes, strict=True)]
+
+    def with_features(self, features: list[Float[Tensor, "_ *width"]]) -> "Pictures":
+        """The same pictures without pixels."""
+        return replace(self, pixels=self.pixels[:0].clone(), features=features)
+
+    def to(self, device: torch.device) -> "Pictures":
+        """The same pictures on a device."""
+        features = None if self.features is None else [each.to(device, non_blocking=True) for each in self.features]
+        return replace(self, pixels=self.pixels.to(device, non_blocking=True), features=features)
+
+    def pin_memory(self) -> "Pictures":
+        """The same pictures in page-locked memory, from where a GPU fetches them while it computes."""
+        return replace(self, pixels=self.pixels.pin_memory())
 
 
 @dataclass(frozen=True)
 class Prepared:
     """One item as tensors, not yet padded.
 
-    `images` has one entry a picture: its crops (AnyRes) or itself (one crop). `sizes` holds each picture's height
-    and width in pixels before resizing. `videos` has one entry a clip: its frames.
+    stills: its pictures. clips: for each clip, what the vision tower takes of it piece by piece. positions: where
+    each token is, on one axis or several (time, height, width); None counts from 0 up.
     """
 
     token_ids: Int[Tensor, " length"]
-    images: tuple[Float[Tensor, "_ 3 side side"], ...] = ()
-    sizes: tuple[tuple[int, int], ...] = ()
-    videos: tuple[Float[Tensor, "_ 3 side side"], ...] = ()
+    stills: tuple[Picture, ...] = ()
+    clips: tuple[tuple[Picture, ...], ...] = ()
+    positions: Int[Tensor, "axes length"] | None = None
 
     @property
     def length(self) -> int:
@@ -36,66 +87,49 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Inputs:
-    """A padded batch. All pictures of the batch lie behind one another in `image_pixels`, in reading order."""
+    """A padded batch; its pictures, and the frames of its clips, in reading order.
+
+    clip_frames: of how many of `frames` each clip is made.
+    """
 
     token_ids: Int[Tensor, "n length"]
     attention_mask: Int[Tensor, "n length"]
-    image_pixels: Float[Tensor, "crops 3 side side"]
-    image_sizes: Int[Tensor, "images 2"]
-    image_crops: list[int]
-    video_pixels: Float[Tensor, "frames 3 frame_side frame_side"]
-    video_frames: list[int]
+    positions: Int[Tensor, "axes n length"]
+    stills: Pictures
+    frames: Pictures
+    clip_frames: list[int]
+
+    @property
+    def image_ids(self) -> list[str]:
+        """The ids of all pictures, those of the stills before those of the clips."""
+        return self.stills.ids + self.frames.ids
+
+    @property
+    def image_pixels(self) -> UInt8[Tensor, "rows 3 *shape"]:
+        """The pixels of the stills."""
+        return self.stills.pixels
 
     def to(self, device: torch.device) -> "Inputs":
         """The same batch with its tensors on a device."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: value.to(device) for name, value in moved.items() if isinstance(value, Tensor)})
+        return Inputs(
+            self.token_ids.to(device, non_blocking=True),
+            self.attention_mask.to(device, non_blocking=True),
+            self.positions.to(device, non_blocking=True),
+            self.stills.to(device),
+            self.frames.to(device),
+            self.clip_frames,
+        )
 
-
-class Preparer:
-    """Turns items into `Prepared`. Holds no weights, so loader processes can have one each."""
-
-    def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, image_processor: BaseImageProcessor, config: LlavaOnevisionConfig
-    ) -> None:
-        self.tokenizer = tokenizer
-        self.image_processor = image_processor
-        self.config = config
-
-    def __call__(self, item: Item) -> Prepared:
-        """Tokenise the item's template and text, open its pictures, and leave room for their features.
-
-        Raises:
-            core.data.images.BadImage: a picture cannot be read.
-        """
-        single = sum(isinstance(part, Image) for part in item.parts) == 1
-        ids: list[int] = []
-        images, sizes, videos = [], [], []
-        for segment in segments(item, self.tokenizer):
-            if isinstance(segment, Scaffold):
-                ids += self._tokens(segment.text, special=True)
-            elif isinstance(segment, Text):
-                ids += self._tokens(segment.text, special=False)
-            elif isinstance(segment, Image):
-                crops, size = self._pixels(segment.source)
-                crops = crops if single else crops[:1]
-                images.append(crops)
-                sizes.append(size)
-                ids += [self.config.image_token_id] * token_counts.image_tokens(self.config, len(crops), *size)
-            else:
-                assert isinstance(segment, Video)
-                videos.append(torch.cat([self._pixels(frame)[0][:1] for frame in segment.frames]))
-                ids += [self.config.video_token_id] * token_counts.video_tokens(self.config, len(segment.frames))
-        return Prepared(torch.tensor(ids), tuple(images), tuple(sizes), tuple(videos))
-
-    def _tokens(self, text: str, special: bool) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=not special)
-
-    def _pixels(self, source: ImageSource) -> tuple[Tensor, tuple[int, int]]:
-        picture = source.open()
-        pixels = self.image_processor([picture], return_tensors="pt")["pixel_values"]
-        crops = pixels[0] if pixels.dim() == 5 else pixels
-        return crops, (picture.height, picture.width)
+    def pin_memory(self) -> "Inputs":
+        """The same batch in page-locked memory; torch's loader calls this when asked to pin."""
+        return Inputs(
+            self.token_ids.pin_memory(),
+            self.attention_mask.pin_memory(),
+            self.positions.pin_memory(),
+            self.stills.pin_memory(),
+            self.frames.pin_memory(),
+            self.clip_frames,
+        )
 
 
 def collate(prepared: Sequence[Prepared], pad_id: int, padding: Literal["left", "right"] = "right") -> Inputs:
@@ -107,24 +141,23 @@ def collate(prepared: Sequence[Prepared], pad_id: int, padding: Literal["left", 
     if not prepared:
         raise ValueError("collate needs at least one item.")
     longest = max(each.length for each in prepared)
+    axes = max(1 if each.positions is None else len(each.positions) for each in prepared)
     token_ids = torch.full((len(prepared), longest), pad_id)
     attention_mask = torch.zeros(len(prepared), longest, dtype=torch.long)
+    positions = torch.zeros(axes, len(prepared), longest, dtype=torch.long)
     for row, each in enumerate(prepared):
         place = slice(0, each.length) if padding == "right" else slice(longest - each.length, longest)
         token_ids[row, place] = each.token_ids
         attention_mask[row, place] = 1
-    images = [crops for each in prepared for crops in each.images]
-    videos = [frames for each in prepared for frames in each.videos]
-    sizes = [size for each in prepared for size in each.sizes]
-    nothing = torch.zeros(0, 3, 1, 1)
+        positions[:, row, place] = torch.arange(each.length) if each.positions is None else each.positions
+    clips = [clip for each in prepared for clip in each.clips]
     return Inputs(
         token_ids,
         attention_mask,
-        image_pixels=torch.cat(images) if images else nothing,
-        image_sizes=torch.tensor(sizes, dtype=torch.long).reshape(-1, 2),
-        image_crops=[len(crops) for crops in images],
-        video_pixels=torch.cat(videos) if videos else nothing,
-        video_frames=[len(frames) for frames in videos],
+        positions,
+        stills=Pictures.of(picture for each in prepared for picture in each.stills),
+        frames=Pictures.of(frame for clip in clips for frame in clip),
+        clip_frames=[len(clip) for clip in clips],
     )
 
 

@@ -35,14 +35,14 @@ CHAT_TEMPLATE = (
 
 
 @cache
-def trained_vocabulary() -> Tokenizer:
+def trained_vocabulary(special: tuple[str, ...] = (PAD, START, END, IMAGE, VIDEO)) -> Tokenizer:
     """Byte-level BPE over the miniature's words; other text falls apart into smaller pieces, never into unknowns."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=[PAD, START, END, IMAGE, VIDEO],
+        special_tokens=[*special],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -120,7 +120,7 @@ def initialize(backbone: nn.Module) -> None:
     zero that they need several times as many steps.
     """
     for module in backbone.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.Conv3d):
             nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.5)

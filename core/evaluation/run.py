@@ -1,6 +1,6 @@
 """One evaluation from settings: load, embed, rank, score, write the bundle."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -8,13 +8,13 @@ import yaml
 from core import checkpoint as checkpoints
 from core.bundle import Description, write_bundle
 from core.command_line import plain
-from core.config import ObjectiveSettings
 from core.encoder.embedder import Embedder
 from core.evaluation.encode import distinct_items, embed_distinct
 from core.evaluation.evaluator import clustering_scores, rank_all, scores
 from core.evaluation.metrics import Score
 from core.evaluation.suites import SuiteSettings, suite_tasks
 from core.logs import CONFIG
+from core.objectives.settings import ObjectiveSettings
 
 
 @dataclass
@@ -47,22 +47,26 @@ def evaluate(settings: EvalSettings, progress: bool = True) -> tuple[Path, list[
         str(checkpoint.folder),
         checkpoint.step,
         plain(settings.suite),
-        {
-            "name": objective.name,
-            "alpha": objective.alpha if objective.name == "llave" else 0.0,
-            "temperature": objective.temperature,
-        },
+        plain(objective),
     )
     write_bundle(folder, description, objective.at(1, 1), embedded, ranked, found)
     return folder, found
 
 
 def trained_objective(checkpoint: Path) -> ObjectiveSettings:
-    """The objective of the run that a checkpoint belongs to; LLaVE's defaults for a checkpoint outside a run."""
+    """The objective of the run that a checkpoint belongs to; LLaVE's defaults for a checkpoint outside a run.
+
+    A temperature (and SigLIP's bias) that was learned is the one that the checkpoint had reached.
+    """
     config = checkpoint.parent.parent / CONFIG
     if not config.is_file():
         return ObjectiveSettings()
-    return ObjectiveSettings(**yaml.safe_load(config.read_text())["objective"])
+    settings = ObjectiveSettings(**yaml.safe_load(config.read_text())["objective"])
+    if settings.learn_temperature:
+        reached = checkpoints.training_state(checkpoints.Checkpoint(checkpoint, 0)).objective
+        learned = {name: reached[name] for name in ("temperature", "bias") if name in reached}
+        return replace(settings, **learned)
+    return settings
 
 
 def default_folder(checkpoint: checkpoints.Checkpoint, suite: str) -> Path:

@@ -32,18 +32,18 @@ def all_rows(local: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "total *shape"
     local = local.detach().contiguous()
     if world_size() == 1:
         return local
-    gathered = [torch.empty_like(local) for _ in range(world_size())]
-    dist.all_gather(gathered, local)
-    return torch.cat(gathered)
+    gathered = local.new_empty((world_size() * len(local), *local.shape[1:]))
+    dist.all_gather_single(gathered, local)
+    return gathered
 
 
 def own_sum(partial: Shaped[Tensor, "total *shape"]) -> Shaped[Tensor, "n *shape"]:
     """This rank's rows of the sum of the ranks' tensors (a reduce-scatter)."""
     if world_size() == 1:
         return partial
-    total = sum_over_ranks(partial)
-    rows = len(total) // world_size()
-    return total[rank() * rows : (rank() + 1) * rows]
+    own = partial.new_empty((len(partial) // world_size(), *partial.shape[1:]))
+    dist.reduce_scatter_single(own, partial.contiguous())
+    return own
 
 
 def sum_over_ranks(local: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
@@ -53,6 +53,15 @@ def sum_over_ranks(local: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
     total = local.clone()
     dist.all_reduce(total)
     return total
+
+
+def largest_over_ranks(number: int, device: torch.device) -> int:
+    """The largest of the ranks' numbers, on every rank."""
+    if world_size() == 1:
+        return number
+    found = torch.tensor(number, device=device)
+    dist.all_reduce(found, dist.ReduceOp.MAX)
+    return int(found)
 
 
 def sum_gradients(weights: Iterable[torch.nn.Parameter]) -> None:

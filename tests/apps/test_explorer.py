@@ -5,53 +5,20 @@ import os
 import shutil
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
+from explorer_pages import figures, metrics, said
 
 from apps.views.captions import escaped, shortened
 from core.data.records import Item, RankingTask, Text
 from core.evaluation.encode import distinct_items
 from workbench import jobs
+from workbench.objective_words import LABELS
 
-SCRIPT = Path(__file__).parents[2] / "apps" / "explorer.py"
 VIEWS = ("overview", "similarity", "hard_negatives", "pair_weights")
 BUNDLE = "000010-miniature"
-
-
-@pytest.fixture
-def show(monkeypatch):
-    """Run the explorer over a root folder with some URL parameters; it must not raise."""
-    st.cache_resource.clear()
-    st.config.set_option("server.address", "127.0.0.1")
-
-    def run(root: Path, **address: str) -> AppTest:
-        monkeypatch.setattr("sys.argv", ["explorer.py", "--root", str(root)])
-        page = AppTest.from_file(str(SCRIPT), default_timeout=180)
-        for name, value in address.items():
-            page.query_params[name] = value
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    return run
-
-
-def said(page, *kinds):
-    """All words of some kinds of elements."""
-    kinds = kinds or ("markdown", "caption", "text", "error", "warning", "info", "success", "title", "code")
-    return "\n".join(element.value for kind in kinds for element in page.get(kind) if hasattr(element, "value"))
-
-
-def figures(page):
-    return [json.loads(element.proto.spec) for element in page.get("plotly_chart")]
-
-
-def metrics(page):
-    return {metric.label: metric.value for metric in page.metric}
 
 
 def age(root):
@@ -78,8 +45,18 @@ def test_overview_shows_scores_with_interval_chance_and_numbers(show, run):
     assert metrics(page)["Trained data sets: P@1"] == f"{100 * inside['value']:.1f} %"
     assert f"95 %: {100 * inside['low']:.1f} to {100 * inside['high']:.1f} %" in [each.delta for each in page.metric]
     assert f"chance {100 * inside['chance']:.1f} %  \n12 queries" in said(page, "caption")
-    assert "LLaVE, alpha 9" in said(page, "markdown")
+    assert "Objective **LLaVE, alpha 9, tau 0.02**" in said(page, "markdown")
+    assert "Suspected false negatives: **none** in 24 pools" in said(page, "markdown")
     assert len(figures(page)) == 2
+
+
+def test_negatives_as_similar_as_the_right_answer_are_suspected(show, small_runs, tmp_path):
+    """All vectors alike, and nothing known of the truth: every negative is suspected."""
+    (task,) = small_runs.small_tasks(("look-alike",))
+    plain = RankingTask("own", "retrieval", False, tuple(replace(each, asks=()) for each in task.rankings))
+    vectors = np.eye(4, dtype=np.float32)[np.zeros(len(distinct_items([plain])), dtype=int)]
+    small_runs.write_run(tmp_path, tasks=[plain], vectors=vectors)
+    assert "Suspected false negatives: **48** in 6 of 6 pools" in said(show(tmp_path), "markdown")
 
 
 def test_a_hint_leads_to_its_view(show, run):
@@ -181,8 +158,8 @@ def test_a_checkpoint_of_other_dimension_beside_it(show, run, small_runs, view):
     assert not page.warning
     if view == "similarity":
         titles = [each["text"] for each in figures(page)[0]["layout"]["annotations"]]
-        assert titles[0].startswith("good, LLaVE alpha 9")
-        assert titles[1].startswith("other, InfoNCE")
+        assert titles[0].startswith("good, LLaVE, alpha 9, tau 0.02: ")
+        assert titles[1].startswith("other, InfoNCE, tau 0.02: ")
 
 
 def test_a_data_set_that_the_other_run_lacks(show, run, small_runs):
@@ -197,24 +174,6 @@ def test_similarity_holds_the_bundles_counts(show, run):
     positive = figures(page)[0]["data"][0]
     assert positive["name"] == "right answers"
     assert "6 right answers, 30 negatives" in said(page, "caption")
-
-
-def test_pair_weights_follow_the_sliders(show, run):
-    page = show(run.parent, view="pair_weights", dataset="look-alike")
-    assert {each.delta for each in page.metric if each.label == "Effective negatives"} == {"as trained"}
-    page.select_slider(key="tau").set_value(0.1).run()
-    before = metrics(page)
-    page.slider(key="alpha").set_value(0.0).run()
-    assert not page.exception
-    after = metrics(page)
-    assert float(after["Effective negatives"]) > float(before["Effective negatives"])
-    assert after["Does weight follow true hardness?"] == "all weigh the same"
-    assert page.query_params["alpha"] == "0"
-    page.selectbox(key="objective").set_value("infonce").run()
-    assert metrics(page)["Effective negatives"] == after["Effective negatives"]
-    assert page.slider(key="alpha").disabled
-    page.select_slider(key="tau").set_value(0.2).run()
-    assert float(metrics(page)["Effective negatives"]) > float(after["Effective negatives"])
 
 
 def test_hard_negatives_are_filtered_and_sorted(show, run):
@@ -267,13 +226,15 @@ def test_a_link_brings_back_the_same_page(show, run):
         ("pair_weights", {"alpha": "nan"}),
         ("pair_weights", {"alpha": "1e9", "tau": "zero"}),
         ("pair_weights", {"objective": "magic"}),
+        ("pair_weights", {"objective": "siglip", "bias": "inf"}),
+        ("pair_weights", {"objective": "hard_debiased", "beta": "9", "prior": "1"}),
     ],
 )
 def test_a_bad_link_is_told_and_the_rest_shown(show, run, view, address):
     page = show(run.parent, view=view, **address)
     warnings = said(page, "warning")
     for name, value in address.items():
-        assert f"{name} = {escaped(value)}" in warnings
+        assert f"{name} = {escaped(value)}" in warnings or value in LABELS
     assert not page.error
     assert page.query_params["view"] == (view if view in VIEWS else "overview")
 

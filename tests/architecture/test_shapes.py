@@ -4,16 +4,15 @@ import jaxtyping
 import pytest
 import torch
 
-from core.encoder.pooling import last_token
+from core.objectives.filters import like_own_target
 
 
 def test_a_wrong_shape_is_caught():
-    hidden = torch.zeros(2, 5, 3)
-    assert last_token(hidden, torch.ones(2, 5, dtype=torch.long)).shape == (2, 3)
-    with pytest.raises(jaxtyping.TypeCheckError, match="attention_mask"):
-        last_token(hidden, torch.ones(2, 4, dtype=torch.long))
+    assert like_own_target(torch.zeros(2, 3), torch.zeros(5, 3), 0.5).shape == (2, 5)
+    with pytest.raises(jaxtyping.TypeCheckError, match="targets"):
+        like_own_target(torch.zeros(2, 3), torch.zeros(5, 4), 0.5)
 
 
 def test_a_wrong_dtype_is_caught():
-    with pytest.raises(jaxtyping.TypeCheckError, match="hidden"):
-        last_token(torch.zeros(2, 5, 3, dtype=torch.long), torch.ones(2, 5, dtype=torch.long))
+    with pytest.raises(jaxtyping.TypeCheckError, match="own"):
+        like_own_target(torch.zeros(2, 3, dtype=torch.long), torch.zeros(5, 3), 0.5)

@@ -1,13 +1,16 @@
 """Checkpoints: training goes on bit for bit; paths are resolved; half-written ones are never seen."""
 
+import json
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from core import checkpoint as checkpoints
-from core.checkpoint import OPTIMIZER_STATE, Checkpoint
+from core.checkpoint import OPTIMIZER_STATE, Checkpoint, Score, TrainingState
 from core.config import OptimizerSettings
 from core.data.records import Item, Text
 from core.encoder.embedder import Embedder
@@ -163,3 +166,75 @@ def test_state_that_is_missing_or_cut_short_is_refused(run, tmp_path):
     refused(checkpoint, "cannot be read")
     path.unlink()
     refused(checkpoint, "cannot be read")
+
+
+def kept(scores: list[float | None], keep_latest: int, keep_best: int, higher: bool = True) -> list[int]:
+    """The steps that stay of checkpoints 1, 2, .. with these scores."""
+    found = [
+        (Checkpoint(Path(str(step)), step), None if value is None else Score("P@1", value, higher))
+        for step, value in enumerate(scores, start=1)
+    ]
+    gone = {each.step for each in checkpoints.superfluous(found, keep_latest, keep_best)}
+    return [each.step for each, _ in found if each.step not in gone]
+
+
+def test_the_latest_and_the_best_stay():
+    assert kept([0.5, 0.9, 0.7, 0.6, 0.1], 2, 1) == [2, 4, 5]
+    assert kept([0.5, 0.9, 0.7, 0.6, 0.1], 2, 1, higher=False) == [4, 5]
+    assert kept([0.5, 0.1, 0.7, 0.6, 0.9], 2, 2, higher=False) == [1, 2, 4, 5]
+    assert kept([0.5, 0.9, 0.7], 1, 0) == [3]
+    assert kept([0.5, 0.9, 0.7], 0, 0) == [1, 2, 3]
+    assert kept([0.9, 0.9, 0.7], 1, 1) == [2, 3]
+    assert kept([None, 0.9, None, None], 1, 1) == [2, 4]
+    assert kept([None, None], 1, 3) == [2]
+    assert kept([], 2, 1) == []
+
+
+def test_scores_of_another_measure_are_not_compared():
+    found = [
+        (Checkpoint(Path("1"), 1), Score("loss", 0.1, higher=False)),
+        (Checkpoint(Path("2"), 2), Score("P@1", 0.2, higher=True)),
+        (Checkpoint(Path("3"), 3), Score("P@1", 0.1, higher=True)),
+    ]
+    assert [each.step for each in checkpoints.superfluous(found, 1, 1)] == [1]
+
+
+def test_what_training_json_says_is_read_back(tmp_path):
+    embedder = small()
+    state = TrainingState({"name": "llave", "alpha": 4.5}, Score("P@1", 0.5, True), 3, {"average/x": torch.ones(2)})
+    saved = checkpoints.save(tmp_path, 7, embedder, adamw(embedder, SETTINGS), state)
+    found = checkpoints.training_state(saved)
+    assert (found.objective, found.score, found.in_a_row) == (state.objective, state.score, 3)
+    assert torch.equal(found.tensors["average/x"], torch.ones(2))
+    assert checkpoints.damage(saved) is None
+    listed = json.loads((saved.folder / "training.json").read_text())["files"]
+    on_disk = {path.name: path.stat().st_size for path in saved.folder.iterdir() if path.name != "training.json"}
+    assert listed == on_disk
+    for name in on_disk:
+        copied = Checkpoint(shutil.copytree(saved.folder, tmp_path / f"without {name}"), 7)
+        (copied.folder / name).unlink()
+        assert f"{name} is missing" in (checkpoints.damage(copied) or "")
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """Every file, and the folder's list of them, is synchronised before the rename; the rename itself after."""
+    events: list[tuple[str, str]] = []
+    replace, fsync = os.replace, os.fsync
+
+    def watched_replace(source, target):
+        events.append(("replace", str(target)))
+        replace(source, target)
+
+    def watched_fsync(handle):
+        events.append(("fsync", os.readlink(f"/proc/self/fd/{handle}")))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "replace", watched_replace)
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    embedder = small()
+    saved = checkpoints.save(tmp_path, 1, embedder, adamw(embedder, SETTINGS))
+    renamed = events.index(("replace", str(saved.folder)))
+    before = {Path(name).name for kind, name in events[:renamed] if kind == "fsync"}
+    assert {path.name for path in saved.folder.iterdir()} <= before
+    assert any(name.startswith(".000001.") for name in before)
+    assert ("fsync", str(saved.folder.parent)) in events[renamed:]

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from core.command_line import parse, to_yaml
-from core.config import DataSettings, ObjectiveSettings, TrainSettings
+from core.config import DataSettings, TrainSettings
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
+from core.objectives.settings import ObjectiveSettings
 
 
 def test_no_argument_gives_the_defaults() -> None:
@@ -44,6 +45,14 @@ def test_a_written_config_reads_back_the_same(tmp_path: Path) -> None:
         (["--batch", "100"], r"data.block = 32 must divide batch = 100"),
         (["--data.source", "mmeb"], "data.path is missing"),
         (["--data.path", "pictures"], "data.path = pictures is not used"),
+        (["--keep_latest", "-1"], r"keep_latest = -1 is outside \[0, "),
+        (["--graph_memory_gb", "-1"], r"graph_memory_gb = -1.0 is outside \[0, "),
+        (["--collective_timeout_s", "0"], r"collective_timeout_s = 0.0 is outside \[0.1, "),
+        (["--nonfinite_limit", "0"], r"nonfinite_limit = 0 is outside \[1, "),
+        (["--on_nonfinite", "ignore"], r"on_nonfinite"),
+        (["--validate.queries", "1"], r"validate.queries = 1 is outside \[2, "),
+        (["--data.negatives", "-1"], r"data.negatives = -1 is outside \[0, "),
+        (["--model.trainable.lora_rank", "5000"], r"model.trainable.lora_rank = 5000 is outside \[0, 1024\]"),
         (["--model.width", "100"], "model.width = 100 must be a multiple of 32"),
     ],
 )
@@ -59,6 +68,8 @@ def test_a_switch_may_stand_alone() -> None:
     assert parse(TrainSettings, "", ["--resume"]).resume
     assert parse(TrainSettings, "", ["--resume", "--steps", "3"]) == TrainSettings(resume=True, steps=3)
     assert not parse(TrainSettings, "", ["--resume", "false"]).resume
+    assert parse(TrainSettings, "", ["--log.tensorboard", "--model.trainable.dora", "--model.trainable.lora_rank", "4"])
+    assert parse(TrainSettings, "", ["--log.tensorboard"]).log.tensorboard
 
 
 def test_help_explains_every_setting_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,6 +79,9 @@ def test_help_explains_every_setting_with_its_default(capsys: pytest.CaptureFixt
     assert "strength of the weighting, 0 to 100" in text
     assert "default: 9.0" in text
     assert "Peak learning rate" in text
+    assert "There is no accumulation of gradients that would make this pool smaller" in text
+    assert "Neither batch nor the number of processes changes the learning rate" in text
+    assert "Rank of LoRA adapters" in text
 
 
 def test_alpha_rises_over_its_warmup_and_then_stays() -> None:

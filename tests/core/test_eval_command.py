@@ -12,7 +12,8 @@ import yaml
 
 from core import eval as command
 from core.command_line import plain
-from core.config import ObjectiveSettings, TrainSettings
+from core.config import TrainSettings
+from core.objectives.settings import ObjectiveSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +45,7 @@ def test_a_checkpoint_is_scored_and_its_bundle_written(run):
     assert "Traceback" not in done.stderr
     manifest = json.loads((folder / "manifest.json").read_text())
     assert (manifest["step"], manifest["checkpoint"]) == (7, str(run / "checkpoints" / "000007"))
-    assert manifest["objective"] == {"name": "infonce", "alpha": 0.0, "temperature": 0.05}
+    assert ObjectiveSettings(**manifest["objective"]) == ObjectiveSettings("infonce", temperature=0.05)
     assert manifest["suite"]["queries"] == 3
     datasets = pq.read_table(folder / "rankings.parquet")["dataset"].to_pylist()
     assert datasets == ["shape"] * 3 + ["clips"] * 3

@@ -1,10 +1,11 @@
 """Files and folders appear whole or not at all, and leave nothing behind."""
 
+import errno
 import os
 
 import pytest
 
-from core.files import whole_file, whole_folder, write_text
+from core.files import CannotWrite, remove_folder, remove_left_overs, whole_file, whole_folder, write_text
 
 
 class Crash(RuntimeError):
@@ -105,3 +106,40 @@ def test_a_file_in_the_folders_place_is_kept_and_named(tmp_path):
         pytest.fail("nothing may be written")
     assert path.read_text() == "mine"
     assert names(tmp_path) == {"notes.txt"}
+
+
+def test_what_dead_writers_left_is_removed_and_nothing_else(tmp_path):
+    """The left-overs are those of real writers that never came to their end."""
+    folder, file = whole_folder(tmp_path / "000003"), whole_file(tmp_path / "metrics.jsonl")
+    (folder.__enter__() / "half").write_text("half")
+    file.__enter__()
+    for name in (".gitignore", "000001", ".lock"):
+        (tmp_path / name).touch()
+    assert len(names(tmp_path)) == 5
+    assert len(remove_left_overs(tmp_path)) == 2
+    assert names(tmp_path) == {".gitignore", "000001", ".lock"}
+    assert remove_left_overs(tmp_path / "nowhere") == []
+
+
+def test_a_folder_loses_its_name_before_its_files(tmp_path, monkeypatch):
+    path = tmp_path / "000003"
+    path.mkdir()
+    (path / "weights").touch()
+    monkeypatch.setattr("shutil.rmtree", lambda *_: (_ for _ in ()).throw(Crash))
+    with pytest.raises(Crash):
+        remove_folder(path)
+    assert not path.exists()
+    monkeypatch.undo()
+    assert len(remove_left_overs(tmp_path)) == 1
+    assert names(tmp_path) == set()
+
+
+def test_a_failure_says_what_could_not_be_written_and_what_to_do(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotWrite, match=r"file/run/config\.yaml: cannot be written \(Not a directory\). Name a"):
+        write_text(tmp_path / "file" / "run" / "config.yaml", "")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    message = r"run: cannot be written \(No space left on device\). .* --resume"
+    with pytest.raises(ValueError, match=message), whole_folder(tmp_path / "run"):
+        raise full
+    assert names(tmp_path) == {"file"}

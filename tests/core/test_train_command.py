@@ -9,32 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from training_jobs import ROOT, command, train
 
 from core.logs import read_metrics
-
-ROOT = Path(__file__).parents[2]
-TINY = [
-    "--model.width",
-    "32",
-    "--model.layers",
-    "1",
-    "--model.vision_layers",
-    "1",
-    "--batch",
-    "16",
-    "--data.block",
-    "8",
-]
-
-
-def command(processes: int, *arguments: str) -> list[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    return [*launcher, str(ROOT / "core/train.py"), *TINY, *arguments]
-
-
-def train(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command(processes, *arguments), capture_output=True, text=True, env=environment, check=False)
 
 
 def losses(run: Path) -> list[float]:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from core.bundle import Description, sha256, write_bundle
-from core.command_line import to_yaml
-from core.config import ObjectiveSettings, TrainSettings
+from core.command_line import plain, to_yaml
+from core.config import TrainSettings
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.data.records import RankingTask
 from core.evaluation.encode import Embedded, distinct_items
 from core.evaluation.evaluator import clustering_scores, rank_all, scores
+from core.objectives.settings import ObjectiveSettings
 
 DATASETS = ("shape", "look-alike", "story", "clips")
 
@@ -50,6 +51,7 @@ def write_small_bundle(
     vectors: np.ndarray | None = None,
     dimensions: int = 16,
     name: str = "llave",
+    objective: ObjectiveSettings | None = None,
 ) -> None:
     """A bundle of the tasks with random unit vectors, or the given ones."""
     items = distinct_items(tasks)
@@ -58,10 +60,8 @@ def write_small_bundle(
         vectors = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
     embedded = Embedded(tuple(items), vectors)
     ranked = rank_all(tasks, embedded)
-    settings = ObjectiveSettings(name=name)
-    alpha = settings.alpha if name == "llave" else 0.0
-    objective = {"name": name, "alpha": alpha, "temperature": settings.temperature}
-    description = Description("checkpoint", 10, {"name": "miniature", "queries": 6}, objective)
+    settings = objective or ObjectiveSettings(name=name)
+    description = Description("checkpoint", 10, {"name": "miniature", "queries": 6}, plain(settings))
     found = scores(ranked) + clustering_scores(ranked, embedded)
     write_bundle(folder, description, settings.at(1, 1), embedded, ranked, found)
 

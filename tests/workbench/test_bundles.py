@@ -9,6 +9,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from core.bundle import BINS
+from core.objectives.hard_debiased import HardDebiased
+from core.objectives.hardness import HardnessWeighted
+from core.objectives.infonce import InfoNCE
+from core.objectives.settings import ObjectiveSettings
 from workbench.bundles import BundleError, list_bundles, manifest_digest, open_bundle
 
 
@@ -174,6 +178,11 @@ def test_a_link_is_refused(bundle_folder, tmp_path):
         ({"suite": {}}, "suite has no name"),
         ({"objective": {"name": "llave"}}, "does not have the fields"),
         ({"objective": {"name": "llave", "alpha": 1e9, "temperature": 0.02}}, "alpha"),
+        ({"objective": {"name": "magic", "temperature": 0.02}}, "objective.name = 'magic' is none of llave, infonce"),
+        ({"objective": {"name": ["llave"], "temperature": 0.02}}, "objective.name"),
+        ({"objective": {"name": "llave", "temperature": "warm"}}, "not usable"),
+        ({"objective": {"name": "llave", "temperature": 0.02, "magic": 1}}, "magic"),
+        ({"objective": ["llave"]}, "does not have the fields"),
         ({"files": {}}, "does not list"),
     ],
 )
@@ -181,6 +190,28 @@ def test_a_manifest_that_does_not_fit_is_refused(bundle_folder, small_runs, fiel
     small_runs.rewrite_manifest(bundle_folder, **fields)
     with pytest.raises(BundleError, match=reason):
         open_bundle(bundle_folder)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"name": "llave", "alpha": 5.0, "temperature": 0.05}, HardnessWeighted(5.0, 0.05)),
+        ({"name": "infonce", "alpha": 0.0, "temperature": 0.02}, InfoNCE(0.02)),
+    ],
+)
+def test_an_older_manifest_holds_three_fields_of_the_objective(bundle_folder, small_runs, fields, expected):
+    small_runs.rewrite_manifest(bundle_folder, objective=fields)
+    assert open_bundle(bundle_folder).objective == expected
+
+
+def test_a_manifest_holds_every_field_of_the_objective(small_runs, tmp_path):
+    settings = ObjectiveSettings(
+        name="hard_debiased", beta=2.0, prior=0.2, temperature=1.0, temperature_final=0.5, exclude_above=0.1
+    )
+    small_runs.write_small_bundle(tmp_path / "bundle", small_runs.small_tasks(("clips",)), objective=settings)
+    bundle = open_bundle(tmp_path / "bundle")
+    assert bundle.objective_settings == settings
+    assert bundle.objective == HardDebiased(2.0, 0.2, 0.5)
 
 
 def test_a_manifest_that_is_no_json_is_refused(bundle_folder):

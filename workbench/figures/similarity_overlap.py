@@ -33,13 +33,17 @@ def similarity_overlap_figure(models: Sequence[Histograms], title: str) -> go.Fi
         vertical_spacing=0.14,
         subplot_titles=[escape(f"{model.name}: {model.note}" if model.name else model.note, 140) for model in models],
     )
+    highest = 0.0
     for row, model in enumerate(models, start=1):
         for kind, counts in model.counts.items():
-            figure.add_trace(outline(kind, merged(model.edges, counts, merge), row == 1), row=row, col=1)
+            points = merged(model.edges, counts, merge)
+            highest = max(highest, float(points[1].max()))
+            figure.add_trace(outline(kind, points, row == 1), row=row, col=1)
     styled(figure, title, height=130 + 225 * len(models))
     figure.update_annotations(x=0, xanchor="left", font={"size": 13})
     figure.update_layout(margin={"t": 100}, legend={"y": 1.0 + 34 / (225 * len(models)), "yanchor": "bottom"})
-    figure.update_yaxes(title="share of its pairs, %", rangemode="tozero", matches="y")
+    # Given, not left to plotly: of axes that match it takes the range from one panel only, and cuts the others off.
+    figure.update_yaxes(title="share of its pairs, %", range=[0.0, 1.05 * highest or 1.0], matches="y")
     figure.update_xaxes(range=[low, high])
     figure.update_xaxes(title="cosine similarity to the query", row=len(models))
     return figure

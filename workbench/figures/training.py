@@ -12,7 +12,7 @@ from workbench.figures.theme import BLUE, GREY, ORANGE, empty, styled
 POINTS = 1000
 LINES = (
     ("loss", "loss", ORANGE, "solid", 1),
-    ("infonce_loss", "loss at alpha = 0", GREY, "dash", 1),
+    ("infonce_loss", "InfoNCE loss at the same tau", GREY, "dash", 1),
     ("margin", "margin: right answer - hardest negative", BLUE, "dot", 2),
 )
 

@@ -1,5 +1,7 @@
 """The weight of a negative against its similarity, with a query's negatives as points."""
 
+import math
+
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
@@ -7,6 +9,8 @@ from jaxtyping import Float
 from workbench.figures.theme import BLUE, GREY, ORANGE, PURPLE, styled
 
 Values = Float[np.ndarray, " n"]
+DECADES = 8
+SMALLEST = 1e-150
 
 
 def weight_curve_figure(
@@ -22,6 +26,7 @@ def weight_curve_figure(
     similarity: cosine of each negative. positive: cosine of the right answer. curve: similarities at which the two
     curves are given. The weight axis is logarithmic, without unit: 1 is InfoNCE's weight.
     """
+    weight, curve_weight, trained_curve_weight = map(drawable, (weight, curve_weight, trained_curve_weight))
     figure = go.Figure()
     figure.add_trace(
         go.Scatter(x=curve, y=curve_weight, mode="lines", line={"color": ORANGE, "width": 3}, name="what-if")
@@ -58,12 +63,18 @@ def weight_curve_figure(
     )
     styled(figure, finding(similarity, weight))
     figure.update_xaxes(title="cosine similarity to the query")
-    figure.update_yaxes(
-        title="weight in the loss (1 = InfoNCE)", type="log", exponentformat="power", dtick=1, tickfont={"size": 11}
-    )
-    if float(np.ptp(np.log10(np.concatenate([curve_weight, trained_curve_weight])))) < 1:
-        figure.update_yaxes(dtick=None, tickformat="~g", nticks=5)
+    decades = float(np.ptp(np.log10(np.concatenate([curve_weight, trained_curve_weight]))))
+    figure.update_yaxes(title="weight of a negative (1 = InfoNCE)", type="log", tickfont={"size": 11})
+    if decades < 1:
+        figure.update_yaxes(tickformat="~g", nticks=5)
+    else:
+        figure.update_yaxes(exponentformat="power", dtick=math.ceil(decades / DECADES))
     return figure
+
+
+def drawable(weight: Values) -> Values:
+    """Weights within what a logarithmic axis can show: strong weightings at low temperatures leave float64's range."""
+    return np.clip(weight, SMALLEST, 1 / SMALLEST)
 
 
 def compact(number: float) -> str:
@@ -75,7 +86,7 @@ def finding(similarity: Values, weight: Values) -> str:
     """How much more the most similar negative weighs than the median one."""
     if not len(weight):
         return "This query has no negatives"
-    ratio = float(weight[similarity.argmax()] / np.median(weight))
-    if ratio < 1.05:
+    if weight.max() < 1.05 * weight.min():
         return "Every negative weighs about the same"
+    ratio = float(weight[similarity.argmax()] / np.median(weight))
     return f"The hardest negative weighs {compact(ratio)} times the median"

@@ -1,8 +1,8 @@
 """What an objective does to the pools of a bundle, and whether its weights follow the true hardness.
 
 A pool is a query with its candidates. Its similarities are computed again from the vectors, and what the objective
-makes of them comes from `core.objectives.softmax.row_terms`: the trainer's own function, so any alpha, temperature
-or objective can be tried on a trained model without training. Direction: query -> candidates.
+makes of them comes from `core.objectives.objective.row_terms`: the trainer's own function, so any objective
+with any numbers can be tried on a trained model without training. Direction: query -> candidates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
+from torch import Tensor
 
 from core.data.records import Item, Text, true_hardness
 from core.evaluation.metrics import mean_interval
-from core.objectives.softmax import Objective, row_terms
+from core.objectives.objective import Objective, Pairs, PairTerms, row_terms
+from core.objectives.siglip import SigLIP
 from workbench.bundles import Bundle
 
 SUSPECT = 0.95
@@ -49,8 +51,9 @@ class Pools:
 class Effect:
     """What an objective does to pools: for each negative its weight, probability and share of the gradient.
 
-    share: of the query's pull on its negatives; sums to 1 over them. probability includes the positive's.
-    loss, effective_negatives: one a query.
+    weight, probability: those of `core.objectives.objective.PairTerms`. share: of the query's pull on its negatives;
+    sums to 1 over them. loss, effective_negatives: one a query. right: the probability that the objective gives the
+    positive, in [0, 1], one a query. pulls: whether any negative has a gradient at all, one a query.
     """
 
     weight: Float[np.ndarray, "m n"]
@@ -58,6 +61,8 @@ class Effect:
     share: Float[np.ndarray, "m n"]
     loss: Float[np.ndarray, " m"]
     effective_negatives: Float[np.ndarray, " m"]
+    right: Float[np.ndarray, " m"]
+    pulls: Bool[np.ndarray, " m"]
 
     def pick(self, rows: Sequence[int] | np.ndarray) -> "Effect":
         """What it does to some of the pools."""
@@ -114,12 +119,24 @@ def effect(objective: Objective, pools: Pools) -> Effect:
         terms.share.numpy(),
         terms.loss.numpy(),
         np.where(pools.wrong.any(axis=1), terms.effective_negatives.numpy(), 0.0),
+        right_probability(objective, terms, positive).numpy(),
+        ((terms.gradient != 0) & torch.from_numpy(pools.wrong)).any(dim=1).numpy(),
     )
 
 
-def weights_at(objective: Objective, similarity: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """The weight of a negative at each similarity."""
-    return torch.exp(objective.log_weights(torch.from_numpy(similarity)[None]))[0].numpy()
+def right_probability(objective: Objective, terms: PairTerms, positive: Bool[Tensor, "m n"]) -> Float[Tensor, " m"]:
+    """What the objective itself takes for the probability of the positive: e^-loss, but sigma(u) for SigLIP.
+
+    `terms.probability` of the positive is that too where its logit is s / tau, and no probability elsewhere.
+    """
+    return terms.probability[positive] if isinstance(objective, SigLIP) else torch.exp(-terms.loss)
+
+
+def weights_at(objective: Objective, similarity: Float[np.ndarray, " n"], positive: float) -> Float[np.ndarray, " n"]:
+    """The weight of a negative at each similarity, for an anchor whose positive has the similarity `positive`."""
+    seen = torch.from_numpy(similarity)
+    own = objective.anchor_weight(torch.tensor([positive], dtype=seen.dtype))
+    return torch.exp(objective.pair_weight(Pairs(seen, seen)) + own).numpy()
 
 
 def differing(asks: Sequence[str], positive: Mapping[str, str], other: Mapping[str, str]) -> list[str]:

@@ -27,6 +27,23 @@ def test_repeated_items_are_encoded_once_and_rows_lead_to_them(tiny: Embedder) -
     assert len(set(data.query_ids.tolist())) == 4
 
 
+def test_explicit_negatives_are_rows_of_their_own_unless_they_repeat(tiny: Embedder) -> None:
+    given = ((), ("green", "blue", "late"), ("red",))
+    pairs = [
+        Pair(words(f"query {number}"), words("red" if number else "blue"), "x", "vqa", tuple(map(words, each)))
+        for number, each in enumerate(given)
+    ]
+    data = step_data(0, pairs, tiny.prepare, tiny.collate, chunk=3, negatives=2)
+    assert [data.items[row].text for row in data.negative_rows] == ["green", "blue", "red"]
+    assert data.negative_owners.tolist() == [1, 1, 2]
+    assert data.negative_ids[1] == data.target_ids[0] == integer_id(words("blue"))
+    assert len(data.items) == sum(len(chunk.token_ids) for chunk in data.chunks) == 6
+    assert [data.items[row].text for row in data.query_rows] == ["query 0", "query 1", "query 2"]
+    without = step_data(0, pairs, tiny.prepare, tiny.collate, chunk=3, negatives=0)
+    assert len(without.negative_rows) == len(without.negative_ids) == 0
+    assert len(without.items) == 5
+
+
 def test_chunks_go_from_long_to_short(tiny: Embedder) -> None:
     batches = Batches(training_sets(), batch=16, block=8, seed=0)
     data = step_data(0, batches.pairs(0), tiny.prepare, tiny.collate, chunk=4)

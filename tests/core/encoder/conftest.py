@@ -38,15 +38,20 @@ def kinds() -> list[Item]:
     return all_kinds()
 
 
-@pytest.fixture(scope="session")
-def anyres() -> Embedder:
+def make_anyres() -> Embedder:
     """The tiny embedder with AnyRes: a picture is itself and up to four crops of 48 x 48."""
-    embedder = tiny_embedder(width=32, layers=1, vision_layers=1)
+    embedder = tiny_embedder(width=32, layers=2, vision_layers=1)
     embedder.backbone.config.image_grid_pinpoints = PINPOINTS
     processor = LlavaOnevisionImageProcessorPil(
         size={"height": IMAGE_SIDE, "width": IMAGE_SIDE}, image_grid_pinpoints=PINPOINTS
     )
     return Embedder(embedder.backbone, embedder.tokenizer, processor)
+
+
+@pytest.fixture(scope="session")
+def anyres() -> Embedder:
+    """The tiny embedder with AnyRes. Shared: do not train it."""
+    return make_anyres()
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +69,35 @@ def photograph():
         return BytesImage(stream.getvalue())
 
     return make
+
+
+@pytest.fixture(scope="session")
+def qwen() -> Embedder:
+    """The tiny Qwen2-VL. Shared: do not train it."""
+    from core.encoder.tiny_qwen2_vl import tiny_qwen2_vl
+
+    return tiny_qwen2_vl()
+
+
+@pytest.fixture(params=["llava_onevision", "anyres", "qwen2_vl"])
+def fresh(request) -> Embedder:
+    """An embedder of each family, for one test alone."""
+    from core.encoder.tiny_qwen2_vl import tiny_qwen2_vl
+
+    if request.param == "qwen2_vl":
+        return tiny_qwen2_vl()
+    return tiny_embedder(width=32, layers=2, vision_layers=1) if request.param == "llava_onevision" else make_anyres()
+
+
+@pytest.fixture(scope="session")
+def mixed(photograph) -> list[Item]:
+    """Items of every kind with pictures of several sizes, one of which occurs three times."""
+    twice = photograph(90, 40)
+    return [
+        Item((Text("a short text"),)),
+        Item((Image(twice), Text("what is it?"))),
+        Item((Image(photograph(40, 100)), Text("which one?"))),
+        Item((Text("a"), Image(twice), Text("b"), Image(photograph(60, 60)))),
+        Item((Video((photograph(64, 48), photograph(48, 64), twice)), Text("and then?"))),
+        Item((Text("what is it, and where in the world would one find another?"), Image(twice))),
+    ]

@@ -89,3 +89,29 @@ def test_cut_gives_no_empty_scaffolds():
     assert cut(f"x{MARK.format(0)}<image> {MARK.format(2)}y", item) == [
         Scaffold("x"), item.parts[0], item.parts[1], Scaffold(" "), item.parts[2], Scaffold("y")
     ]  # fmt: skip
+
+
+QWEN2_VL = (
+    "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}<|im_start|>system\n"
+    "You are a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ message['role'] }}\n"
+    "{% for content in message['content'] %}{% if content['type'] == 'image' or 'image' in content %}"
+    "<|vision_start|><|image_pad|><|vision_end|>{% elif content['type'] == 'video' or 'video' in content %}"
+    "<|vision_start|><|video_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}"
+    "{% endfor %}<|im_end|>\n{% endfor %}"
+)
+
+
+def test_qwen2_vls_own_template_with_its_own_placeholders():
+    item = Item((Text("is <|image_pad|> this?"), PICTURES[0]))
+    pieces = segments(item, with_template(QWEN2_VL), "<|image_pad|>", "<|video_pad|>")
+    assert pieces == [
+        Scaffold("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"),
+        item.parts[0], Scaffold("<|vision_start|>"), item.parts[1], Scaffold("<|vision_end|><|im_end|>\n"),
+    ]  # fmt: skip
+
+
+def test_a_template_that_asks_for_keys_rather_than_types_is_served():
+    asks = with_template("{% for c in messages[0]['content'] %}{% if 'image' in c %}<image>{% elif 'text' in c %}"
+                         "{{ c['text'] }}{% endif %}{% endfor %}")  # fmt: skip
+    item = Item((PICTURES[0], Text("what?")))
+    assert segments(item, asks) == list(item.parts)

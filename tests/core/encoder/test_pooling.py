@@ -3,21 +3,19 @@
 import pytest
 import torch
 
-from core.encoder.pooling import last_token, unit
+from core.encoder.pooling import last_places, unit
 
 
 @pytest.mark.parametrize(("mask", "last"), [
     ([1, 1, 1, 1], 3), ([1, 1, 0, 0], 1), ([0, 0, 1, 1], 3), ([1, 0, 0, 0], 0), ([0, 1, 0, 0], 1), ([1, 0, 1, 0], 2),
 ])  # fmt: skip
 def test_the_last_attended_token_is_read_on_either_side_of_the_padding(mask, last):
-    hidden = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
-    pooled = last_token(hidden, torch.tensor([[1, 1, 1, 0], mask]))
-    assert torch.equal(pooled, torch.stack([hidden[0, 2], hidden[1, last]]))
+    assert last_places(torch.tensor([[1, 1, 1, 0], mask])).tolist() == [2, last]
 
 
 def test_a_row_without_a_token_is_named():
     with pytest.raises(ValueError, match="row 1 attends to no token"):
-        last_token(torch.zeros(3, 2, 4), torch.tensor([[1, 0], [0, 0], [0, 0]]))
+        last_places(torch.tensor([[1, 0], [0, 0], [0, 0]]))
 
 
 def test_rows_are_scaled_to_length_one_in_at_least_float32():

@@ -42,7 +42,7 @@ def test_an_anyres_embedder_comes_back_with_its_crops(anyres, tmp_path, photogra
     item = Item((Image(photograph(100, 40)),))
     loaded = Embedder.load(tmp_path)
     assert torch.equal(loaded.embed([item]), anyres.embed([item]))
-    assert len(loaded.prepare(item).images[0]) == 3
+    assert len(loaded.prepare(item).stills[0].pixels) == 3
 
 
 def test_it_loads_in_another_precision(saved, kinds):

@@ -8,9 +8,10 @@ import yaml
 
 from core.checkpoint import Checkpoint
 from core.command_line import plain
-from core.config import ObjectiveSettings, TrainSettings
+from core.config import TrainSettings
 from core.evaluation.run import default_folder, trained_objective
 from core.evaluation.suites import SuiteSettings, suite_tasks
+from core.objectives.settings import ObjectiveSettings
 
 
 def test_named_data_sets_in_the_order_named_each_once():

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
-from core.objectives.softmax import row_terms
+from core.objectives.objective import row_terms
 
 TAU = 0.02
 S2 = torch.tensor([[0.6, 0.5], [0.4, 0.7]], dtype=torch.float64)

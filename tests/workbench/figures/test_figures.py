@@ -76,6 +76,8 @@ def test_similarity_overlap_of_two_models_shares_the_axes_and_one_legend():
     assert sum(trace.showlegend for trace in figure.data) == 3
     assert figure.layout.xaxis.matches == "x2"
     assert figure.layout.yaxis2.matches == "y"
+    highest = max(np.max(trace.y) for trace in figure.data)
+    assert figure.layout.yaxis.range[1] == figure.layout.yaxis2.range[1] >= highest == 100
     assert figure.layout.annotations[0].text.startswith("a&lt;b")
 
 
@@ -96,8 +98,19 @@ def test_weight_curve():
     assert figure.layout.title.text == "The hardest negative weighs 15 times the median"
     flat = weight_curve_figure(similarity, np.ones(3), 0.65, curve, np.ones(5), np.ones(5))
     assert flat.layout.title.text == "Every negative weighs about the same"
+    falls = weight_curve_figure(similarity, np.array([1.0, 0.5, 0.1]), 0.65, curve, np.ones(5), np.ones(5))
+    assert falls.layout.title.text == "The hardest negative weighs 0.2 times the median"
     none = weight_curve_figure(np.zeros(0), np.zeros(0), 0.65, curve, np.ones(5), np.ones(5))
     assert none.layout.title.text == "This query has no negatives"
+
+
+def test_weights_beyond_float64_are_drawn_at_the_edge():
+    beyond = np.array([0.0, 1.0, np.inf])
+    figure = weight_curve_figure(np.array([0.1, 0.2, 0.3]), beyond, 0.65, np.linspace(0, 1, 3), beyond, np.ones(3))
+    for trace in figure.data:
+        assert np.isfinite(np.log10(np.array(trace.y, dtype=float))).all()
+    assert "nan" not in figure.layout.title.text
+    assert figure.layout.yaxis.dtick >= 30  # few ticks over 300 decades
 
 
 def test_gradient_shares_fold_the_rest():

@@ -2,10 +2,16 @@
 
 import numpy as np
 import pytest
+from objective_cases import CASES
 from scipy.stats import spearmanr
 
+from core.objectives.amplifier import GradientAmplifier
+from core.objectives.debiased import Debiased
+from core.objectives.focal import FocalInfoNCE
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
+from core.objectives.relative import RelativeHardness
+from core.objectives.siglip import SigLIP
 from workbench.bundles import open_bundle
 from workbench.measures import hardness
 from workbench.measures.hardness import Pools
@@ -126,5 +132,58 @@ def test_sample_rows(count, most, expected):
 
 
 def test_weights_on_a_curve():
-    np.testing.assert_allclose(hardness.weights_at(HardnessWeighted(2.0), np.array([0.0, 0.5])), [1, np.e])
-    np.testing.assert_allclose(hardness.weights_at(InfoNCE(), np.array([0.0, 0.5])), [1, 1])
+    at = np.array([0.0, 0.5])
+    np.testing.assert_allclose(hardness.weights_at(HardnessWeighted(2.0), at, 0.9), [1, np.e])
+    np.testing.assert_allclose(hardness.weights_at(RelativeHardness(2.0), at, 0.5), [1 / np.e, 1])
+    np.testing.assert_allclose(hardness.weights_at(InfoNCE(), at, 0.9), [1, 1])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_points_lie_on_the_curve(name):
+    """The weights of a pool's negatives are those that the curve has at their similarities."""
+    effect = hardness.effect(CASES[name].objective, ONE)
+    wrong = ONE.wrong[0]
+    curve = hardness.weights_at(CASES[name].objective, ONE.similarity[0][wrong], 0.8)
+    np.testing.assert_allclose(effect.weight[0][wrong], curve, rtol=1e-9)
+
+
+RIGHT, WRONG = 0.8, np.array([0.5, 0.2, -0.1])
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        (InfoNCE(0.5), np.exp(2 * RIGHT) / (np.exp(2 * RIGHT) + np.exp(2 * WRONG).sum())),
+        (GradientAmplifier(3.0, 0.5), np.exp(2 * RIGHT) / (np.exp(2 * RIGHT) + np.exp(2 * WRONG).sum())),
+        (HardnessWeighted(3.0, 0.5), np.exp(2 * RIGHT) / (np.exp(2 * RIGHT) + np.exp(5 * WRONG).sum())),
+        (
+            FocalInfoNCE(0.3, 0.5),
+            np.exp(2 * RIGHT**2) / (np.exp(2 * RIGHT**2) + np.exp(2 * WRONG * (WRONG + 0.3)).sum()),
+        ),
+        (SigLIP(0.5, -1.0), 1 / (1 + np.exp(-(2 * RIGHT - 1)))),
+    ],
+)
+def test_the_probability_of_the_right_answer_by_hand(objective, expected):
+    assert hardness.effect(objective, ONE).right == pytest.approx([expected])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_probability_of_the_right_answer_is_one(name):
+    for similarity in ([0.8, 0.5, 0.2, -0.1], [-0.3, 0.9, 0.9, 0.2], [-1.0, -1.0, -1.0, -1.0]):
+        pool = pools([similarity], [[1, 0, 0, 0]], [[np.nan, 1, 2, 3]])
+        assert 0 <= hardness.effect(CASES[name].objective, pool).right[0] <= 1
+
+
+def test_siglip_weighs_all_alike_but_its_shares_are_not_infonces():
+    """The pull on a negative is sigma(s / tau + b) / tau, whatever the others do."""
+    effect = hardness.effect(SigLIP(0.5, 1.0), ONE)
+    pull = 1 / (1 + np.exp(-(2 * WRONG + 1)))
+    np.testing.assert_allclose(effect.share[0], [0, *pull / pull.sum()], rtol=1e-12)
+    assert (effect.weight == 1).all()
+    assert abs(effect.share - hardness.effect(InfoNCE(0.5), ONE).share).max() > 0.05
+
+
+def test_a_debiased_mass_on_its_floor_does_not_pull():
+    two = pools([[0.9, -0.9, -0.9], [0.1, 0.1, 0.2]], [[1, 0, 0]] * 2, [[np.nan, 1, 2]] * 2)
+    assert hardness.effect(Debiased(0.4, 0.1), two).pulls.tolist() == [False, True]
+    assert hardness.effect(InfoNCE(0.1), two).pulls.tolist() == [True, True]

@@ -1,16 +1,36 @@
 """Our path through the backbone against transformers' own forward, features and token counts."""
 
+import copy
 import math
 
 import pytest
 import torch
 
 from core.data.records import Image, Item, Text, Video
-from core.encoder.backbone import crop_features, hidden_states
+from core.encoder.backbones.llava_onevision import image_tokens, video_tokens
+from core.encoder.embedder import Embedder
+from core.encoder.inputs import Inputs
 from core.encoder.tiny import IMAGE_SIDE, PATCH
-from core.encoder.token_counts import image_tokens, video_tokens
 
 SIZES = [(48, 48), (60, 40), (100, 40), (40, 100), (90, 95), (31, 170), (500, 7), (97, 193)]
+
+
+def hidden_states(embedder: Embedder, inputs: Inputs) -> torch.Tensor:
+    """What the language model made of a batch on its way to vectors, its last block whole."""
+    whole = copy.deepcopy(embedder)
+    seen = []
+    block = whole.family.blocks(whole.backbone)[-1]
+    del block.forward
+    whole.backbone.language_model.norm.register_forward_hook(lambda _, __, out: seen.append(out))
+    whole(inputs)
+    return seen[0]
+
+
+def floats(embedder: Embedder, source, side: str = "image") -> torch.Tensor:
+    """A picture's pixels by the processor's own hand."""
+    pixels = embedder.image_processor([source.open()], return_tensors="pt")["pixel_values"]
+    crops = pixels[0] if pixels.dim() == 5 else pixels
+    return crops if side == "image" else crops[:1]
 
 
 @pytest.fixture
@@ -26,29 +46,30 @@ def aspect(anyres, request, monkeypatch):
 def test_hidden_states_equal_transformers_forward_of_the_pixels(anyres, photograph, size, aspect):
     prepared = anyres.prepare(Item((Image(photograph(*size)), Text("which one?"))))
     inputs = anyres.collate([prepared])
+    pixels = floats(anyres, photograph(*size))
     theirs = anyres.backbone(
         input_ids=inputs.token_ids,
         attention_mask=inputs.attention_mask,
-        pixel_values=prepared.images[0][None],
-        image_sizes=inputs.image_sizes,
+        pixel_values=pixels[None],
+        image_sizes=torch.tensor(inputs.stills.sizes),
     )
-    ours = hidden_states(anyres.backbone, inputs)
-    torch.testing.assert_close(ours, theirs.last_hidden_state, rtol=0, atol=1e-6)
+    ours = hidden_states(anyres, inputs)
+    torch.testing.assert_close(ours, theirs.last_hidden_state, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize("aspect", ["anyres_max_9", "anyres_max_2"], indirect=True)
 @pytest.mark.parametrize("size", SIZES)
 @torch.no_grad()
 def test_picture_features_and_their_number_equal_transformers(anyres, photograph, size, aspect):
-    backbone = anyres.backbone
+    backbone, family = anyres.backbone, anyres.family
     prepared = anyres.prepare(Item((Image(photograph(*size)),)))
-    crops, sizes = prepared.images[0], torch.tensor(prepared.sizes)
-    assert prepared.sizes == ((size[1], size[0]),)
-    (theirs,) = backbone.get_image_features(crops[None], sizes).pooler_output
-    packed, _ = backbone.pack_image_features(
-        [crop_features(backbone, crops)], sizes, backbone.image_newline, backbone.config.vision_aspect_ratio
-    )
-    torch.testing.assert_close(packed[0], theirs, rtol=0, atol=1e-6)
+    crops = floats(anyres, photograph(*size))
+    (still,) = prepared.stills
+    assert still.size == (size[1], size[0])
+    (theirs,) = backbone.get_image_features(crops[None], torch.tensor([still.size])).pooler_output
+    features = family.vision(backbone, family.scaled(still.pixels), [still.size])
+    packed = family.project_stills(backbone, [features], [still.size])
+    torch.testing.assert_close(packed, theirs, rtol=0, atol=2e-5)
     count = image_tokens(backbone.config, len(crops), size[1], size[0])
     assert count == len(theirs) == (prepared.token_ids == backbone.config.image_token_id).sum()
 
@@ -76,9 +97,10 @@ def test_one_crop_is_its_patches_and_a_newline(tiny):
 @torch.no_grad()
 def test_clips_equal_transformers_forward_of_the_pixels(tiny, photograph, frames):
     clip = Video(tuple(photograph(40 + number, 50) for number in range(frames)))
+    pixels = torch.cat([floats(tiny, frame, "video") for frame in clip.frames])
     prepared = tiny.prepare(Item((Text("which way?"), clip)))
     inputs = tiny.collate([prepared])
-    features = tiny.backbone.get_video_features(prepared.videos[0][None]).pooler_output
+    features = tiny.backbone.get_video_features(pixels[None]).pooler_output
     assert (
         features.shape[1]
         == video_tokens(tiny.backbone.config, frames)
@@ -87,9 +109,9 @@ def test_clips_equal_transformers_forward_of_the_pixels(tiny, photograph, frames
     theirs = tiny.backbone(
         input_ids=inputs.token_ids,
         attention_mask=inputs.attention_mask,
-        pixel_values_videos=prepared.videos[0][None],
+        pixel_values_videos=pixels[None],
     )
-    torch.testing.assert_close(hidden_states(tiny.backbone, inputs), theirs.last_hidden_state, rtol=0, atol=1e-6)
+    torch.testing.assert_close(hidden_states(tiny, inputs), theirs.last_hidden_state, rtol=0, atol=2e-5)
 
 
 def test_a_frame_is_reduced_with_rounding_up(tiny, monkeypatch):
@@ -103,16 +125,41 @@ def test_a_frame_is_reduced_with_rounding_up(tiny, monkeypatch):
 
 @torch.no_grad()
 def test_several_feature_layers_and_the_class_token_as_transformers_does(tiny, photograph, monkeypatch):
-    """Layers as a list are joined; the "default" strategy drops the first feature. Seen before the projector."""
-    backbone = tiny.backbone
-    pixels = tiny.prepare(Item((Image(photograph(50, 50)),))).images[0]
+    """Layers as a list are joined; the "default" strategy drops the first feature."""
+    backbone, family = tiny.backbone, tiny.family
+    (still,) = tiny.prepare(Item((Image(photograph(50, 50)),))).stills
+    pixels = family.scaled(still.pixels)
     states = backbone.vision_tower(pixels, output_hidden_states=True).hidden_states
-    seen = []
-    monkeypatch.setattr(backbone.multi_modal_projector, "forward", lambda x: seen.append(x) or x)
     monkeypatch.setattr(backbone.config, "vision_feature_layer", [0, -1])
-    crop_features(backbone, pixels)
+    joined = family.vision(backbone, pixels, [still.size])
     monkeypatch.setattr(backbone.config, "vision_feature_layer", -1)
     monkeypatch.setattr(backbone.config, "vision_feature_select_strategy", "default")
-    crop_features(backbone, pixels)
-    torch.testing.assert_close(seen[0], torch.cat([states[0], states[-1]], dim=-1))
-    torch.testing.assert_close(seen[1], states[-1][:, 1:])
+    torch.testing.assert_close(joined, torch.cat([states[0], states[-1]], dim=-1))
+    torch.testing.assert_close(family.vision(backbone, pixels, [still.size]), states[-1][:, 1:])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_scaled_pixels_are_the_processors_own_padding_included(anyres, photograph, size):
+    """The processor pads before it scales, so a padded pixel is black, not grey, either way."""
+    (still,) = anyres.prepare(Item((Image(photograph(*size)),))).stills
+    assert still.pixels.dtype == torch.uint8
+    expected = floats(anyres, photograph(*size))
+    torch.testing.assert_close(anyres.family.scaled(still.pixels), expected, rtol=0, atol=1e-6)
+
+
+def test_a_processor_that_does_not_scale_or_normalise_is_followed(tiny, monkeypatch):
+    pixels = torch.arange(12, dtype=torch.uint8).view(1, 3, 2, 2)
+    monkeypatch.setattr(tiny.image_processor, "do_normalize", False)
+    torch.testing.assert_close(tiny.family.scaled(pixels), pixels / 255)
+    monkeypatch.setattr(tiny.image_processor, "do_rescale", False)
+    assert torch.equal(tiny.family.scaled(pixels), pixels.float())
+
+
+def test_a_crop_of_a_picture_and_a_frame_are_one_to_the_tower_and_all_crops_another(anyres, photograph):
+    picture = photograph(100, 40)
+    alone = anyres.prepare(Item((Image(picture),))).stills[0]
+    among = anyres.prepare(Item((Image(picture), Image(photograph(50, 50))))).stills[0]
+    frame = anyres.prepare(Item((Video((picture,)),))).clips[0][0]
+    assert among.id == frame.id != alone.id
+    assert torch.equal(among.pixels, frame.pixels)
+    assert torch.equal(among.pixels, alone.pixels[:1])

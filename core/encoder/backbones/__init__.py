@@ -1,0 +1,1 @@
+"""One adapter per model family; `choose` finds the one of a model."""

@@ -1,0 +1,156 @@
+"""LLaVA-OneVision: pictures as crops of one side (AnyRes), frames pooled 2 x 2, a newline after each."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import LlavaOnevisionConfig, LlavaOnevisionModel, PreTrainedConfig
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from core.data.records import ImageSource, digest
+from core.encoder.backbone import Family, Part
+from core.encoder.inputs import Picture
+from core.encoder.packing import Sequences
+
+
+class LlavaOnevision(Family[LlavaOnevisionModel]):
+    """A row of pixels is a crop; a picture's size is its own, in pixels, before resizing."""
+
+    model_class = LlavaOnevisionModel
+    parts: ClassVar[Mapping[Part, tuple[str, ...]]] = {
+        "vision": ("vision_tower",),
+        "projector": ("multi_modal_projector", "image_newline"),
+        "language": ("language_model",),
+    }
+
+    def still(self, source: ImageSource, alone: bool) -> Picture:
+        """A picture alone is cut into crops, if the processor does so; one among several is one crop."""
+        picture = source.open()
+        pixels = self.image_processor([picture], do_rescale=False, do_normalize=False, return_tensors="pt")[
+            "pixel_values"
+        ]
+        crops = (pixels[0] if pixels.dim() == 5 else pixels).to(torch.uint8)
+        crops = crops if alone else crops[:1].clone()
+        # A crop of a picture, and a frame, are the same to the tower.
+        kind = "crop" if len(crops) == 1 else "crops"
+        return Picture(digest(kind, source.content_id), crops, (picture.height, picture.width))
+
+    def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
+        """Each frame is one crop."""
+        return tuple(self.still(frame, alone=False) for frame in frames)
+
+    def still_tokens(self, picture: Picture) -> int:
+        """Counted by `image_tokens`."""
+        return image_tokens(self.config, len(picture.pixels), *picture.size)
+
+    def clip_tokens(self, pieces: Sequence[Picture]) -> int:
+        """Counted by `video_tokens`."""
+        return video_tokens(self.config, len(pieces))
+
+    def vision(
+        self, model: LlavaOnevisionModel, pixels: Float[Tensor, "rows 3 *shape"], sizes: Sequence[tuple[int, int]]
+    ) -> Float[Tensor, "rows *features"]:
+        """The patches of each crop, of the layer or layers that the config names."""
+        del sizes
+        layer = model.config.vision_feature_layer
+        output = model.vision_tower(pixels.to(model.vision_tower.dtype), output_hidden_states=True, return_dict=True)
+        chosen = (
+            output.hidden_states[layer]
+            if isinstance(layer, int)
+            else torch.cat([output.hidden_states[i] for i in layer], -1)
+        )
+        return chosen[:, 1:] if model.config.vision_feature_select_strategy == "default" else chosen
+
+    def project_stills(
+        self,
+        model: LlavaOnevisionModel,
+        features: Sequence[Float[Tensor, "_ patches width"]],
+        sizes: Sequence[tuple[int, int]],
+    ) -> Float[Tensor, "tokens d"]:
+        """The whole picture, then the mosaic of its crops without what is padding, a newline after each line."""
+        split = projected(model, features).split([len(each) for each in features])
+        packed, _ = model.pack_image_features(split, sizes, model.image_newline, model.config.vision_aspect_ratio)
+        return torch.cat(packed)
+
+    def project_clips(
+        self,
+        model: LlavaOnevisionModel,
+        features: Sequence[Float[Tensor, "_ patches width"]],
+        pieces: Sequence[int],
+    ) -> Float[Tensor, "tokens d"]:
+        """Frames reduced 2 x 2 behind one another, then a newline."""
+        frames = model.apply_pooling(projected(model, features))
+        newline = model.image_newline[None].to(frames)
+        return torch.cat([torch.cat((clip.flatten(0, 1), newline)) for clip in frames.split(list(pieces))])
+
+    def language(
+        self,
+        model: LlavaOnevisionModel,
+        sequences: Sequences,
+        stills: Float[Tensor, "_ d"] | None,
+        clips: Float[Tensor, "_ d"] | None,
+    ) -> Float[Tensor, "n d"]:
+        """Qwen2 over words, pictures and clips."""
+        encoded: dict[str, BaseModelOutputWithPooling] = {}
+        if stills is not None:
+            encoded["image"] = BaseModelOutputWithPooling(pooler_output=[stills])  # pyright: ignore[reportArgumentType]
+        if clips is not None:
+            encoded["video"] = BaseModelOutputWithPooling(pooler_output=clips[None])  # pyright: ignore[reportArgumentType]
+        output = model(
+            input_ids=sequences.token_ids,
+            attention_mask=sequences.attention_mask,
+            position_ids=sequences.positions[0],
+            mm_encoder_outputs=encoded,
+            use_cache=False,
+            read=sequences,
+            **sequences.kernel,
+        )
+        return output.last_hidden_state[:, 0]
+
+    def blocks(self, model: LlavaOnevisionModel) -> nn.ModuleList:
+        """The decoder layers."""
+        return model.language_model.layers
+
+
+def projected(
+    model: LlavaOnevisionModel, features: Sequence[Float[Tensor, "_ patches width"]]
+) -> Float[Tensor, "crops patches d"]:
+    """The projector over all crops at once."""
+    return model.multi_modal_projector(torch.cat(list(features)).to(model.multi_modal_projector.linear_1.weight.dtype))
+
+
+def image_tokens(config: LlavaOnevisionConfig, crops: int, height: int, width: int) -> int:
+    """How many tokens a picture of `height` x `width` pixels takes, encoded as `crops` crops.
+
+    One crop: its patches and a newline. More (AnyRes): counted by the model's own packing over empty features.
+    """
+    patches = patches_per_side(config) ** 2
+    if crops == 1:
+        return patches + 1
+    features = [torch.zeros(crops, patches, 1)]
+    sizes = [(height, width)]
+    counter = PackingOnly(config)
+    ratio = config.vision_aspect_ratio
+    _, lengths = LlavaOnevisionModel.pack_image_features(counter, features, sizes, torch.zeros(1), ratio)  # pyright: ignore[reportArgumentType]
+    return int(lengths[0])
+
+
+class PackingOnly:
+    """What `LlavaOnevisionModel.pack_image_features` reads of a model: its config."""
+
+    def __init__(self, config: LlavaOnevisionConfig) -> None:
+        self.config = config
+
+
+def video_tokens(config: LlavaOnevisionConfig, frames: int) -> int:
+    """How many tokens a clip takes: each frame's patches reduced 2 x 2, and one newline (LLaVE section 4.5)."""
+    return frames * ((patches_per_side(config) + 1) // 2) ** 2 + 1
+
+
+def patches_per_side(config: LlavaOnevisionConfig) -> int:
+    """Patches along one side of a crop."""
+    vision = config.vision_config
+    assert isinstance(vision, PreTrainedConfig)
+    return vision.image_size // vision.patch_size

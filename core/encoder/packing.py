@@ -1,0 +1,148 @@
+"""Sequences for the language model: padded rows, or all items behind one another without padding."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor, nn
+from torch.nn.attention.varlen import varlen_attn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import PreTrainedModel
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from core.encoder.inputs import Inputs
+from core.encoder.pooling import last_places
+
+PACKED = "packed"
+"""The name under which transformers finds `packed_attention`."""
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Token ids as the language model runs over them.
+
+    attention_mask: None if packed. places: each token's place in its own item, from 0. last_tokens: where each item's
+    last token is, the rows counted through. kernel: where items begin, as attention kernels for packed sequences take
+    it; empty if padded. members, attended: each item's tokens, the rows counted through, and which are its own;
+    members is None where a row is an item.
+    """
+
+    token_ids: Int[Tensor, "rows length"]
+    attention_mask: Int[Tensor, "rows length"] | None
+    positions: Int[Tensor, "axes rows length"]
+    places: Int[Tensor, "rows length"]
+    last_tokens: Int[Tensor, " n"]
+    kernel: dict[str, Any]
+    members: Int[Tensor, "n longest"] | None
+    attended: Bool[Tensor, "n longest"]
+
+    def last(self, states: Float[Tensor, "rows length d"]) -> Float[Tensor, "n d"]:
+        """Each item's state at its last token."""
+        return states.flatten(0, 1).index_select(0, self.last_tokens)
+
+    def by_item(self, states: Shaped[Tensor, "rows length *shape"]) -> Shaped[Tensor, "n longest *shape"]:
+        """Each item's states in a row of its own; those that are not `attended` have no meaning."""
+        if self.members is None:
+            return states
+        return states.flatten(0, 1).index_select(0, self.members.flatten()).unflatten(0, self.members.shape)
+
+    def to(self, device: torch.device) -> "Sequences":
+        """The same on a device."""
+
+        def moved(values: Mapping[str, Any]) -> dict[str, Any]:
+            tensors = {name: each for name, each in values.items() if isinstance(each, Tensor)}
+            return {**values, **{name: each.to(device, non_blocking=True) for name, each in tensors.items()}}
+
+        return Sequences(**{**moved(vars(self)), "kernel": moved(self.kernel)})
+
+
+def padded(inputs: Inputs) -> Sequences:
+    """The batch as it is."""
+    mask = inputs.attention_mask
+    places = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    starts = torch.arange(len(mask), device=mask.device) * mask.shape[1]
+    return Sequences(
+        inputs.token_ids,
+        mask,
+        inputs.positions,
+        places,
+        last_tokens=starts + last_places(mask),
+        kernel={},
+        members=None,
+        attended=mask.bool(),
+    )
+
+
+def packed(inputs: Inputs) -> Sequences:
+    """One row with all items behind one another, each counted from its own beginning."""
+    kept = inputs.attention_mask.bool()
+    last_places(inputs.attention_mask)  # refuses empty items
+    lengths = kept.sum(dim=1)
+    ends = lengths.cumsum(dim=0)
+    starts = torch.cat((ends.new_zeros(1), ends)).int()
+    longest = int(lengths.max())
+    steps = torch.arange(longest, device=kept.device)
+    return Sequences(
+        inputs.token_ids[kept][None],
+        None,
+        inputs.positions[:, kept][:, None],
+        (kept.cumsum(dim=1) - 1)[kept][None],
+        last_tokens=ends - 1,
+        kernel={"cu_seq_lens_q": starts, "cu_seq_lens_k": starts, "max_length_q": longest, "max_length_k": longest},
+        members=(starts[:-1, None] + steps).clamp(max=int(ends[-1]) - 1).long(),
+        attended=steps < lengths[:, None],
+    )
+
+
+def packed_attention(
+    module: nn.Module,
+    query: Float[Tensor, "rows heads total d"],
+    key: Float[Tensor, "rows shared total d"],
+    value: Float[Tensor, "rows shared total d"],
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **kernel: object,
+) -> tuple[Float[Tensor, "rows total heads d"], None]:
+    """Causal attention within each packed item, with transformers' signature of an attention function.
+
+    In half precision on a GPU one call of torch's own variable-length kernel; elsewhere item by item, which on a CPU
+    costs no more than the items do.
+
+    Raises:
+        ValueError: the sequences are not packed.
+    """
+    if attention_mask is not None or "cu_seq_lens_q" not in kernel:
+        raise ValueError("The attention for packed sequences got padded ones; set Embedder.packing.")
+    starts, longest = kernel["cu_seq_lens_q"], kernel["max_length_q"]
+    assert isinstance(starts, Tensor)
+    assert isinstance(longest, int)
+    if torch.is_autocast_enabled(query.device.type):  # rotary positions make queries and keys float32 again
+        half = torch.get_autocast_dtype(query.device.type)
+        query, key, value = query.to(half), key.to(half), value.to(half)
+    if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and dropout == 0:
+        q, k, v = (each[0].transpose(0, 1) for each in (query, key, value))
+        out = varlen_attn(
+            q, k, v, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0), enable_gqa=True
+        )
+        assert isinstance(out, Tensor)
+        return out[None], None
+    lengths = starts.diff().tolist()
+    parts = [
+        scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling, is_causal=True, enable_gqa=True)
+        for q, k, v in zip(*(each.split(lengths, dim=2) for each in (query, key, value)), strict=True)
+    ]
+    return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+def attend_packed(language_model: PreTrainedModel) -> None:
+    """Let a language model attend by `packed_attention`; it then runs over packed sequences only."""
+    ALL_ATTENTION_FUNCTIONS.register(PACKED, packed_attention)
+    language_model.config._attn_implementation = PACKED
+
+
+def packs_by_itself(language_model: PreTrainedModel) -> bool:
+    """Whether the model's attention is a kernel that is made for packed sequences (flash attention)."""
+    return "flash" in str(language_model.config._attn_implementation)

@@ -1,0 +1,144 @@
+"""What of an embedder trains, and how: frozen parts, LoRA, activation checkpointing, compiled blocks, packing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from peft import LoraConfig
+from torch import nn
+
+from core.encoder.adapter import adapter_config, add_adapter, is_adapter, merge, targets_pattern
+from core.encoder.backbone import Part
+from core.encoder.embedder import Embedder
+from core.encoder.packing import attend_packed, packs_by_itself
+
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+PARTS = ("vision", "projector", "language")
+
+
+@dataclass
+class TrainableSettings:
+    """What of the model trains, and how its passes run."""
+
+    freeze: list[Literal["vision", "projector", "language"]] = field(default_factory=list)
+    """Parts that do not train. With the vision tower frozen each picture is shown to it once per step."""
+    lora_rank: int = 0
+    """Rank of LoRA adapters on the language model, whose own weights then do not train; 0 for none, at most 1024."""
+    lora_alpha: float = 32.0
+    """Adapters count alpha / rank times, alpha in (0, 10000]."""
+    lora_dropout: float = 0.0
+    """Share of an adapter's inputs that are dropped while training, 0 up to but not including 1."""
+    lora_targets: list[str] = field(default_factory=lambda: list(TARGETS))
+    """Names of the linear layers that get adapters."""
+    dora: bool = False
+    """Learn the length of each adapted row besides its direction (DoRA, arXiv 2402.09353); slower."""
+    activation_checkpointing: bool = False
+    """Keep only what enters each block and compute the rest again in the backward pass: less memory, more time."""
+    compile_blocks: bool = False
+    """Compile each block of the language model; needs a C++ compiler, and minutes at the start."""
+    packing: Literal["auto", "never", "always"] = "auto"
+    """Items of a chunk behind one another instead of padded; auto: where the model attends by flash attention."""
+
+    def __post_init__(self) -> None:
+        check("lora_rank", self.lora_rank, 0 <= self.lora_rank <= 1024, "[0, 1024]")
+        check("lora_alpha", self.lora_alpha, 0 < self.lora_alpha <= 10_000, "(0, 10000]")
+        check("lora_dropout", self.lora_dropout, 0 <= self.lora_dropout < 1, "[0, 1)")
+        if self.dora and not self.lora_rank:
+            raise ValueError("model.trainable.dora = True needs model.trainable.lora_rank >= 1.")
+        if self.lora_rank and not self.lora_targets:
+            raise ValueError("model.trainable.lora_targets is empty; name at least one linear layer.")
+        if not self.lora_rank and {*self.freeze} == {*PARTS}:
+            raise ValueError("model.trainable.freeze names every part; nothing would train.")
+
+
+def check(name: str, value: float | int, right: bool, allowed: str) -> None:
+    """Raise ValueError unless `right`, naming the setting, its value and what is allowed."""
+    if not right:
+        raise ValueError(f"model.trainable.{name} = {value} is outside {allowed}.")
+
+
+def make_trainable(embedder: Embedder, settings: TrainableSettings) -> None:
+    """Set up an embedder for training. Names of weights stay, but for those that LoRA stands on.
+
+    Raises:
+        ValueError: the adapters' targets are not in the model, or it has other adapters already.
+    """
+    model, family = embedder.backbone, embedder.family
+    frozen: set[Part] = {*settings.freeze}
+    if settings.lora_rank:
+        with_adapter(embedder, settings)
+    elif adapter_config(model) is not None:
+        raise ValueError("The model has a LoRA adapter: set model.trainable.lora_rank to go on with it, or merge it.")
+    for name, weight in model.named_parameters():
+        part = family.part_of(name)
+        lora = part == "language" and settings.lora_rank > 0
+        weight.requires_grad_(is_adapter(name) if lora else part not in frozen)
+    # With LoRA the language model itself is in training mode: the adapters' dropout acts there.
+    if settings.lora_rank:
+        frozen.discard("language")
+    embedder.frozen = frozenset(frozen)
+    if settings.activation_checkpointing:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+        model.disable_input_require_grads()  # only the reentrant kind needs a gradient of the words' embeddings
+    if settings.compile_blocks:
+        for block in family.blocks(model):
+            block.compile(dynamic=True)
+    set_packing(embedder, settings.packing)
+    embedder.train(embedder.training)
+
+
+def with_adapter(embedder: Embedder, settings: TrainableSettings) -> None:
+    """Give the language model its LoRA adapter, or check that the one it has is the one asked for.
+
+    Raises:
+        ValueError: a target is not in the model, or it has another adapter.
+    """
+    wanted = LoraConfig(
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,  # pyright: ignore[reportArgumentType]
+        lora_dropout=settings.lora_dropout,
+        target_modules=targets_pattern(settings.lora_targets),
+        use_dora=settings.dora,
+    )
+    present = adapter_config(embedder.backbone)
+    if present is None:
+        check_targets(embedder.backbone.language_model, settings.lora_targets)
+        add_adapter(embedder.backbone, wanted)
+        return
+    for name in ("r", "lora_alpha", "target_modules", "use_dora"):
+        if getattr(present, name) != getattr(wanted, name):
+            raise ValueError(
+                f"The model's LoRA adapter has {name} = {getattr(present, name)!r}, the settings ask for "
+                f"{getattr(wanted, name)!r}; use the adapter's, or merge it first."
+            )
+
+
+def check_targets(language_model: nn.Module, targets: Sequence[str]) -> None:
+    """Raise ValueError, listing what there is, unless every target names a linear layer of the language model."""
+    linear = {name.rpartition(".")[2] for name, each in language_model.named_modules() if isinstance(each, nn.Linear)}
+    unknown = [name for name in targets if name not in linear]
+    if unknown:
+        raise ValueError(
+            f"model.trainable.lora_targets has {unknown[0]!r}; the linear layers are {', '.join(sorted(linear))}."
+        )
+
+
+def set_packing(embedder: Embedder, packing: Literal["auto", "never", "always"]) -> None:
+    """Pack the sequences or not; packed without flash attention, the language model attends by our own function."""
+    language_model = embedder.backbone.language_model
+    flash = packs_by_itself(language_model)
+    embedder.packing = packing == "always" or (packing == "auto" and flash)
+    if packing == "always" and not flash:
+        attend_packed(language_model)
+
+
+def merge_adapter(embedder: Embedder) -> None:
+    """Fold the LoRA adapter into the weights: an embedder like any other, saved whole.
+
+    Raises:
+        ValueError: there is no adapter.
+    """
+    if adapter_config(embedder.backbone) is None:
+        raise ValueError("The embedder has no LoRA adapter to merge.")
+    merge(embedder.backbone)
+    embedder.base = None

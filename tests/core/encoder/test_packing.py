@@ -1,0 +1,114 @@
+"""Packed sequences give what padded ones give, by transformers' attention and by our own."""
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from core.encoder.inputs import Prepared, collate
+from core.encoder.packing import attend_packed, packed, packed_attention, padded
+from core.encoder.tiny import tiny_embedder
+
+
+def text(*ids: int) -> Prepared:
+    return Prepared(torch.tensor(ids))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_items_lie_behind_one_another_and_count_from_their_own_beginning(side):
+    batch = collate([text(5, 6, 7), text(8), text(9, 4)], 0, side)
+    sequences = packed(batch)
+    assert sequences.token_ids.tolist() == [[5, 6, 7, 8, 9, 4]]
+    assert sequences.attention_mask is None
+    assert sequences.positions.tolist() == [[[0, 1, 2, 0, 0, 1]]]
+    assert sequences.places.tolist() == [[0, 1, 2, 0, 0, 1]]
+    assert sequences.kernel["cu_seq_lens_q"].tolist() == [0, 3, 4, 6]
+    assert sequences.kernel["max_length_q"] == 3
+    states = torch.arange(6.0).view(1, 6, 1)
+    assert sequences.last(states).flatten().tolist() == [2, 3, 5]
+    assert padded(batch).last(batch.token_ids[..., None].float()).flatten().tolist() == [7, 8, 4]
+
+
+def test_an_item_without_a_token_is_named():
+    batch = collate([text(5, 6), text(7)], 0)
+    batch.attention_mask[1] = 0
+    for lay in (packed, padded):
+        with pytest.raises(ValueError, match="row 1 attends to no token"):
+            lay(batch)
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_packed_vectors_and_gradients_equal_padded_ones(fresh, mixed, side, own):
+    fresh.tokenizer.padding_side = side
+    inputs = fresh.collate([fresh.prepare(item) for item in mixed])
+    direction = torch.randn(len(mixed), fresh.dimensions, generator=torch.Generator().manual_seed(0))
+
+    def run() -> tuple[torch.Tensor, list[torch.Tensor | None]]:
+        fresh.zero_grad()
+        vectors = fresh(inputs)
+        (vectors * direction).sum().backward()
+        return vectors.detach(), [weight.grad for weight in fresh.parameters()]
+
+    expected, gradients = run()
+    if own:
+        attend_packed(fresh.backbone.language_model)
+    fresh.packing = True
+    vectors, packed_gradients = run()
+    torch.testing.assert_close(vectors, expected, rtol=0, atol=1e-5)
+    for one, other in zip(packed_gradients, gradients, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+@torch.no_grad()
+def test_packed_and_padded_agree_under_autocast_as_well_as_bfloat16_can(fresh, mixed):
+    inputs = fresh.collate([fresh.prepare(item) for item in mixed])
+    exact = fresh(inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = fresh(inputs)
+        attend_packed(fresh.backbone.language_model)
+        fresh.packing = True
+        vectors = fresh(inputs)
+    assert (vectors - expected).norm(dim=1).max() < 0.05 + (expected - exact).norm(dim=1).max()
+
+
+def test_an_item_sees_nothing_of_its_neighbours_in_the_row(fresh, mixed):
+    """Through the gradient: an item's vector depends on its own words alone."""
+    fresh.packing = True
+    attend_packed(fresh.backbone.language_model)
+    inputs = fresh.collate([fresh.prepare(item) for item in mixed])
+    seen = []
+    fresh.backbone.language_model.register_forward_pre_hook(
+        lambda _, __, given: seen.append(given["inputs_embeds"].requires_grad_()), with_kwargs=True
+    )
+    seen.clear()
+    vectors = fresh(inputs)
+    embeds = seen[0]
+    embeds.retain_grad()
+    vectors[2].sum().backward()
+    lengths = inputs.attention_mask.sum(dim=1)
+    start = int(lengths[:2].sum())
+    touched = embeds.grad[0].abs().sum(dim=1) > 0
+    assert touched[start : start + lengths[2]].all()
+    assert touched.sum() == lengths[2]
+
+
+def test_our_attention_is_causal_attention_item_by_item_with_shared_heads():
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(1, 4, 7, 8, generator=generator)
+    key, value = (torch.randn(1, 2, 7, 8, generator=generator) for _ in range(2))
+    starts = torch.tensor([0, 3, 7], dtype=torch.int32)
+    out, _ = packed_attention(torch.nn.Identity(), query, key, value, None, scaling=0.3,
+                              cu_seq_lens_q=starts, max_length_q=4)  # fmt: skip
+    same = (torch.arange(7)[:, None] < 3) == (torch.arange(7) < 3)
+    mask = same & torch.ones(7, 7).tril().bool()
+    expected = scaled_dot_product_attention(query, key, value, mask, scale=0.3, enable_gqa=True).transpose(1, 2)
+    torch.testing.assert_close(out, expected)
+
+
+def test_our_attention_refuses_padded_sequences(kinds):
+    embedder = tiny_embedder(width=32, layers=2, vision_layers=1)
+    attend_packed(embedder.backbone.language_model)
+    with pytest.raises(ValueError, match=r"set Embedder\.packing"):
+        embedder.embed(kinds[:2])
