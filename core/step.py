@@ -1,7 +1,6 @@
 """One optimizer step of one rank: encode, contrast, back-propagate, update. It needs no run folder."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,13 +9,13 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from core.checkpoint import optimizer_tensors, put_back
 from core.config import TrainSettings
 from core.data.collate import StepData
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import Inputs
+from core.encoder.trainable import set_attention
 from core.feature_cache import FeatureCache
 from core.nonfinite import Fault, anywhere, bad_rows, pull_fault, vector_fault
 from core.objectives.learned import LearnedTemperature
@@ -77,6 +76,7 @@ class Stepper:
         self.embedder = embedder
         self.accelerator = accelerator
         self.recorder = recorder
+        set_attention(embedder, settings.model.trainable.packing)
         self.optimizer = adamw(embedder, settings.optimizer)
         cache = settings.model.feature_cache
         self.features = None if cache is None else FeatureCache(cache)
@@ -110,12 +110,12 @@ class Stepper:
 
     def encode(self, chunk: Inputs) -> Float[Tensor, "n d"]:
         """The vectors of a chunk in the arithmetic that the settings ask for."""
-        with self.accelerator.autocast(), attention_kernel(self.accelerator):
+        with self.accelerator.autocast():
             return self.embedder(chunk)
 
     def _chunks(self, data: StepData) -> list[Inputs]:
         """The step's chunks; with a frozen vision tower they hold its features, made once for every pass."""
-        with self.accelerator.autocast(), attention_kernel(self.accelerator):
+        with self.accelerator.autocast():
             return equal_passes(self.embedder, self.embedder.with_vision(data.chunks, self.features))
 
     def _encoder(self, chunks: Sequence[Inputs]) -> CachedEncoder[Inputs]:
@@ -279,13 +279,6 @@ def vector_gradients(contrast: Contrast, data: StepData, vectors: Float[Tensor, 
 def mixed_precision(precision: str) -> str:
     """accelerate's name for the encoder's arithmetic: bf16 when asked for, or by "auto" on hardware that has it."""
     return "bf16" if precision == "bfloat16" or (precision == "auto" and has_bfloat16()) else "no"
-
-
-def attention_kernel(accelerator: Accelerator) -> AbstractContextManager[object]:
-    """The unfused attention for bfloat16 on a CPU, where the fused one's backward takes half of the step."""
-    if accelerator.device.type == "cpu" and accelerator.mixed_precision == "bf16":
-        return sdpa_kernel(SDPBackend.MATH)
-    return nullcontext()
 
 
 def has_bfloat16() -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 from transformers.models.qwen2.modeling_qwen2 import rotate_half
 
+from core.encoder.attention import attend
 from core.encoder.packing import Sequences
 
 
@@ -45,14 +45,13 @@ class ReadTokensOnly:
         queries = turned(
             attention.q_proj(read.last(states)).view(one), read.last(cos)[:, None], read.last(sin)[:, None]
         )
-        mixed = scaled_dot_product_attention(
+        mixed = attend(
             queries.transpose(1, 2),
             read.by_item(keys).transpose(1, 2),
             read.by_item(values).transpose(1, 2),
             attn_mask=read.attended[:, None, None],
             dropout_p=attention.attention_dropout if attention.training else 0.0,
             scale=attention.scaling,
-            enable_gqa=True,
         )
         out = read.last(hidden_states)[:, None] + attention.o_proj(mixed.transpose(1, 2).flatten(2))
         return out + self.block.mlp(self.block.post_attention_layernorm(out))

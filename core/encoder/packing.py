@@ -6,17 +6,10 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
-from torch import Tensor, nn
-from torch.nn.attention.varlen import varlen_attn
-from torch.nn.functional import scaled_dot_product_attention
-from transformers import PreTrainedModel
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from torch import Tensor
 
 from core.encoder.inputs import Inputs
 from core.encoder.pooling import last_places
-
-PACKED = "packed"
-"""The name under which transformers finds `packed_attention`."""
 
 
 @dataclass(frozen=True)
@@ -94,55 +87,3 @@ def packed(inputs: Inputs) -> Sequences:
         members=(starts[:-1, None] + steps).clamp(max=int(ends[-1]) - 1).long(),
         attended=steps < lengths[:, None],
     )
-
-
-def packed_attention(
-    module: nn.Module,
-    query: Float[Tensor, "rows heads total d"],
-    key: Float[Tensor, "rows shared total d"],
-    value: Float[Tensor, "rows shared total d"],
-    attention_mask: Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    **kernel: object,
-) -> tuple[Float[Tensor, "rows total heads d"], None]:
-    """Causal attention within each packed item, with transformers' signature of an attention function.
-
-    In half precision on a GPU one call of torch's own variable-length kernel; elsewhere item by item, which on a CPU
-    costs no more than the items do.
-
-    Raises:
-        ValueError: the sequences are not packed.
-    """
-    if attention_mask is not None or "cu_seq_lens_q" not in kernel:
-        raise ValueError("The attention for packed sequences got padded ones; set Embedder.packing.")
-    starts, longest = kernel["cu_seq_lens_q"], kernel["max_length_q"]
-    assert isinstance(starts, Tensor)
-    assert isinstance(longest, int)
-    if torch.is_autocast_enabled(query.device.type):  # rotary positions make queries and keys float32 again
-        half = torch.get_autocast_dtype(query.device.type)
-        query, key, value = query.to(half), key.to(half), value.to(half)
-    if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and dropout == 0:
-        q, k, v = (each[0].transpose(0, 1) for each in (query, key, value))
-        out = varlen_attn(
-            q, k, v, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0), enable_gqa=True
-        )
-        assert isinstance(out, Tensor)
-        return out[None], None
-    lengths = starts.diff().tolist()
-    parts = [
-        scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling, is_causal=True, enable_gqa=True)
-        for q, k, v in zip(*(each.split(lengths, dim=2) for each in (query, key, value)), strict=True)
-    ]
-    return torch.cat(parts, dim=2).transpose(1, 2), None
-
-
-def attend_packed(language_model: PreTrainedModel) -> None:
-    """Let a language model attend by `packed_attention`; it then runs over packed sequences only."""
-    ALL_ATTENTION_FUNCTIONS.register(PACKED, packed_attention)
-    language_model.config._attn_implementation = PACKED
-
-
-def packs_by_itself(language_model: PreTrainedModel) -> bool:
-    """Whether the model's attention is a kernel that is made for packed sequences (flash attention)."""
-    return "flash" in str(language_model.config._attn_implementation)

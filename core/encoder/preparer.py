@@ -17,6 +17,7 @@ class Preparer:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, family: Family[Any]) -> None:
         self.tokenizer = tokenizer
         self.family = family
+        self._scaffold_ids: dict[str, list[int]] = {}
 
     def __call__(self, item: Item) -> Prepared:
         """Tokenise the item's template and text, open its pictures, and leave room for their features.
@@ -31,7 +32,7 @@ class Preparer:
         clips: list[tuple[Picture, ...]] = []
         for segment in segments(item, self.tokenizer, self._spelled("image"), self._spelled("video")):
             if isinstance(segment, Scaffold):
-                ids += self._tokens(segment.text, special=True)
+                ids += self._scaffold(segment.text)
             elif isinstance(segment, Text):
                 ids += self._tokens(segment.text, special=False)
             elif isinstance(segment, Image):
@@ -43,6 +44,12 @@ class Preparer:
                 ids += [config.video_token_id] * family.clip_tokens(clips[-1])
         token_ids = torch.tensor(ids)
         return Prepared(token_ids, tuple(stills), tuple(clips), family.positions(token_ids, stills, clips))
+
+    def _scaffold(self, text: str) -> list[int]:
+        """The template's pieces are few and come back in every item."""
+        if text not in self._scaffold_ids:
+            self._scaffold_ids[text] = self._tokens(text, special=True)
+        return self._scaffold_ids[text]
 
     def _tokens(self, text: str, special: bool) -> list[int]:
         return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=not special)

@@ -8,9 +8,9 @@ from peft import LoraConfig
 from torch import nn
 
 from core.encoder.adapter import adapter_config, add_adapter, is_adapter, merge, targets_pattern
+from core.encoder.attention import attend_packed, attend_widened, attends_by_flash
 from core.encoder.backbone import Part
 from core.encoder.embedder import Embedder
-from core.encoder.packing import attend_packed, packs_by_itself
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 PARTS = ("vision", "projector", "language")
@@ -37,7 +37,7 @@ class TrainableSettings:
     compile_blocks: bool = False
     """Compile each block of the language model; needs a C++ compiler, and minutes at the start."""
     packing: Literal["auto", "never", "always"] = "auto"
-    """Items of a chunk behind one another instead of padded; auto: where the model attends by flash attention."""
+    """Items of a chunk behind one another instead of padded; auto: with flash attention, and on CPUs."""
 
     def __post_init__(self) -> None:
         check("lora_rank", self.lora_rank, 0 <= self.lora_rank <= 1024, "[0, 1024]")
@@ -83,7 +83,6 @@ def make_trainable(embedder: Embedder, settings: TrainableSettings) -> None:
     if settings.compile_blocks:
         for block in family.blocks(model):
             block.compile(dynamic=True)
-    set_packing(embedder, settings.packing)
     embedder.train(embedder.training)
 
 
@@ -123,13 +122,19 @@ def check_targets(language_model: nn.Module, targets: Sequence[str]) -> None:
         )
 
 
-def set_packing(embedder: Embedder, packing: Literal["auto", "never", "always"]) -> None:
-    """Pack the sequences or not; packed without flash attention, the language model attends by our own function."""
-    language_model = embedder.backbone.language_model
-    flash = packs_by_itself(language_model)
-    embedder.packing = packing == "always" or (packing == "auto" and flash)
-    if packing == "always" and not flash:
+def set_attention(embedder: Embedder, packing: Literal["auto", "never", "always"]) -> None:
+    """Choose how an embedder attends, once it is on its device.
+
+    "auto" packs with flash attention and on CPUs. Packed without flash attention, the language model attends by our
+    own function; it must not be run over padded sequences after that.
+    """
+    language_model, cpu = embedder.backbone.language_model, embedder.device.type == "cpu"
+    flash = attends_by_flash(language_model)
+    embedder.packing = packing == "always" or (packing == "auto" and (flash or cpu))
+    if embedder.packing and not flash:
         attend_packed(language_model)
+    if cpu:
+        attend_widened(embedder.backbone)
 
 
 def merge_adapter(embedder: Embedder) -> None:

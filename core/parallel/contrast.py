@@ -77,7 +77,7 @@ def value_and_gradient(
         torch.stack(
             [
                 *(each.rows.loss.sum() for each in values),
-                -(pulls.of_queries * strip.queries).sum(),
+                -torch.dot(pulls.of_queries.flatten(), strip.queries.flatten()),
                 pulls.total * objective.temperature,
             ]
         )

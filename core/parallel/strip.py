@@ -20,6 +20,8 @@ from core.parallel.gather import all_rows, largest_over_ranks, rank, world_size
 
 # Elements of a tile: on a CPU it should stay in the cache; a GPU wants larger pieces of work.
 TILE_ELEMENTS = {"cpu": 2**21, "cuda": 2**26}
+FEWEST_ROWS = 128
+"""Of a tile, however many columns: with fewer, matrix products wait for memory."""
 # Bytes of similarities kept from the first walk for the second, which then need not be computed again.
 KEPT_BYTES = {"cpu": 2**25, "cuda": 2**30}
 PADDING = -1
@@ -82,7 +84,7 @@ class Strip:
             self.reward_columns = all_rows(
                 with_negatives(precise(batch.reward_targets), batch.reward_negatives, count)
             ).to(self.reward_queries)
-        self.tile_rows = tile_rows or max(1, TILE_ELEMENTS[self.queries.device.type] // len(self.columns))
+        self.tile_rows = tile_rows or max(FEWEST_ROWS, TILE_ELEMENTS[self.queries.device.type] // len(self.columns))
         self._repeats = self._find_repeats()
         self._kept: dict[int, Tile] = {}
 

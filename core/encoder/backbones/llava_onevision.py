@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import LlavaOnevisionConfig, LlavaOnevisionModel, PreTrainedConfig
+from transformers.image_processing_utils import BaseImageProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from core.data.records import ImageSource, digest
 from core.encoder.backbone import Family, Part
+from core.encoder.backbones.crops import crops
 from core.encoder.inputs import Picture
 from core.encoder.packing import Sequences
 
@@ -25,17 +27,17 @@ class LlavaOnevision(Family[LlavaOnevisionModel]):
         "language": ("language_model",),
     }
 
+    def __init__(self, config: PreTrainedConfig, image_processor: BaseImageProcessor) -> None:
+        super().__init__(config, image_processor)
+        self._counted: dict[tuple[str, int, int, int], int] = {}
+
     def still(self, source: ImageSource, alone: bool) -> Picture:
         """A picture alone is cut into crops, if the processor does so; one among several is one crop."""
         picture = source.open()
-        pixels = self.image_processor([picture], do_rescale=False, do_normalize=False, return_tensors="pt")[
-            "pixel_values"
-        ]
-        crops = (pixels[0] if pixels.dim() == 5 else pixels).to(torch.uint8)
-        crops = crops if alone else crops[:1].clone()
+        pixels = crops(picture, self.image_processor, whole_only=not alone)
         # A crop of a picture, and a frame, are the same to the tower.
-        kind = "crop" if len(crops) == 1 else "crops"
-        return Picture(digest(kind, source.content_id), crops, (picture.height, picture.width))
+        kind = "crop" if len(pixels) == 1 else "crops"
+        return Picture(digest(kind, source.content_id), pixels, (picture.height, picture.width))
 
     def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
         """Each frame is one crop."""
@@ -43,7 +45,10 @@ class LlavaOnevision(Family[LlavaOnevisionModel]):
 
     def still_tokens(self, picture: Picture) -> int:
         """Counted by `image_tokens`."""
-        return image_tokens(self.config, len(picture.pixels), *picture.size)
+        known = (self.config.vision_aspect_ratio, len(picture.pixels), *picture.size)
+        if known not in self._counted:
+            self._counted[known] = image_tokens(self.config, *known[1:])
+        return self._counted[known]
 
     def clip_tokens(self, pieces: Sequence[Picture]) -> int:
         """Counted by `video_tokens`."""

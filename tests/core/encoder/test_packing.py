@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from core.encoder.attention import attend_packed, attend_widened, packed_attention, widened_attention
 from core.encoder.inputs import Prepared, collate
-from core.encoder.packing import attend_packed, packed, packed_attention, padded
+from core.encoder.packing import packed, padded
 from core.encoder.tiny import tiny_embedder
 
 
@@ -94,17 +95,35 @@ def test_an_item_sees_nothing_of_its_neighbours_in_the_row(fresh, mixed):
     assert touched.sum() == lengths[2]
 
 
-def test_our_attention_is_causal_attention_item_by_item_with_shared_heads():
+@pytest.mark.parametrize("starts", [[0, 3, 7], [0, 2, 4, 6, 7], [0, 1, 4, 7]])
+def test_our_attention_is_causal_attention_item_by_item_with_shared_heads(starts):
     generator = torch.Generator().manual_seed(0)
     query = torch.randn(1, 4, 7, 8, generator=generator)
     key, value = (torch.randn(1, 2, 7, 8, generator=generator) for _ in range(2))
-    starts = torch.tensor([0, 3, 7], dtype=torch.int32)
+    starts = torch.tensor(starts, dtype=torch.int32)
     out, _ = packed_attention(torch.nn.Identity(), query, key, value, None, scaling=0.3,
                               cu_seq_lens_q=starts, max_length_q=4)  # fmt: skip
-    same = (torch.arange(7)[:, None] < 3) == (torch.arange(7) < 3)
-    mask = same & torch.ones(7, 7).tril().bool()
+    item = torch.searchsorted(starts, torch.arange(7), right=True)
+    mask = (item[:, None] == item) & torch.ones(7, 7).tril().bool()
     expected = scaled_dot_product_attention(query, key, value, mask, scale=0.3, enable_gqa=True).transpose(1, 2)
     torch.testing.assert_close(out, expected)
+
+
+@torch.no_grad()
+def test_on_a_cpu_attention_in_half_precision_is_computed_in_float32(fresh, mixed):
+    """Nearer to the exact vectors than transformers' own, and of the same type."""
+    inputs = fresh.collate([fresh.prepare(item) for item in mixed])
+    exact = fresh(inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        before = (fresh(inputs) - exact).norm()
+        attend_widened(fresh.backbone)
+        after = (fresh(inputs) - exact).norm()
+    assert after < 1.1 * before
+    torch.testing.assert_close(fresh(inputs), exact, rtol=0, atol=1e-6)
+    half = torch.randn(2, 2, 5, 8, dtype=torch.bfloat16, generator=torch.Generator().manual_seed(0))
+    out, _ = widened_attention(torch.nn.Identity(), half, half, half, None, scaling=0.3)
+    expected = scaled_dot_product_attention(*[half.float()] * 3, is_causal=True, scale=0.3).transpose(1, 2)
+    torch.testing.assert_close(out, expected.bfloat16(), rtol=0, atol=0)
 
 
 def test_our_attention_refuses_padded_sequences(kinds):
