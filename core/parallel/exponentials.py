@@ -1,8 +1,8 @@
 """The exponentials of a tile's logits, computed once for both directions.
 
-e^(z - c) with one constant c a tile (its largest logit) serves the sums of rows and of columns, and again the gradient
-of both directions, where e^(z_ij - A_i) = e^(z_ij - c) e^(c - A_i). An anchor whose logits all lie far below c would
-lose digits to underflow; such anchors are found and done again relative to their own largest logit.
+e^(z - c) with one constant c a tile (its negatives' largest logit) serves the sums of rows and of columns, and again
+the gradient of both directions, where e^(z_ij - A_i) = e^(z_ij - c) e^(c - A_i). An anchor whose logits lie far below c
+would lose digits to underflow; such anchors are found and done again relative to their own largest logit.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,9 +62,12 @@ def exponentials(objective: Objective, tile: Tile, channels: Sequence[int] | Non
     """The exponentials of an objective's channels (all, or some) over a tile, one after the other."""
     logits = list(objective.logits(tile.pairs))
     for channel in range(len(logits)) if channels is None else channels:
-        z = logits[channel]
-        reference = z.amax()
-        rows, columns = tile.only_negatives(z.sub_(reference).exp_(), 0)
+        rows, columns = tile.only_negatives(logits[channel], -torch.inf)
+        reference = torch.maximum(rows.amax(), columns.amax())
+        reference = torch.where(torch.isfinite(reference), reference, 0)  # a tile without negatives
+        rows.sub_(reference).exp_()
+        if columns is not rows:
+            columns.sub_(reference).exp_()
         yield Exponentials(objective, tile, channel, reference, rows, columns)
 
 

@@ -24,6 +24,7 @@ from core.objectives.infonce import InfoNCE
 from core.objectives.objective import Value, shares
 from core.objectives.siglip import SigLIP
 from core.parallel.contrast import Contrast, value_and_gradient
+from core.parallel.exponentials import Exponentials
 from core.parallel.strip import Batch, Tile
 
 TAU = 0.02
@@ -119,6 +120,18 @@ def test_anchors_far_below_the_rest_keep_their_digits_in_float32(scale: float) -
     reference = dense(batch, partial(printed.infonce, tau=scale)) if scale == 0.005 else None
     if reference is not None:
         torch.testing.assert_close(exact.query_gradients, reference["query_gradients"], rtol=1e-7, atol=1e-9)
+
+
+def test_positives_far_above_all_negatives_need_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trained model: positives near 1, negatives near 0. e^((0 - 1) / 0.01) would underflow beside the positives."""
+    batch = make_batch(12, seed=0, duplicates=False, d=64)
+    batch["targets"] = torch.nn.functional.normalize(batch["queries"] + 0.01 * batch["targets"], dim=-1)
+    exact = value_and_gradient(InfoNCE(0.01), Batch(**batch))
+    monkeypatch.setattr(Exponentials, "logits", None)
+    rounded = {name: each.float() if each.is_floating_point() else each for name, each in batch.items()}
+    found = value_and_gradient(InfoNCE(0.01), Batch(**rounded))
+    torch.testing.assert_close(found.loss.double(), exact.loss, rtol=1e-4, atol=0)
+    torch.testing.assert_close(found.query_gradients.double(), exact.query_gradients, rtol=1e-3, atol=1e-20)
 
 
 def test_gradients_are_orthogonal_to_nothing_but_what_normalising_removes() -> None:
