@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, Slope, Value, check_temperature
+from core.objectives.objective import Pairs, Slope, Unweighted, Value, check_temperature
 
 
 @dataclass(frozen=True)
-class Debiased:
+class Debiased(Unweighted):
     """loss_i = -log( e^(s_ii/tau) / (e^(s_ii/tau) + G_i) ).
 
     Over the n negatives of the anchor,
@@ -43,14 +43,6 @@ class Debiased:
     ) -> Value:
         """The loss over the debiased mass."""
         return debiased_value(positive, sums[0], sums[1], self.prior, self.temperature)
-
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
-        """Zero for every pair: the correction belongs to the row."""
-        return torch.zeros_like(pairs.similarity)
-
-    def anchor_weight(self, reward_positive: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-        """Zero for every anchor."""
-        return torch.zeros_like(reward_positive)
 
 
 def check_prior(value: float | int) -> None:

@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, Slope, Value, check_temperature
+from core.objectives.objective import Pairs, Slope, Unweighted, Value, check_temperature
 
 
 @dataclass(frozen=True)
-class FocalInfoNCE:
+class FocalInfoNCE(Unweighted):
     """loss_i = -log( e^(s_ii^2/tau) / (e^(s_ii^2/tau) + sum_{j != i} e^(s_ij (s_ij + m)/tau)) ).
 
     Hou and Li 2023 (arXiv 2310.06918), with their m = 0.3 and tau = 0.05; differentiated throughout, so a negative's
@@ -46,7 +46,3 @@ class FocalInfoNCE:
     def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
         """What turns e^(s/tau) into e^(s (s + m)/tau)."""
         return pairs.similarity * (pairs.similarity + self.margin - 1) / self.temperature
-
-    def anchor_weight(self, reward_positive: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-        """Nothing: the weights depend on the pair alone."""
-        return torch.zeros_like(reward_positive)

@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.objectives.debiased import check_prior, debiased_value
-from core.objectives.objective import Pairs, Slope, Value, check_strength, check_temperature
+from core.objectives.objective import Pairs, Slope, Unweighted, Value, check_strength, check_temperature
 
 
 @dataclass(frozen=True)
-class HardDebiased:
+class HardDebiased(Unweighted):
     """The debiased loss with sum_j e^(s_ij/tau) replaced by sum_j w_ij e^(s_ij/tau).
 
     w_ij = e^(beta s_ij/tau) / mean_k e^(beta s_ik/tau)  over the n negatives of the anchor.
@@ -51,7 +51,3 @@ class HardDebiased:
     def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
         """log w before it is divided by the row's mean: beta s/tau."""
         return pairs.similarity * (self.beta / self.temperature)
-
-    def anchor_weight(self, reward_positive: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-        """Zero for every anchor."""
-        return torch.zeros_like(reward_positive)

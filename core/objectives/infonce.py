@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,10 +22,6 @@ class InfoNCE(WeightedSoftmax):
 
     def __post_init__(self) -> None:
         check_temperature(self.temperature)
-
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
-        """Zero for every pair."""
-        return torch.zeros_like(pairs.similarity)
 
     def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
         """One channel, s/tau."""

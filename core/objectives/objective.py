@@ -84,6 +84,18 @@ class Objective(Protocol):
         ...
 
 
+class Unweighted:
+    """For objectives whose negatives have no weights, or none that depend on the anchor."""
+
+    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
+        """Zero for every pair."""
+        return torch.zeros_like(pairs.similarity)
+
+    def anchor_weight(self, reward_positive: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
+        """Zero for every anchor."""
+        return torch.zeros_like(reward_positive)
+
+
 def check_temperature(value: float | int) -> None:
     """Raise ValueError unless 0 < value <= 10."""
     if not 0 < value <= 10:

@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, Slope, Value, check_temperature
+from core.objectives.objective import Pairs, Slope, Unweighted, Value, check_temperature
 
 # Below this, log(softplus(u)) = u to float64's last digit, while softplus itself may underflow.
 FAR_BELOW = -40.0
 
 
 @dataclass(frozen=True)
-class SigLIP:
+class SigLIP(Unweighted):
     """L = -(1/N) sum_ij log sigma( y_ij (s_ij/tau + b) ),  y_ij = 1 for positives, -1 otherwise.
 
     Zhai et al. 2023 (arXiv 2303.15343): there t' = 1/tau starts at 10 and b at -10, and both are learned. Every pair
@@ -48,14 +48,6 @@ class SigLIP:
         u, negatives = positive / self.temperature + self.bias, torch.exp(sums[0])
         loss = -torch.nn.functional.logsigmoid(u) + negatives
         return Value(loss, -torch.sigmoid(-u) / self.temperature, negatives)
-
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
-        """Zero for every pair."""
-        return torch.zeros_like(pairs.similarity)
-
-    def anchor_weight(self, reward_positive: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-        """Zero for every anchor."""
-        return torch.zeros_like(reward_positive)
 
 
 def log_softplus(u: Float[Tensor, "*pairs"]) -> Float[Tensor, "*pairs"]:

@@ -1,15 +1,13 @@
 """The weighted softmax: InfoNCE with a weight on each negative, which is a constant of the backward pass."""
 
-from abc import ABC, abstractmethod
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, Slope, Value
+from core.objectives.objective import Pairs, Slope, Unweighted, Value
 
 
-class WeightedSoftmax(ABC):
+class WeightedSoftmax(Unweighted):
     """loss_i = -log( e^(s_ip/tau) / (e^(s_ip/tau) + sum_j w_ij e^(s_ij/tau)) ),  w_ij constant.
 
     With z_ij = s_ij/tau + log w_ij and A_i its log-sum-exp over negatives:
@@ -18,14 +16,6 @@ class WeightedSoftmax(ABC):
     """
 
     temperature: float
-
-    @abstractmethod
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
-        """The part of log w_ij that depends on the pair."""
-
-    def anchor_weight(self, reward_positive: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-        """Nothing: the weights depend on the pair alone."""
-        return torch.zeros_like(reward_positive)
 
     def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
         """One channel, s/tau + log w."""

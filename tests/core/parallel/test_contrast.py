@@ -238,3 +238,15 @@ def test_real_processes_give_the_gradients_of_one(world: int, reward: bool, nega
                 found = torch.cat(parts) if value.dim() else parts[0]
                 torch.testing.assert_close(found, value, rtol=1e-8, atol=1e-11, msg=f"{name}/{label}/{field}")
                 assert value.dim() or all(torch.equal(each, parts[0]) for each in parts)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_symmetric_infonce_equals_transformers_clip_loss() -> None:
+    """An outside oracle for both directions: loss and gradients."""
+    from transformers.models.clip.modeling_clip import image_text_contrastive_loss
+
+    batch = make_batch(9, seed=6, duplicates=False)
+    q, t = (batch[name].clone().requires_grad_() for name in ("queries", "targets"))
+    loss = image_text_contrastive_loss(q @ t.T / 0.07)
+    expected = dict(zip(("query_gradients", "target_gradients"), torch.autograd.grad(loss, (q, t)), strict=True))
+    assert_equal(value_and_gradient(InfoNCE(0.07), Batch(**batch), 4), expected | {"loss": loss.detach()})
