@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
+from small_training import DATASETS, change_step, small_settings
 from training_jobs import ROOT, command
 
 from core.checkpoint import checkpoints, training_state
-from core.config import DataSettings, ModelSettings, RecordSettings, TrainSettings
+from core.config import TrainSettings
 from core.data.batches import Batches
 from core.data.collate import StepData, Steps
 from core.data.miniature.benchmark import training_sets
@@ -26,22 +27,9 @@ from core.nonfinite import NONFINITE, NotFinite, forget_faults_after
 from core.step import Outcome, Stepper
 from core.trainer import Trainer
 
-DATASETS = ["colour", "caption-to-image"]
-
 
 def small(run: Path, **changes: object) -> TrainSettings:
-    settings = TrainSettings(
-        output=run,
-        steps=6,
-        batch=8,
-        chunk=8,
-        save_every=100,
-        precision="float32",
-        model=ModelSettings(width=32, layers=1, vision_layers=1),
-        data=DataSettings(datasets=DATASETS, block=4),
-        record=RecordSettings(every=0),
-    )
-    return replace(settings, **changes)  # type: ignore[arg-type]
+    return small_settings(run, **{"save_every": 100} | changes)
 
 
 def poison(trainer: Trainer, steps: set[int], what: Callable[[torch.Tensor], torch.Tensor]) -> None:
@@ -57,20 +45,6 @@ def poison(trainer: Trainer, steps: set[int], what: Callable[[torch.Tensor], tor
 
     stepper.encode = poisoned  # type: ignore[method-assign]
     change_step(trainer, step)
-
-
-def change_step(trainer: Trainer, step: Callable[[StepData], Outcome]) -> None:
-    """Let the trainer call something else for a step."""
-    stepper = trainer.step
-
-    class Changed:
-        def __call__(self, data: StepData) -> Outcome:
-            return step(data)
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(stepper, name)
-
-    trainer.step = Changed()  # type: ignore[assignment]
 
 
 def first_row_nan(vectors: torch.Tensor) -> torch.Tensor:

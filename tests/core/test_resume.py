@@ -8,32 +8,19 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from small_training import SMALL, change_step, small_settings
 
 from core.checkpoint import OTHER_STATE, TRAINING_STATE, checkpoints, damage, description
-from core.config import DataSettings, ModelSettings, RecordSettings, TrainSettings, ValidateSettings
+from core.config import RecordSettings, TrainSettings, ValidateSettings
 from core.encoder.embedder import Embedder
 from core.encoder.trainable import TrainableSettings
 from core.logs import read_metrics
 from core.objectives.settings import ObjectiveSettings
 from core.trainer import Trainer
 
-SMALL = ModelSettings(width=32, layers=1, vision_layers=1)
-
 
 def small(run: Path, **changes: object) -> TrainSettings:
-    settings = TrainSettings(
-        output=run,
-        steps=6,
-        batch=8,
-        chunk=8,
-        save_every=2,
-        keep_latest=0,
-        precision="float32",
-        model=SMALL,
-        data=DataSettings(datasets=["colour", "caption-to-image"], block=4),
-        record=RecordSettings(every=0),
-    )
-    return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
+    return small_settings(run, **{"save_every": 2, "keep_latest": 0} | changes)
 
 
 def curve(run: Path) -> list[tuple[object, ...]]:
@@ -57,14 +44,7 @@ def break_after(settings: TrainSettings, steps: int) -> None:
             raise Killed
         return step(data)  # type: ignore[arg-type]
 
-    class Changed:
-        def __call__(self, data: object) -> object:
-            return counted(data)
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(step, name)
-
-    trainer.step = Changed()  # type: ignore[assignment]
+    change_step(trainer, counted)
     with pytest.raises(Killed):
         trainer.run()
 

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from small_training import small_settings
 
 from core.checkpoint import checkpoints
 from core.config import DataSettings, ModelSettings, OptimizerSettings, RecordSettings, TrainSettings
@@ -16,23 +17,12 @@ from core.logs import read_metrics
 from core.objectives.settings import ObjectiveSettings
 from core.trainer import Trainer
 
-SMALL = ModelSettings(width=32, layers=1, vision_layers=1)
-
 
 def small(run: Path, **changes: object) -> TrainSettings:
-    """A run of a few seconds: text and pictures, three data sets."""
-    settings = TrainSettings(
-        output=run,
-        steps=6,
-        batch=8,
-        chunk=8,
-        save_every=3,
-        precision="float32",
-        model=SMALL,
-        data=DataSettings(datasets=["colour", "caption-to-image", "image-to-caption"], block=4),
-        record=RecordSettings(every=3, negatives=4),
-    )
-    return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
+    """Three data sets, two records."""
+    data = DataSettings(datasets=["colour", "caption-to-image", "image-to-caption"], block=4)
+    own = {"save_every": 3, "data": data, "record": RecordSettings(every=3, negatives=4)}
+    return small_settings(run, **own | changes)
 
 
 def losses(run: Path) -> list[float]:
