@@ -163,7 +163,7 @@ class Pulls:
         self.of_columns = torch.zeros_like(strip.columns)
         self.hardest = torch.empty_like(strip.positive)
         self.total = strip.positive.new_zeros(())
-        self.share = 1 / ((1 if values.columns is None else 2) * strip.total)
+        self.per_anchor = 1 / ((1 if values.columns is None else 2) * strip.total)
         for tile in strip:
             self._add(tile)
 
@@ -172,6 +172,7 @@ class Pulls:
         self.total += gradient.sum()
         self.of_queries[tile.rows] = gradient @ self.strip.columns
         self.of_columns.addmm_(gradient.T, self.strip.queries[tile.rows])
+        # In place, which no one minds: this is the last walk.
         self.hardest[tile.rows] = tile.only_negatives(tile.pairs.similarity, -torch.inf)[0].amax(dim=1)
 
     def _gradient(self, tile: Tile) -> Float[Tensor, "m columns"]:
@@ -187,8 +188,8 @@ class Pulls:
             if seen is not None:
                 seen += slope * each.scaled(rows, torch.ones_like(rows), None, None)
             columns = None if self.sums.columns is None else self._spread(self.sums.columns[channel], torch.inf)
-            pull = None if values.columns is None else self._spread(values.columns.pull * self.share, 0)
-            found = each.scaled(rows, values.rows.pull[tile.rows] * self.share, columns, pull).mul_(slope)
+            pull = None if values.columns is None else self._spread(values.columns.pull * self.per_anchor, 0)
+            found = each.scaled(rows, values.rows.pull[tile.rows] * self.per_anchor, columns, pull).mul_(slope)
             total = found if total is None else total.add_(found)
         if seen is not None and self.observe is not None:
             self.observe(tile, part(values.rows, tile.rows), seen)
@@ -210,7 +211,7 @@ class Pulls:
         if self.values.columns is not None:
             own = self._spread(self.values.columns.positive_gradient, 0)
             found = found + own[tile.positions[1]]
-        return found * self.share
+        return found * self.per_anchor
 
 
 def part(value: Value, rows: slice) -> Value:

@@ -89,6 +89,7 @@ def test_a_learned_temperature_follows_its_gradient_within_bounds() -> None:
     found = learned.apply_to(SigLIP(0.3, 0.0))
     assert isinstance(found, SigLIP)
     assert found.temperature == pytest.approx(0.05)
+    assert learned.log_temperature.item() == pytest.approx(math.log(0.05))
     assert found.bias == pytest.approx(-4.0)
     learned = LearnedTemperature(InfoNCE(0.1), 0.05, 0.2)
     assert [name for name, _ in learned.named_parameters()] == ["log_temperature"]

@@ -101,14 +101,14 @@ def test_gradients_of_temperature_and_bias(objective) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.005, 0.002])
-def test_anchors_far_below_the_rest_keep_their_digits_in_float32(scale: float) -> None:
-    """One row and one column whose cosines are far below all others': e^(z - max) underflows for them."""
+@pytest.mark.parametrize(("side", "row"), [("queries", 4), ("targets", 7)])
+def test_anchors_far_below_the_rest_keep_their_digits_in_float32(scale: float, side: str, row: int) -> None:
+    """One row, or one column, whose cosines are far below all others': e^(z - max) underflows for it."""
     generator = torch.Generator().manual_seed(0)
     base = torch.nn.functional.normalize(torch.randn(1, 16, generator=generator, dtype=torch.float64), dim=-1)
     near = torch.nn.functional.normalize(base + 0.05 * torch.randn(2, 12, 16, generator=generator).double(), dim=-1)
     batch = make_batch(12, seed=0, duplicates=False, d=16) | {"queries": near[0].clone(), "targets": near[1].clone()}
-    batch["queries"][4] = -batch["queries"][4]
-    batch["targets"][7] = -batch["targets"][7]
+    batch[side][row] = -batch[side][row]
     exact = value_and_gradient(InfoNCE(scale), Batch(**batch))
     rounded = {name: each.float() if each.is_floating_point() else each for name, each in batch.items()}
     found = value_and_gradient(InfoNCE(scale), Batch(**rounded))
