@@ -40,9 +40,9 @@ def is_adapter(name: str) -> bool:
     return ".lora_" in name
 
 
-def targets_pattern(targets: Sequence[str]) -> str:
-    """The regular expression that peft matches names of modules with: these, within the language model."""
-    return rf"(.*\.)?language_model\..*\.({'|'.join(map(re.escape, targets))})"
+def targets_pattern(targets: Sequence[str], within: str = "language_model") -> str:
+    """The regular expression that peft matches names of modules with: these, within the module of that name."""
+    return rf"(.*\.)?{re.escape(within)}\..*\.({'|'.join(map(re.escape, targets))})"
 
 
 def save_adapter(model: nn.Module, folder: Path) -> None:

@@ -1,17 +1,21 @@
 """What the encoder needs to know of a model family, and exact arithmetic for any of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.data.records import ImageSource
+from core.data.records import ImageSource, Item
+from core.data.records import Part as ItemPart
+from core.encoder.attention import attend_packed, attends_by_flash
 from core.encoder.inputs import Picture
+from core.encoder.instructions import Scaffold, segments
+from core.encoder.last_block import read_tokens_only
 from core.encoder.packing import Sequences
 
 Part: TypeAlias = Literal["vision", "projector", "language"]
@@ -27,7 +31,13 @@ class Family(ABC, Generic[Model]):
 
     model_class: ClassVar[type[PreTrainedModel]]
     parts: ClassVar[Mapping[Part, tuple[str, ...]]]
-    """For each part of the model the beginnings of its weights' names."""
+    """For each part of the model the beginnings of its weights' names; the first that fits counts."""
+    unused: ClassVar[tuple[str, ...]] = ()
+    """Weights that are loaded and saved, but that vectors do not depend on; they never train."""
+    language_name: ClassVar[str] = "language_model"
+    """The name of the language model's module."""
+    clip_mark: ClassVar[tuple[str, ...]] = ("video_token_id",)
+    """The config's names of the tokens that a chat template writes where a clip goes; `clip_ids` takes their place."""
 
     def __init__(self, config: PreTrainedConfig, image_processor: BaseImageProcessor) -> None:
         self.config: Any = config
@@ -51,11 +61,37 @@ class Family(ABC, Generic[Model]):
 
     @abstractmethod
     def still_tokens(self, picture: Picture) -> int:
-        """How many tokens a picture takes in the input."""
+        """How many tokens of its own a picture takes in the input."""
 
     @abstractmethod
     def clip_tokens(self, pieces: Sequence[Picture]) -> int:
-        """How many tokens a clip takes in the input."""
+        """How many tokens of its own a clip takes in the input."""
+
+    def still_ids(self, picture: Picture, words: Callable[[str], list[int]]) -> list[int]:
+        """The tokens of a picture in the input; `words` gives those of template text, special tokens among it."""
+        del words
+        return [self.config.image_token_id] * self.still_tokens(picture)
+
+    def clip_ids(self, pieces: Sequence[Picture], words: Callable[[str], list[int]]) -> list[int]:
+        """The tokens of a clip in the input; `words` gives those of words that the family writes between its frames."""
+        del words
+        return [self.config.video_token_id] * self.clip_tokens(pieces)
+
+    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[Scaffold | ItemPart]:
+        """The item's parts in the order in which the model reads them, and the template's own text between them.
+
+        Raises:
+            ValueError: the tokenizer's chat template drops, repeats or mixes up parts.
+        """
+        image, video = (
+            "".join(str(tokenizer.convert_ids_to_tokens(getattr(self.config, each))) for each in marks)
+            for marks in (("image_token_id",), self.clip_mark)
+        )
+        return segments(item, tokenizer, image, video)
+
+    def text_ids(self, text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+        """The tokens of an item's own text, in which special tokens are words like any other."""
+        return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
     def positions(
         self, token_ids: Int[Tensor, " length"], stills: Sequence[Picture], clips: Sequence[Sequence[Picture]]
@@ -73,13 +109,13 @@ class Family(ABC, Generic[Model]):
     @abstractmethod
     def project_stills(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
-    ) -> Float[Tensor, "tokens d"]:
-        """The tokens of pictures, behind one another."""
+    ) -> Float[Tensor, "tokens *d"]:
+        """The tokens of pictures, behind one another, as `language` takes them."""
 
     @abstractmethod
     def project_clips(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
-    ) -> Float[Tensor, "tokens d"]:
+    ) -> Float[Tensor, "tokens *d"]:
         """The tokens of clips, behind one another; `pieces` says of how many features each clip is made."""
 
     @abstractmethod
@@ -87,8 +123,8 @@ class Family(ABC, Generic[Model]):
         self,
         model: Model,
         sequences: Sequences,
-        stills: Float[Tensor, "_ d"] | None,
-        clips: Float[Tensor, "_ d"] | None,
+        stills: Float[Tensor, "_ *tokens"] | None,
+        clips: Float[Tensor, "_ *tokens"] | None,
     ) -> Float[Tensor, "n d"]:
         """The language model's final state, without a head, of each item's last token.
 
@@ -98,6 +134,30 @@ class Family(ABC, Generic[Model]):
     @abstractmethod
     def blocks(self, model: Model) -> nn.ModuleList:
         """The transformer blocks of the language model."""
+
+    @property
+    def dimensions(self) -> int:
+        """The length of the vectors."""
+        return self.config.get_text_config().hidden_size
+
+    def language_model(self, model: Model) -> PreTrainedModel:
+        """The module that holds the language model."""
+        found = model.get_submodule(self.language_name)
+        assert isinstance(found, PreTrainedModel)
+        return found
+
+    def embedding(self, model: Model) -> nn.Module:
+        """The language model's table of words' vectors."""
+        return self.language_model(model).get_input_embeddings()
+
+    def set_up(self, model: Model) -> None:
+        """Prepare a model for `language`; called once, when an embedder is made of it."""
+        read_tokens_only(self.blocks(model))
+
+    def attend_packed(self, model: Model) -> None:
+        """Let the language model run over packed sequences, if it does not by itself; padded ones then fail."""
+        if not attends_by_flash(self.language_model(model)):
+            attend_packed(self.language_model(model))
 
     def scaled(self, pixels: UInt8[Tensor, "rows 3 *shape"]) -> Float[Tensor, "rows 3 *shape"]:
         """Scale and normalise as the image processor would, in float32, on the pixels' device."""

@@ -19,10 +19,10 @@ from core.encoder.adapter import adapter_config, base_reference, load_adapter, s
 from core.encoder.backbone import Part
 from core.encoder.backbones.choose import choose, family_class
 from core.encoder.inputs import Inputs, Picture, Pictures, Prepared, collate, sorted_chunks
-from core.encoder.last_block import read_tokens_only
 from core.encoder.packing import packed, padded
 from core.encoder.pooling import unit
 from core.encoder.preparer import Preparer
+from core.encoder.safe_folder import refuse_unsafe
 from core.encoder.vision import distinct, see, stored_dtype, tower_digest
 from core.feature_cache import FeatureCache
 
@@ -55,7 +55,7 @@ class Embedder(nn.Module):
         self.tokenizer = tokenizer
         self.image_processor = image_processor
         self.family = choose(backbone.config, image_processor)
-        read_tokens_only(self.family.blocks(backbone))
+        self.family.set_up(self.backbone)
         self.prepare = Preparer(tokenizer, self.family)
         self.frozen: frozenset[Part] = frozenset()
         self.packing = False
@@ -70,7 +70,7 @@ class Embedder(nn.Module):
     @property
     def dimensions(self) -> int:
         """The length d of the vectors."""
-        return self.backbone.config.get_text_config().hidden_size
+        return self.family.dimensions
 
     def train(self, mode: bool = True) -> "Embedder":
         """Set the mode of all that trains; frozen parts evaluate, so that no dropout acts in them."""
@@ -175,11 +175,15 @@ class Embedder(nn.Module):
         (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n")
 
     @classmethod
-    def load(cls, folder: Path, dtype: torch.dtype = torch.float32) -> "Embedder":
+    def load(cls, folder: Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> "Embedder":
         """Read what `save` wrote. Only safetensors are read and no remote code runs.
 
+        Weights go to the device shard by shard, in `dtype`: no second copy of the model is ever held, and to load one
+        on a GPU takes little of the computer's own memory.
+
         Raises:
-            ValueError: the folder is no embedder, or its weights do not fit its config or its base.
+            ValueError: the folder is no embedder, holds a pickle for weights or asks for remote code, or its weights
+                do not fit its config or its base.
         """
         described = read_description(folder)
         if (folder / SHARDS).is_dir():
@@ -187,10 +191,11 @@ class Embedder(nn.Module):
                 f"{folder}: the weights lie in shards, as training left them. Make an ordinary checkpoint by: "
                 f"python core/consolidate.py --checkpoint {folder} --output FOLDER"
             )
+        refuse_unsafe(folder)
         if "base" in described:
-            return load_on_base(folder, str(described["base"]), dtype)
+            return load_on_base(folder, str(described["base"]), dtype, device)
         try:
-            backbone = load_backbone(folder, dtype)
+            backbone = load_backbone(folder, dtype, device)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         except LOAD_ERRORS as error:
@@ -234,7 +239,7 @@ class Embedder(nn.Module):
         return self._tower[1]
 
 
-def load_on_base(folder: Path, base: str, dtype: torch.dtype) -> Embedder:
+def load_on_base(folder: Path, base: str, dtype: torch.dtype, device: torch.device | str = "cpu") -> Embedder:
     """Load an adapter's base, then the adapter.
 
     Raises:
@@ -247,12 +252,12 @@ def load_on_base(folder: Path, base: str, dtype: torch.dtype) -> Embedder:
         raise ValueError(f"{folder / DESCRIPTION}: the base of the adapter, {path}, is missing: {error}") from error
     if "base" in described:
         raise ValueError(f"{folder / DESCRIPTION}: its base, {path}, is an adapter itself; merge that one first.")
-    embedder = Embedder.load(path, dtype)
+    embedder = Embedder.load(path, dtype, device)
     load_adapter(embedder.backbone, folder)
     return embedder
 
 
-def load_backbone(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
+def load_backbone(folder: Path, dtype: torch.dtype, device: torch.device | str = "cpu") -> PreTrainedModel:
     """Read the weights, every one of them: transformers alone draws weights that the file lacks at random.
 
     Raises:
@@ -261,6 +266,7 @@ def load_backbone(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     backbone, report = AutoModel.from_pretrained(
         folder,
         dtype=dtype,
+        device_map={"": torch.device(device)},
         use_safetensors=True,
         local_files_only=True,
         ignore_mismatched_sizes=True,

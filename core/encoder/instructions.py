@@ -1,14 +1,17 @@
 """How an item is put into words for the backbone: its chat template around the item's parts."""
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from core.data.records import Item, Part, Text
+from core.data.records import Item, Part, Text, Video
 
 # Private-use characters: they mark where a part goes in the rendered template and cannot be typed in a template.
 MARK = "\ue000{}\ue001"
+MARK_PATTERN = re.compile("\ue000([0-9]+)\ue001")
 
 
 @dataclass(frozen=True)
@@ -18,27 +21,40 @@ class Scaffold:
     text: str
 
 
+@cache
+def places_pattern(image: str, video: str) -> re.Pattern[str]:
+    """Matches, as a group, every mark of a text and every placeholder of a picture or clip."""
+    return re.compile("(\ue000[0-9]+\ue001|" + "|".join(map(re.escape, sorted({image, video}, key=len)[::-1])) + ")")
+
+
 def segments(
-    item: Item, tokenizer: PreTrainedTokenizerBase, image: str = "<image>", video: str = "<video>"
+    item: Item,
+    tokenizer: PreTrainedTokenizerBase,
+    image: str = "<image>",
+    video: str = "<video>",
+    clips_as: Literal["image", "video"] = "video",
 ) -> list[Scaffold | Part]:
     """The item as one user turn of the tokenizer's chat template, cut at its parts.
 
-    Parts come back as they are, so that their text is never read as template or special token. `image` and `video`
-    are what the template writes for a picture and a clip.
+    Parts come back as they are, so that their text is never read as template or special token, in the template's
+    order: some templates put pictures and clips in front of the text. `image` and `video` are what the template
+    writes for a picture and a clip; with `clips_as` "image" it is asked for a clip as for a picture.
 
     Raises:
-        ValueError: the tokenizer has no chat template, or the template drops or repeats a part.
+        ValueError: the tokenizer has no chat template, or the template drops or repeats a part, or changes the order
+            among texts.
     """
     content = [
         {"type": "text", "text": MARK.format(number)}
         if isinstance(part, Text)
-        else {"type": kind(part), kind(part): ""}  # some templates ask for the type, others for the key
+        else {"type": name, name: ""}  # some templates ask for the type, others for the key
         for number, part in enumerate(item.parts)
+        for name in (clips_as if isinstance(part, Video) else kind(part),)
     ]
     turn: list[dict[str, Any]] = [{"role": "user", "content": content}]
     rendered = tokenizer.apply_chat_template(turn, tokenize=False)
     assert isinstance(rendered, str)
-    return cut(rendered, item, image, video)
+    return cut(rendered, item, image, image if clips_as == "image" else video)
 
 
 def kind(part: Part) -> str:
@@ -49,21 +65,33 @@ def kind(part: Part) -> str:
 def cut(rendered: str, item: Item, image: str = "<image>", video: str = "<video>") -> list[Scaffold | Part]:
     """Split a rendered template at the marks of text parts and the placeholders of pictures and clips.
 
+    The first placeholder of a kind is the item's first part of that kind, and so on. `image` and `video` may be the
+    same; then pictures and clips keep their order among each other.
+
     Raises:
-        ValueError: a part is missing, repeated or out of order.
+        ValueError: a part is missing, repeated, or a text out of order.
     """
-    pieces: list[Scaffold | Part] = []
-    places = {"image": image, "video": video}
+    waiting: dict[str, list[tuple[int, Part]]] = {mark: [] for mark in (MARK, image, video)}
+    places = {"text": MARK, "image": image, "video": video}
     for number, part in enumerate(item.parts):
-        mark = MARK.format(number) if isinstance(part, Text) else places[kind(part)]
-        before, found, rendered = rendered.partition(mark)
-        if not found:
+        waiting[places[kind(part)]].append((number, part))
+    pieces: list[Scaffold | Part] = []
+    for piece in places_pattern(image, video).split(rendered):
+        text = MARK_PATTERN.fullmatch(piece)
+        if not text and piece not in (image, video):
+            pieces += [Scaffold(piece)] * bool(piece)
+            continue
+        queue = waiting[MARK if text else piece]
+        number, part = queue.pop(0) if queue else (-1, None)
+        if part is None or (text and int(text[1]) != number):
             raise ValueError(
-                f"The chat template does not place part {number} ({mark!r}) of item {item.text!r} in order."
+                f"The chat template repeats or moves a part of item {item.text!r}: {piece!r} is one too many or out of "
+                "order. Pictures and clips may go in front of the text; each part comes once, texts in their order."
             )
-        pieces += [Scaffold(before)] * bool(before) + [part]
-    pieces += [Scaffold(rendered)] * bool(rendered)
-    for piece in pieces:
-        if isinstance(piece, Scaffold) and any(mark in piece.text for mark in (MARK[0], image, video)):
-            raise ValueError(f"The chat template repeats or moves a part of item {item.text!r}: {piece.text!r}.")
+        pieces.append(part)
+    missing = sorted(number for queue in waiting.values() for number, _ in queue)
+    if missing:
+        name = kind(item.parts[missing[0]])
+        written = "" if name == "text" else f", as {places[name]!r},"
+        raise ValueError(f"The chat template does not place part {missing[0]} ({name}){written} of item {item.text!r}.")
     return pieces

@@ -15,7 +15,9 @@ from core.encoder.packing import Sequences
 
 
 class ReadTokensOnly:
-    """Takes the place of `forward` of a Qwen2 decoder block (Qwen2-VL's has the same parts).
+    """Takes the place of `forward` of a Qwen2 decoder block (those of Llama and Qwen2-VL have the same parts).
+
+    Qwen3's normalises queries and keys besides.
 
     Not told what is read, as when the model is called without an embedder, it is the block as it was.
     """
@@ -39,11 +41,13 @@ class ReadTokensOnly:
         states = self.block.input_layernorm(hidden_states)
         cos, sin = position_embeddings
         heads = (*states.shape[:2], -1, attention.head_dim)
-        keys = turned(attention.k_proj(states).view(heads), cos, sin)
+        keys = turned(normed(attention, "k_norm", attention.k_proj(states).view(heads)), cos, sin)
         values = attention.v_proj(states).view(heads)
         one = (len(read.last_tokens), 1, -1, attention.head_dim)
         queries = turned(
-            attention.q_proj(read.last(states)).view(one), read.last(cos)[:, None], read.last(sin)[:, None]
+            normed(attention, "q_norm", attention.q_proj(read.last(states)).view(one)),
+            read.last(cos)[:, None],
+            read.last(sin)[:, None],
         )
         mixed = attend(
             queries.transpose(1, 2),
@@ -55,6 +59,14 @@ class ReadTokensOnly:
         )
         out = read.last(hidden_states)[:, None] + attention.o_proj(mixed.transpose(1, 2).flatten(2))
         return out + self.block.mlp(self.block.post_attention_layernorm(out))
+
+
+def normed(
+    attention: nn.Module, name: str, states: Float[Tensor, "rows length heads width"]
+) -> Float[Tensor, "rows length heads width"]:
+    """Queries or keys through the attention's norm of that name, if it has one."""
+    norm = getattr(attention, name, None)
+    return states if norm is None else norm(states)
 
 
 def turned(

@@ -1,18 +1,19 @@
 """What of an embedder trains, and how: frozen parts, LoRA, activation checkpointing, compiled blocks, packing."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from peft import LoraConfig
+from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from core.encoder.adapter import adapter_config, add_adapter, is_adapter, merge, targets_pattern
-from core.encoder.attention import attend_packed, attend_widened, attends_by_flash
+from core.encoder.attention import attend_widened, attends_by_flash
 from core.encoder.backbone import Part
 from core.encoder.embedder import Embedder
 
-TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 PARTS = ("vision", "projector", "language")
 
 
@@ -28,8 +29,10 @@ class TrainableSettings:
     """Adapters count alpha / rank times, alpha in (0, 10000]."""
     lora_dropout: float = 0.0
     """Share of an adapter's inputs that are dropped while training, 0 up to but not including 1."""
-    lora_targets: list[str] = field(default_factory=lambda: list(TARGETS))
-    """Names of the linear layers that get adapters."""
+    lora_targets: list[str] = field(default_factory=list)
+    """Names of the linear layers in the language model's blocks that get adapters; all of them if empty."""
+    lora_init: Literal["kaiming", "gaussian"] = "kaiming"
+    """How the first matrix of each adapter begins; the second is 0, so a fresh adapter changes nothing."""
     dora: bool = False
     """Learn the length of each adapted row besides its direction (DoRA, arXiv 2402.09353); slower."""
     activation_checkpointing: bool = False
@@ -45,8 +48,6 @@ class TrainableSettings:
         check("lora_dropout", self.lora_dropout, 0 <= self.lora_dropout < 1, "[0, 1)")
         if self.dora and not self.lora_rank:
             raise ValueError("model.trainable.dora = True needs model.trainable.lora_rank >= 1.")
-        if self.lora_rank and not self.lora_targets:
-            raise ValueError("model.trainable.lora_targets is empty; name at least one linear layer.")
         if not self.lora_rank and {*self.freeze} == {*PARTS}:
             raise ValueError("model.trainable.freeze names every part; nothing would train.")
 
@@ -72,7 +73,7 @@ def make_trainable(embedder: Embedder, settings: TrainableSettings) -> None:
     for name, weight in model.named_parameters():
         part = family.part_of(name)
         lora = part == "language" and settings.lora_rank > 0
-        weight.requires_grad_(is_adapter(name) if lora else part not in frozen)
+        weight.requires_grad_(name not in family.unused and (is_adapter(name) if lora else part not in frozen))
     # With LoRA the language model itself is in training mode: the adapters' dropout acts there.
     if settings.lora_rank:
         frozen.discard("language")
@@ -92,34 +93,51 @@ def with_adapter(embedder: Embedder, settings: TrainableSettings) -> None:
     Raises:
         ValueError: a target is not in the model, or it has another adapter.
     """
+    backbone, family = embedder.backbone, embedder.family
+    targets = lora_targets(family.blocks(backbone), settings.lora_targets)
     wanted = LoraConfig(
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,  # pyright: ignore[reportArgumentType]
         lora_dropout=settings.lora_dropout,
-        target_modules=targets_pattern(settings.lora_targets),
+        target_modules=targets_pattern(targets, family.language_name),
         use_dora=settings.dora,
+        init_lora_weights="gaussian" if settings.lora_init == "gaussian" else True,
     )
-    present = adapter_config(embedder.backbone)
+    present = adapter_config(backbone)
     if present is None:
-        check_targets(embedder.backbone.language_model, settings.lora_targets)
-        add_adapter(embedder.backbone, wanted)
+        add_adapter(backbone, wanted)
         return
-    for name in ("r", "lora_alpha", "target_modules", "use_dora"):
+    for name in ("r", "lora_alpha", "use_dora"):
         if getattr(present, name) != getattr(wanted, name):
             raise ValueError(
                 f"The model's LoRA adapter has {name} = {getattr(present, name)!r}, the settings ask for "
                 f"{getattr(wanted, name)!r}; use the adapter's, or merge it first."
             )
+    adapted = {name for name, each in backbone.named_modules() if isinstance(each, LoraLayer)}
+    asked = {name for name, _ in backbone.named_modules() if re.fullmatch(str(wanted.target_modules), name)}
+    if adapted != asked:
+        one = min(adapted ^ asked)
+        raise ValueError(
+            f"The model's LoRA adapter stands on {len(adapted)} layers, model.trainable.lora_targets asks for "
+            f"{len(asked)}; {one} is {'only in the adapter' if one in adapted else 'not in the adapter'}. Use the "
+            "adapter's targets, or merge it first."
+        )
 
 
-def check_targets(language_model: nn.Module, targets: Sequence[str]) -> None:
-    """Raise ValueError, listing what there is, unless every target names a linear layer of the language model."""
-    linear = {name.rpartition(".")[2] for name, each in language_model.named_modules() if isinstance(each, nn.Linear)}
-    unknown = [name for name in targets if name not in linear]
+def lora_targets(blocks: nn.ModuleList, wanted: Sequence[str]) -> list[str]:
+    """The names of the linear layers that get adapters: those wanted, or every one in the language model's blocks.
+
+    Raises:
+        ValueError: a name that is wanted is no linear layer of the blocks; the message lists what there is.
+    """
+    paths = [f".{name}" for name, each in blocks.named_modules() if isinstance(each, nn.Linear)]
+    linear = [path.removesuffix(".base_layer").rpartition(".")[2] for path in paths if not is_adapter(path)]
+    unknown = [name for name in wanted if name not in linear]
     if unknown:
         raise ValueError(
-            f"model.trainable.lora_targets has {unknown[0]!r}; the linear layers are {', '.join(sorted(linear))}."
+            f"model.trainable.lora_targets has {unknown[0]!r}; the linear layers are {', '.join(sorted({*linear}))}."
         )
+    return [*wanted] or [*dict.fromkeys(linear)]
 
 
 def set_attention(embedder: Embedder, packing: Literal["auto", "never", "always"]) -> None:
@@ -128,11 +146,11 @@ def set_attention(embedder: Embedder, packing: Literal["auto", "never", "always"
     "auto" packs with flash attention and on CPUs. Packed without flash attention, the language model attends by our
     own function; it must not be run over padded sequences after that.
     """
-    language_model, cpu = embedder.backbone.language_model, embedder.device.type == "cpu"
-    flash = attends_by_flash(language_model)
+    family, backbone, cpu = embedder.family, embedder.backbone, embedder.device.type == "cpu"
+    flash = attends_by_flash(family.language_model(backbone))
     embedder.packing = packing == "always" or (packing == "auto" and (flash or cpu))
-    if embedder.packing and not flash:
-        attend_packed(language_model)
+    if embedder.packing:
+        family.attend_packed(backbone)
     if cpu:
         attend_widened(embedder.backbone)
 

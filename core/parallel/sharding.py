@@ -75,7 +75,7 @@ def ranks(device: torch.device, replicas: int) -> DeviceMesh:
 
 def language_parts(embedder: Embedder) -> tuple[nn.Module, list[nn.Module]]:
     """The language model's embedding table and its blocks, with adapters or without."""
-    return embedder.backbone.get_input_embeddings(), list(embedder.family.blocks(embedder.backbone))
+    return embedder.family.embedding(embedder.backbone), list(embedder.family.blocks(embedder.backbone))
 
 
 def reduce_dtype(blocks: Iterable[nn.Module], compute: torch.dtype | None) -> torch.dtype | None:

@@ -7,10 +7,24 @@ from transformers import PreTrainedConfig
 from transformers.image_processing_utils import BaseImageProcessor
 
 from core.encoder.backbone import Family
+from core.encoder.backbones.clip import Clip
+from core.encoder.backbones.idefics3 import Idefics3, SmolVLM
 from core.encoder.backbones.llava_onevision import LlavaOnevision
+from core.encoder.backbones.qwen2_5_vl import Qwen2_5VL
 from core.encoder.backbones.qwen2_vl import Qwen2VL
+from core.encoder.backbones.qwen3_vl import Qwen3VL
+from core.encoder.backbones.siglip import Siglip
 
-FAMILIES: Mapping[str, type[Family[Any]]] = {"llava_onevision": LlavaOnevision, "qwen2_vl": Qwen2VL}
+FAMILIES: Mapping[str, type[Family[Any]]] = {
+    "llava_onevision": LlavaOnevision,
+    "qwen2_vl": Qwen2VL,
+    "qwen2_5_vl": Qwen2_5VL,
+    "qwen3_vl": Qwen3VL,
+    "smolvlm": SmolVLM,
+    "idefics3": Idefics3,
+    "clip": Clip,
+    "siglip": Siglip,
+}
 
 
 def family_class(config: PreTrainedConfig) -> type[Family[Any]]:

@@ -5,6 +5,7 @@ long as the resizing itself. What comes out is the same to the last bit; where a
 resizing, it is asked itself.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -33,6 +34,19 @@ def crops(
         pieces += mosaic(picture, processor.image_grid_pinpoints, side, resample)
     arrays = np.stack([np.asarray(piece) for piece in pieces])
     return torch.from_numpy(arrays).permute(0, 3, 1, 2).contiguous()
+
+
+def pads_several(processor: BaseImageProcessor) -> bool:
+    """Whether a processor pads pictures of an item that has several: LLaVA-OneVision's own does."""
+    return isinstance(processor, LlavaOnevisionImageProcessorPil)
+
+
+def padded_to_square(picture: PIL.Image.Image, mean: Sequence[float]) -> PIL.Image.Image:
+    """The picture in the middle of a square of its longer side, on the colour that normalises to 0."""
+    side = max(picture.size)
+    canvas = PIL.Image.new("RGB", (side, side), (int(255 * mean[0]), int(255 * mean[1]), int(255 * mean[2])))
+    canvas.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return canvas
 
 
 def resizes_only(processor: Known) -> bool:

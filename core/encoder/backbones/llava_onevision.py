@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import PIL.Image
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from core.data.records import ImageSource, digest
 from core.encoder.backbone import Family, Part
-from core.encoder.backbones.crops import crops
+from core.encoder.backbones.crops import crops, padded_to_square, pads_several
 from core.encoder.inputs import Picture
 from core.encoder.packing import Sequences
 
@@ -32,16 +33,26 @@ class LlavaOnevision(Family[LlavaOnevisionModel]):
         self._counted: dict[tuple[str, int, int, int], int] = {}
 
     def still(self, source: ImageSource, alone: bool) -> Picture:
-        """A picture alone is cut into crops, if the processor does so; one among several is one crop."""
+        """A picture alone is cut into crops, if the processor does so; one among several is one crop.
+
+        To the processor that cuts, one among several is padded to a square first, as in the published training.
+        """
         picture = source.open()
-        pixels = crops(picture, self.image_processor, whole_only=not alone)
-        # A crop of a picture, and a frame, are the same to the tower.
-        kind = "crop" if len(pixels) == 1 else "crops"
-        return Picture(digest(kind, source.content_id), pixels, (picture.height, picture.width))
+        if not alone and pads_several(self.image_processor) and picture.height != picture.width:
+            square = padded_to_square(picture, self.image_processor.image_mean)
+            pixels = crops(square, self.image_processor, whole_only=True)
+            return Picture(digest("padded", source.content_id), pixels, (picture.height, picture.width))
+        return self._resized(source, picture, whole_only=not alone)
 
     def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
         """Each frame is one crop."""
-        return tuple(self.still(frame, alone=False) for frame in frames)
+        return tuple(self._resized(frame, frame.open(), whole_only=True) for frame in frames)
+
+    def _resized(self, source: ImageSource, picture: PIL.Image.Image, whole_only: bool) -> Picture:
+        pixels = crops(picture, self.image_processor, whole_only)
+        # A crop of a picture, and a frame, are the same to the tower.
+        kind = "crop" if len(pixels) == 1 else "crops"
+        return Picture(digest(kind, source.content_id), pixels, (picture.height, picture.width))
 
     def still_tokens(self, picture: Picture) -> int:
         """Counted by `image_tokens`."""

@@ -1,17 +1,60 @@
-"""Items of every kind, and an embedder that cuts pictures into crops."""
+"""Items of every kind, embedders for one test or for all, and a table of what was shown for which backbone."""
 
 import random
 
 import pytest
-from transformers import LlavaOnevisionImageProcessorPil
+from tiny_backbones import BACKBONES
 
 from core.data.images import BytesImage
 from core.data.miniature.scenes import DrawnScene, random_single
 from core.data.records import Image, Item, Text, Video
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import IMAGE_SIDE, tiny_embedder
 
-PINPOINTS = [[IMAGE_SIDE * rows, IMAGE_SIDE * columns] for rows, columns in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1))]
+SHOWN = (
+    "train step",
+    "LoRA",
+    "DoRA",
+    "freeze",
+    "save / load",
+    "batch = alone",
+    "packed = padded",
+    "features",
+    "evaluate",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backbone-table", action="store_true", help="print what was shown for which backbone")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "shows(column): the column of --backbone-table that a test stands for")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Write into each test's report what it shows, and of which backbone."""
+    for item in items:
+        column, call = item.get_closest_marker("shows"), getattr(item, "callspec", None)
+        if column and call:
+            item.user_properties.append(("shown", (call.params["name"], *column.args)))
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    """Backbones down, what was shown across; "-" where nothing ran."""
+    if not config.getoption("--backbone-table", default=False):
+        return
+    failed: dict[tuple[str, str], bool] = {}
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, []):
+            cell = dict(report.user_properties).get("shown")
+            if cell:
+                failed[cell] = failed.get(cell, False) or outcome != "passed"
+    terminalreporter.section("backbones")
+    terminalreporter.line("| backbone | " + " | ".join(SHOWN) + " |")
+    terminalreporter.line("|---" * (len(SHOWN) + 1) + "|")
+    for name in BACKBONES:
+        cells = [{None: "-", False: "passed", True: "FAILED"}[failed.get((name, column))] for column in SHOWN]
+        terminalreporter.line(f"| {name} | " + " | ".join(cells) + " |")
 
 
 def scene(seed: int) -> DrawnScene:
@@ -38,20 +81,10 @@ def kinds() -> list[Item]:
     return all_kinds()
 
 
-def make_anyres() -> Embedder:
-    """The tiny embedder with AnyRes: a picture is itself and up to four crops of 48 x 48."""
-    embedder = tiny_embedder(width=32, layers=2, vision_layers=1)
-    embedder.backbone.config.image_grid_pinpoints = PINPOINTS
-    processor = LlavaOnevisionImageProcessorPil(
-        size={"height": IMAGE_SIDE, "width": IMAGE_SIDE}, image_grid_pinpoints=PINPOINTS
-    )
-    return Embedder(embedder.backbone, embedder.tokenizer, processor)
-
-
 @pytest.fixture(scope="session")
 def anyres() -> Embedder:
     """The tiny embedder with AnyRes. Shared: do not train it."""
-    return make_anyres()
+    return BACKBONES["llava_onevision_anyres"]()
 
 
 @pytest.fixture(scope="session")
@@ -79,14 +112,10 @@ def qwen() -> Embedder:
     return tiny_qwen2_vl()
 
 
-@pytest.fixture(params=["llava_onevision", "anyres", "qwen2_vl"])
+@pytest.fixture(params=["llava_onevision_anyres", "qwen2_vl", "smolvlm"])
 def fresh(request) -> Embedder:
-    """An embedder of each family, for one test alone."""
-    from core.encoder.tiny_qwen2_vl import tiny_qwen2_vl
-
-    if request.param == "qwen2_vl":
-        return tiny_qwen2_vl()
-    return tiny_embedder(width=32, layers=2, vision_layers=1) if request.param == "llava_onevision" else make_anyres()
+    """An embedder of each kind of language model with pictures, for one test alone."""
+    return BACKBONES[request.param]()
 
 
 @pytest.fixture(scope="session")

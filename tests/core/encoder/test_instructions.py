@@ -21,7 +21,7 @@ IMAGES_FIRST = (
     + "{% for part in message['content'] | selectattr('type', 'equalto', 'text') %}{{ part['text'] }}{% endfor %}"
     + TAIL
 )
-WITHOUT_TEXT = HEAD + "{% for part in message['content'] %}<image>{% endfor %}" + TAIL
+ONE_PICTURE = HEAD + "<image>" + TAIL
 TWICE = HEAD + "{% for part in message['content'] * 2 %}{{ part['text'] }}{% endfor %}" + TAIL
 PICTURE_TWICE = HEAD + "{% for part in message['content'] %}<image><image>{% endfor %}" + TAIL
 PICTURES = [Image(DrawnScene(random_single(random.Random(seed)))) for seed in range(4)]
@@ -60,18 +60,54 @@ def test_the_template_of_llava_onevision_puts_pictures_first():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("item", [
-    Item((Text("what?"), PICTURES[0])),
-    Item((PICTURES[0], Text("met"), PICTURES[1])),
-])  # fmt: skip
-def test_a_template_that_reorders_the_parts_is_refused(item):
-    with pytest.raises(ValueError, match=r"does not place part|repeats or moves"):
+MEDIA_FIRST = (
+    HEAD
+    + "{% for part in message['content'] if part['type'] != 'text' %}<{{ part['type'] }}>{% endfor %}\n"
+    + "{% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }} {% endfor %}"
+    + TAIL
+)
+TEXTS_BACKWARDS = HEAD + "{% for part in message['content'] | reverse %}{{ part['text'] }}{% endfor %}" + TAIL
+
+
+@given(st.lists(parts, min_size=1, max_size=6))
+@settings(deadline=None)
+def test_a_template_may_put_pictures_and_clips_first_and_each_kind_keeps_its_order(chosen):
+    """Placeholders that an item's own text spells are text, wherever it goes."""
+    found = segments(Item(tuple(chosen)), with_template(MEDIA_FIRST))
+    texts = [each for each in chosen if isinstance(each, Text)]
+    assert [each for each in found if not isinstance(each, Scaffold)] == [
+        *(each for each in chosen if not isinstance(each, Text)), *texts
+    ]  # fmt: skip
+    assert found[0] == Scaffold("<|im_start|>") or found[0] == Scaffold("<|im_start|>\n")
+
+
+def test_pictures_go_in_front_in_their_order():
+    item = Item((PICTURES[2], Text("met"), PICTURES[1], Text("there")))
+    assert segments(item, with_template(IMAGES_FIRST)) == [
+        Scaffold("<|im_start|>"), PICTURES[2], Scaffold("\n"), PICTURES[1], Scaffold("\n"),
+        item.parts[1], item.parts[3], Scaffold("<|im_end|>"),
+    ]  # fmt: skip
+
+
+def test_a_clip_is_a_picture_to_a_template_that_knows_no_clips():
+    item = Item((CLIPS[0], Text("met"), PICTURES[1], CLIPS[1]))
+    found = segments(item, with_template(IMAGES_FIRST), clips_as="image")
+    assert [each for each in found if not isinstance(each, Scaffold)] == [CLIPS[0], PICTURES[1], CLIPS[1], Text("met")]
+    with pytest.raises(ValueError, match="does not place part 0"):
         segments(item, with_template(IMAGES_FIRST))
 
 
+def test_a_template_that_changes_the_order_among_texts_is_refused():
+    assert len(segments(Item((Text("a"),)), with_template(TEXTS_BACKWARDS))) == 3
+    with pytest.raises(ValueError, match=r"repeats or moves.*out of order"):
+        segments(Item((Text("a"), Text("b"))), with_template(TEXTS_BACKWARDS))
+
+
 def test_a_template_that_drops_or_repeats_a_part_is_refused():
-    with pytest.raises(ValueError, match=r"does not place part 0 .*'hello'"):
-        segments(Item((Text("hello"),)), with_template(WITHOUT_TEXT))
+    with pytest.raises(ValueError, match=r"does not place part 1 \(text\) of item .*hello'"):
+        segments(Item((PICTURES[0], Text("hello"))), with_template(ONE_PICTURE))
+    with pytest.raises(ValueError, match=r"does not place part 2 \(image\), as '<image>'"):
+        segments(Item((PICTURES[0], CLIPS[0], PICTURES[1])), with_template(ONE_PICTURE + "<video>"))
     with pytest.raises(ValueError, match="repeats"):
         segments(Item((Text("hello"),)), with_template(TWICE))
     with pytest.raises(ValueError, match="repeats"):

@@ -25,6 +25,7 @@ from core.encoder.backbone import to_float64
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import Inputs
 from core.encoder.tiny import tiny_embedder
+from core.encoder.tiny_clip import tiny_clip
 from core.encoder.trainable import TrainableSettings, make_trainable
 from core.files import CannotWrite
 from core.objectives.hardness import HardnessWeighted
@@ -64,6 +65,7 @@ CASES = (
     Case("dora-checkpointing", "dora", replicas=1),
     Case("projector-sharded", "projector", replicas=1, budget=ALL),
     Case("full-copies", "full", replicas=2, budget=0),
+    Case("towers-sharded", "towers", replicas=1, budget=0),
 )
 SAVED = ("full-sharded", "lora-sharded")
 TRAININGS = {
@@ -72,12 +74,13 @@ TRAININGS = {
     "lora": TrainableSettings(["vision"], lora_rank=2, lora_targets=["q_proj", "v_proj", "down_proj"]),
     "dora": TrainableSettings(lora_rank=2, lora_targets=["v_proj"], dora=True, activation_checkpointing=True),
     "projector": TrainableSettings(["vision", "language"]),
+    "towers": TrainableSettings(),
 }
 
 
 def embedder_of(training: str, base: Path | None = None) -> Embedder:
     """The same small embedder in float64 everywhere, its adapters not zero."""
-    embedder = tiny_embedder(3, width=32, layers=2, vision_layers=1)
+    embedder = tiny_clip() if training == "towers" else tiny_embedder(3, width=32, layers=2, vision_layers=1)
     to_float64(embedder.backbone)
     make_trainable(embedder, TRAININGS[training])
     embedder.base = base

@@ -7,7 +7,7 @@ import torch
 from transformers import LlavaOnevisionImageProcessorPil, SiglipImageProcessorPil
 
 from core.encoder.backbones import crops as made
-from core.encoder.backbones.crops import by_processor, crops
+from core.encoder.backbones.crops import by_processor, crops, padded_to_square
 
 SIDE = 24
 SIZES = [(24, 24), (50, 50), (100, 40), (40, 100), (7, 9), (1, 90), (73, 71), (200, 30), (48, 24)]
@@ -26,15 +26,22 @@ def picture(width: int, height: int) -> PIL.Image.Image:
 
 @pytest.mark.parametrize("name", PROCESSORS)
 @pytest.mark.parametrize("whole_only", [False, True])
-@pytest.mark.parametrize(
-    "size", [(24, 24), (50, 50), (100, 40), (40, 100), (7, 9), (1, 90), (73, 71), (200, 30), (48, 24)]
-)
+@pytest.mark.parametrize("size", SIZES)
 def test_crops_are_the_processors_bit_for_bit(name: str, size: tuple[int, int], whole_only: bool, monkeypatch) -> None:
     expected = by_processor(picture(*size), PROCESSORS[name], whole_only)
     monkeypatch.setattr(made, "by_processor", None)
     found = crops(picture(*size), PROCESSORS[name], whole_only)
     assert found.dtype == torch.uint8
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_one_picture_of_several_is_padded_as_the_processor_does(size: tuple[int, int]) -> None:
+    processor = PROCESSORS["anyres"]
+    several = [[picture(*size), picture(30, 20)]]
+    made = processor(several, do_rescale=False, do_normalize=False, return_tensors="pt")["pixel_values"]
+    square = padded_to_square(picture(*size), processor.image_mean)
+    assert torch.equal(crops(square, processor, whole_only=True), made[0, :1].to(torch.uint8))
 
 
 def test_a_processor_that_does_more_is_asked_itself() -> None:

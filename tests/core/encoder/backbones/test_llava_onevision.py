@@ -1,29 +1,18 @@
 """Our path through the backbone against transformers' own forward, features and token counts."""
 
-import copy
 import math
 
 import pytest
 import torch
+from last_states import last_states
+from transformers import LlavaOnevisionConfig
 
 from core.data.records import Image, Item, Text, Video
 from core.encoder.backbones.llava_onevision import image_tokens, video_tokens
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Inputs
 from core.encoder.tiny import IMAGE_SIDE, PATCH
 
 SIZES = [(48, 48), (60, 40), (100, 40), (40, 100), (90, 95), (31, 170), (500, 7), (97, 193)]
-
-
-def hidden_states(embedder: Embedder, inputs: Inputs) -> torch.Tensor:
-    """What the language model made of a batch on its way to vectors, its last block whole."""
-    whole = copy.deepcopy(embedder)
-    seen = []
-    block = whole.family.blocks(whole.backbone)[-1]
-    del block.forward
-    whole.backbone.language_model.norm.register_forward_hook(lambda _, __, out: seen.append(out))
-    whole(inputs)
-    return seen[0]
 
 
 def floats(embedder: Embedder, source, side: str = "image") -> torch.Tensor:
@@ -53,7 +42,7 @@ def test_hidden_states_equal_transformers_forward_of_the_pixels(anyres, photogra
         pixel_values=pixels[None],
         image_sizes=torch.tensor(inputs.stills.sizes),
     )
-    ours = hidden_states(anyres, inputs)
+    ours = last_states(anyres, inputs)
     torch.testing.assert_close(ours, theirs.last_hidden_state, rtol=0, atol=2e-5)
 
 
@@ -80,6 +69,27 @@ def test_the_limit_of_anyres_makes_a_difference(anyres, monkeypatch):
     monkeypatch.setattr(anyres.backbone.config, "vision_aspect_ratio", "anyres_max_1")
     assert many == 16 + 8 * (8 + 1)  # the whole, then 8 rows of 8 patches and a newline
     assert image_tokens(anyres.backbone.config, 5, 96, 96) == 16 + 4 * (4 + 1)
+
+
+def published(pinpoints: int) -> LlavaOnevisionConfig:
+    """The geometry of LLaVA-OneVision: 27 x 27 patches a crop; grids up to 6 x 6 crops, in LLaVE up to 2 x 2."""
+    sides = [384 * count for count in range(1, pinpoints + 1)]
+    return LlavaOnevisionConfig(
+        vision_config={"model_type": "siglip_vision_model", "image_size": 384, "patch_size": 14},
+        image_grid_pinpoints=[[height, width] for height in sides for width in sides],
+    )
+
+
+def test_published_numbers_of_tokens():
+    """The whole, then lines of patches with a newline each, reduced if there are more than 9 crops' worth."""
+    llave, onevision = published(2), published(6)
+    assert llave.vision_aspect_ratio == "anyres_max_9"
+    assert image_tokens(llave, 1, 300, 300) == 729 + 1
+    assert image_tokens(llave, 5, 672, 672) == 729 + 54 * (54 + 1)
+    assert image_tokens(llave, 3, 336, 672) == 729 + 27 * (54 + 1)
+    assert image_tokens(onevision, 37, 2304, 2304) == 729 + 81 * (81 + 1)  # 162 x 162, halved: 9 crops are 81 x 81
+    assert image_tokens(onevision, 10, 1152, 1152) == 729 + 81 * (81 + 1)  # not more than 9
+    assert video_tokens(llave, 32) == 32 * 14 * 14 + 1 < 8192  # as in LLaVE's text-to-video retrieval
 
 
 def test_padding_of_a_wide_picture_takes_no_tokens(anyres, monkeypatch):
@@ -111,7 +121,7 @@ def test_clips_equal_transformers_forward_of_the_pixels(tiny, photograph, frames
         attention_mask=inputs.attention_mask,
         pixel_values_videos=pixels[None],
     )
-    torch.testing.assert_close(hidden_states(tiny, inputs), theirs.last_hidden_state, rtol=0, atol=2e-5)
+    torch.testing.assert_close(last_states(tiny, inputs), theirs.last_hidden_state, rtol=0, atol=2e-5)
 
 
 def test_a_frame_is_reduced_with_rounding_up(tiny, monkeypatch):
@@ -156,10 +166,20 @@ def test_a_processor_that_does_not_scale_or_normalise_is_followed(tiny, monkeypa
 
 
 def test_a_crop_of_a_picture_and_a_frame_are_one_to_the_tower_and_all_crops_another(anyres, photograph):
-    picture = photograph(100, 40)
+    picture = photograph(90, 90)
     alone = anyres.prepare(Item((Image(picture),))).stills[0]
     among = anyres.prepare(Item((Image(picture), Image(photograph(50, 50))))).stills[0]
     frame = anyres.prepare(Item((Video((picture,)),))).clips[0][0]
     assert among.id == frame.id != alone.id
     assert torch.equal(among.pixels, frame.pixels)
     assert torch.equal(among.pixels, alone.pixels[:1])
+
+
+def test_one_of_several_pictures_is_padded_and_a_frame_is_not(anyres, photograph):
+    picture = photograph(100, 40)
+    among = anyres.prepare(Item((Image(picture), Image(photograph(50, 50))))).stills[0]
+    frame = anyres.prepare(Item((Video((picture,)),))).clips[0][0]
+    assert among.id != frame.id
+    zero = torch.tensor([int(255 * each) for each in anyres.image_processor.image_mean], dtype=torch.uint8)
+    assert (among.pixels[0, :, 0] == zero[:, None]).all()  # the colour that normalises to 0
+    assert not torch.equal(among.pixels, frame.pixels)

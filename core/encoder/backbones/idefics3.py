@@ -1,0 +1,166 @@
+"""Idefics3 and its small successor SmolVLM: a picture in tiles with the whole after them, words between the tiles."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import Idefics3Model, PreTrainedModel, PreTrainedTokenizerBase, SmolVLMModel
+
+from core.data.records import ImageSource, Item, digest
+from core.data.records import Part as ItemPart
+from core.encoder.backbone import Family, Part
+from core.encoder.backbones.number_words import number_words
+from core.encoder.backbones.tiles import tiles
+from core.encoder.inputs import Picture
+from core.encoder.instructions import Scaffold, segments
+from core.encoder.packing import Sequences
+
+Either: TypeAlias = Idefics3Model | SmolVLMModel
+FRAME = -1
+"""Stands for the tokens of clips, which have no word of their own: the models take a frame for a picture."""
+AROUND, WHOLE = "<fake_token_around_image>", "<global-img>"
+
+
+class Idefics3(Family[Either]):
+    """A row of pixels is a tile; a picture's size is its rows and columns of tiles, 0 x 0 if it is not cut.
+
+    The published chat template knows no clips: to it a clip is a picture, and its frames stand behind one another.
+    """
+
+    model_class: ClassVar[type[PreTrainedModel]] = Idefics3Model
+    parts: ClassVar[Mapping[Part, tuple[str, ...]]] = {
+        "vision": ("vision_model",),
+        "projector": ("connector",),
+        "language": ("text_model",),
+    }
+    language_name: ClassVar[str] = "text_model"
+
+    def still(self, source: ImageSource, alone: bool) -> Picture:
+        """A picture in tiles, line by line, and the whole last, if the processor cuts pictures."""
+        del alone
+        return self._tiles("tiles", source, whole_only=False)
+
+    def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
+        """Each frame whole, as published for videos."""
+        return tuple(self._tiles("whole", frame, whole_only=True) for frame in frames)
+
+    def still_tokens(self, picture: Picture) -> int:
+        """The patches of each tile, as many taken together as the connector shuffles into one."""
+        return len(picture.pixels) * self._tile_tokens()
+
+    def clip_tokens(self, pieces: Sequence[Picture]) -> int:
+        """The tokens of all frames."""
+        return sum(self.still_tokens(each) for each in pieces)
+
+    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[Scaffold | ItemPart]:
+        """By the chat template, which takes a clip for a picture."""
+        return segments(item, tokenizer, clips_as="image")
+
+    def still_ids(self, picture: Picture, words: Callable[[str], list[int]]) -> list[int]:
+        """Each tile after its row and column; the whole after an empty line."""
+        rows, columns = picture.size
+        tile = [self.config.image_token_id] * self._tile_tokens()
+        ids: list[int] = []
+        before = ""
+        for row in range(1, rows + 1):
+            for column in range(1, columns + 1):
+                ids += [*words(f"{before}{AROUND}<row_{row}_col_{column}>"), *tile]
+                before = "\n" if column == columns else ""
+        return [*ids, *words(f"{before}\n{AROUND}{WHOLE}" if rows else f"{AROUND}{WHOLE}"), *tile, *words(AROUND)]
+
+    def clip_ids(self, pieces: Sequence[Picture], words: Callable[[str], list[int]]) -> list[int]:
+        """The frames behind one another."""
+        return [each for piece in pieces for each in self._frame_ids(piece, "", words)]
+
+    def vision(
+        self, model: Either, pixels: Float[Tensor, "rows 3 *shape"], sizes: Sequence[tuple[int, int]]
+    ) -> Float[Tensor, "rows *features"]:
+        """The patches of each tile; no tile has padding."""
+        del sizes
+        return model.vision_model(pixels.to(model.vision_model.dtype)).last_hidden_state
+
+    def project_stills(
+        self, model: Either, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
+    ) -> Float[Tensor, "tokens *d"]:
+        """The connector: squares of patches shuffled into one token each."""
+        del sizes
+        connector: Any = model.connector
+        dtype = connector.modality_projection.proj.weight.dtype
+        return connector(torch.cat(list(features)).to(dtype)).flatten(0, 1)
+
+    def project_clips(
+        self, model: Either, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
+    ) -> Float[Tensor, "tokens *d"]:
+        """The connector over every frame."""
+        del pieces
+        return self.project_stills(model, features, [])
+
+    def language(
+        self,
+        model: Either,
+        sequences: Sequences,
+        stills: Float[Tensor, "_ *tokens"] | None,
+        clips: Float[Tensor, "_ *tokens"] | None,
+    ) -> Float[Tensor, "n d"]:
+        """Llama over words, pictures and frames."""
+        ids = sequences.token_ids
+        states = model.get_input_embeddings()(ids.clamp(min=0))
+        for token, tokens in ((self.config.image_token_id, stills), (FRAME, clips)):
+            if tokens is not None:
+                states = states.masked_scatter((ids == token)[..., None], tokens.to(states.dtype))
+        output = model.text_model(
+            inputs_embeds=states,
+            attention_mask=sequences.attention_mask,
+            position_ids=sequences.positions[0],
+            use_cache=False,
+            read=sequences,
+            **sequences.kernel,
+        )
+        return output.last_hidden_state[:, 0]
+
+    def blocks(self, model: Either) -> nn.ModuleList:
+        """The decoder layers."""
+        return model.text_model.layers
+
+    def _tile_tokens(self) -> int:
+        vision = self.config.vision_config
+        return (vision.image_size // vision.patch_size) ** 2 // self.config.scale_factor**2
+
+    def _frame_ids(self, frame: Picture, before: str, words: Callable[[str], list[int]]) -> list[int]:
+        """A frame's tokens after some words."""
+        return [*words(f"{before}{AROUND}{WHOLE}"), *[FRAME] * self.still_tokens(frame), *words(AROUND)]
+
+    def _tiles(self, kind: str, source: ImageSource, whole_only: bool) -> Picture:
+        pixels, grid = tiles(source.open(), self.image_processor, whole_only)
+        return Picture(digest(kind, source.content_id), pixels, grid)
+
+
+class SmolVLM(Idefics3):
+    """SmolVLM, whose second version reads clips: how many frames and how long, then each frame after its time.
+
+    Frames are taken to be `frames_per_second` apart, as the published processor samples them.
+    """
+
+    model_class = SmolVLMModel
+    frames_per_second: ClassVar[float] = 1.0
+
+    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[Scaffold | ItemPart]:
+        """By the chat template, which has a place for clips."""
+        return segments(item, tokenizer)
+
+    def clip_ids(self, pieces: Sequence[Picture], words: Callable[[str], list[int]]) -> list[int]:
+        """The published words around frames."""
+        seconds = int(len(pieces) / self.frames_per_second)
+        length = f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        before = (
+            f"You are provided the following series of {number_words(len(pieces))} frames from a {length} "
+            "[H:MM:SS] video.\n"
+        )
+        ids: list[int] = []
+        for number, piece in enumerate(pieces):
+            at = int(number / self.frames_per_second)
+            ids += self._frame_ids(piece, f"{before}\nFrame from {at // 60:02d}:{at % 60:02d}:", words)
+            before = ""
+        return ids + words("\n\n")
