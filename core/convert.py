@@ -1,0 +1,29 @@
+"""Turn a published checkpoint into one that the other commands read.
+
+python core/convert.py --source LLaVE-0.5B --output checkpoints/llave-0.5b
+python core/convert.py --source VLM2Vec-Qwen2VL-2B --base Qwen2-VL-2B-Instruct --output checkpoints/vlm2vec-2b
+"""
+
+import sys
+
+from transformers.utils import logging as transformers_logging
+
+from core.command_line import parse
+from core.published.conversion import ConvertSettings, convert
+
+
+def main() -> int:
+    """Parse, convert, say where; 0 when done, 1 for a user's error."""
+    settings = parse(ConvertSettings, "Turn a published checkpoint into one that the other commands read.")
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        print(convert(settings))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
