@@ -1,0 +1,33 @@
+"""Export a checkpoint: a sentence-transformers model, or a model repository on the hub with its card.
+
+python core/export.py --checkpoint runs/mine --output mine-for-sentence-transformers
+python core/export.py --checkpoint runs/mine --to hub --repo user/mine --license apache-2.0 --dry_run --output look
+python core/export.py --checkpoint runs/mine --to hub --repo user/mine --license apache-2.0 --private
+
+To push, log in by `hf auth login` or set HF_TOKEN; no token is read from settings or written to a file.
+"""
+
+import sys
+
+from transformers.utils import logging as transformers_logging
+
+from core.command_line import parse
+from core.exports.run import export
+from core.exports.settings import ExportSettings
+
+
+def main() -> int:
+    """Parse, export, say where it is; 0 when done, 1 for a user's error."""
+    settings = parse(ExportSettings, "Export a checkpoint for other libraries and people.")
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        print(export(settings))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

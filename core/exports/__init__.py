@@ -1,0 +1,1 @@
+"""Handing a checkpoint to others: sentence-transformers folders, model cards, the hub."""
