@@ -86,7 +86,8 @@ class Bench:
         )
         make_trainable(self.embedder, self.train.model.trainable)
         self.embedder.train()
-        self.attention = str(self.embedder.backbone.language_model.config._attn_implementation)
+        language = self.embedder.family.language_model(self.embedder.backbone)
+        self.attention = str(language.config._attn_implementation)
         accelerator = Accelerator(mixed_precision="no" if settings.tiny else "bf16", cpu=self.device.type == "cpu")
         self.stepper = Stepper(self.train, self.embedder, accelerator)
         self.work = Work.of(self.embedder)
@@ -168,7 +169,7 @@ class Bench:
         return out
 
     def _attend(self, packing: bool) -> None:
-        language = self.embedder.backbone.language_model
+        language = self.embedder.family.language_model(self.embedder.backbone)
         if packing:
             set_attention(self.embedder, "always")
         else:

@@ -31,12 +31,21 @@ def parse(settings: type[Settings], description: str, arguments: Sequence[str] |
 
 
 def with_switches(settings: type[Any], arguments: Sequence[str]) -> list[str]:
-    """Let a yes-or-no setting stand alone: `--resume` means `--resume true`."""
+    """Let a yes-or-no setting stand alone: `--resume` means `--resume true`. `--dry-run` is `--dry_run`."""
     names = {f"--{name}" for name in switches(settings)}
+    arguments = [underscored(argument) for argument in arguments]
     out: list[str] = []
     for argument, following in zip(arguments, [*arguments, "--"][1:], strict=True):
         out += [argument, "true"] if argument in names and following.startswith("--") else [argument]
     return out
+
+
+def underscored(argument: str) -> str:
+    """A setting's name with hyphens in the usual spelling; values stay as they are."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument[2:].partition("=")
+    return f"--{name.replace('-', '_')}{equals}{value}"
 
 
 def switches(settings: type[Any], prefix: str = "") -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from core.encoder.trainable import TrainableSettings
 from core.objectives.settings import ObjectiveSettings
+from core.plan.settings import PlanSettings
 
 
 def check_range(name: str, value: float | int, low: float | int, high: float | int) -> None:
@@ -64,6 +65,21 @@ class ModelSettings:
     """tiny: layers of the language model."""
     vision_layers: int = 3
     """tiny: layers of the vision tower."""
+    published: str | None = None
+    """Which published model `start` is made from, by its name in core/recipes/configs. A dry run takes the sizes from
+    there while `start` does not exist, and says how to get it; a training does not read it."""
+    frozen_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of weights that do not train; bfloat16 halves their memory and needs bfloat16 arithmetic. What trains, and its
+    adapters, stay in float32, so that no small step of the optimizer is rounded away."""
+    max_crops: int | None = None
+    """LLaVA-OneVision: AnyRes cuts a picture into at most so many crops along each side, 1 to 16; null: as in `start`.
+    LLaVE has 2. The checkpoints of the run keep it, as they keep the next two."""
+    min_pixels: int | None = None
+    """Qwen-VL: pictures with fewer pixels are enlarged to so many; null: as in `start`."""
+    max_pixels: int | None = None
+    """Qwen-VL: pictures with more pixels are reduced to so many; 784 of them (Qwen2-VL, Qwen2.5-VL) are one token."""
+    max_text_tokens: int | None = None
+    """While training, texts of an item beyond so many tokens are cut off, 1 or more; null: never."""
     trainable: TrainableSettings = field(default_factory=TrainableSettings)
     feature_cache: Path | None = None
     """Folder that remembers what the frozen vision tower made of each picture, across steps and runs; null: none."""
@@ -74,6 +90,15 @@ class ModelSettings:
         check_range("model.vision_layers", self.vision_layers, 1, 64)
         if self.width % 32:
             raise ValueError(f"model.width = {self.width} must be a multiple of 32, the width of one attention head.")
+        if self.max_crops is not None:
+            check_range("model.max_crops", self.max_crops, 1, 16)
+        for name in ("min_pixels", "max_pixels"):
+            if getattr(self, name) is not None:
+                check_range(f"model.{name}", getattr(self, name), 1, 10**9)
+        if self.min_pixels is not None and self.max_pixels is not None and self.min_pixels > self.max_pixels:
+            raise ValueError(f"model.min_pixels = {self.min_pixels} is above model.max_pixels = {self.max_pixels}.")
+        if self.max_text_tokens is not None:
+            check_range("model.max_text_tokens", self.max_text_tokens, 1, 10**6)
         if self.feature_cache is not None and "vision" not in self.trainable.freeze:
             raise ValueError(
                 f"model.feature_cache = {self.feature_cache} is of use only when the vision tower does not train: "
@@ -83,7 +108,7 @@ class ModelSettings:
 
 @dataclass
 class OptimizerSettings:
-    """AdamW with a warm-up and a cosine."""
+    """AdamW with a warm-up and a decay."""
 
     learning_rate: float = 1e-3
     """Peak learning rate, in (0, 1]; LLaVE uses 1e-5 for pretrained models."""
@@ -95,8 +120,12 @@ class OptimizerSettings:
     """Decay of AdamW's mean of squared gradients, 0 to 0.99999."""
     warmup: float = 0.03
     """Share of the steps, 0 to 1, over which the learning rate rises from 0."""
+    warmup_steps: int | None = None
+    """The same as a number of steps, which then counts instead of `warmup`; null: `warmup` counts."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate goes from the peak to `final` after the warm-up; constant: it stays at the peak."""
     final: float = 0.02
-    """Learning rate at the last step as a share of the peak, 0 to 1."""
+    """cosine, linear: learning rate at the last step as a share of the peak, 0 to 1."""
     clip: float = 1.0
     """Largest gradient norm; larger gradients are scaled down to it."""
 
@@ -106,6 +135,8 @@ class OptimizerSettings:
         check_range("optimizer.beta1", self.beta1, 0, 0.9999)
         check_range("optimizer.beta2", self.beta2, 0, 0.99999)
         check_range("optimizer.warmup", self.warmup, 0, 1)
+        if self.warmup_steps is not None:
+            check_range("optimizer.warmup_steps", self.warmup_steps, 0, 10**9)
         check_range("optimizer.final", self.final, 0, 1)
         check_range("optimizer.clip", self.clip, 1e-6, 1e6)
 
@@ -186,6 +217,9 @@ class TrainSettings:
     in nonfinite.jsonl."""
     nonfinite_limit: int = 10
     """skip: stop after so many such steps in a row."""
+    dry_run: bool = False
+    """Do not train: say what the training will need (parameters, memory, arithmetic, hours), and check that every
+    path it reads or writes is as it should be. Builds no weights and downloads nothing."""
     collective_timeout_s: float = 1800.0
     """Seconds that a process waits for the others before it gives them up; longer than writing a checkpoint, or a
     validation, takes."""
@@ -196,6 +230,7 @@ class TrainSettings:
     record: RecordSettings = field(default_factory=RecordSettings)
     validate: ValidateSettings = field(default_factory=ValidateSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    plan: PlanSettings = field(default_factory=PlanSettings)
 
     def __post_init__(self) -> None:
         check_range("steps", self.steps, 1, 10**9)

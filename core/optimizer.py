@@ -1,6 +1,7 @@
 """AdamW and the learning rate's course."""
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
@@ -24,13 +25,20 @@ def adamw(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
 
 
 def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
-    """The rate of a step, counted from 0: a linear rise over the warm-up, then a cosine to `final` at the last step."""
-    warmup = settings.warmup * steps
+    """The rate of a step, counted from 0: a linear rise over the warm-up, then a decay to `final` at the last step."""
+    warmup = settings.warmup * steps if settings.warmup_steps is None else settings.warmup_steps
     if step < warmup:
         return settings.learning_rate * (step + 1) / (warmup + 1)
-    progress = (step - warmup) / max(1.0, steps - 1 - warmup)
-    cosine = (1 + math.cos(math.pi * progress)) / 2
-    return settings.learning_rate * (settings.final + (1 - settings.final) * cosine)
+    progress = min(1.0, (step - warmup) / max(1.0, steps - 1 - warmup))
+    return settings.learning_rate * (settings.final + (1 - settings.final) * DECAY[settings.schedule](progress))
+
+
+DECAY: Mapping[str, Callable[[float], float]] = {
+    "cosine": lambda progress: (1 + math.cos(math.pi * progress)) / 2,
+    "linear": lambda progress: 1 - progress,
+    "constant": lambda progress: 1.0,
+}
+"""What is left of the way from the peak down to `final`, by the share of the steps after the warm-up that is done."""
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

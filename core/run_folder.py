@@ -31,10 +31,12 @@ FREE_TO_CHANGE = (
     "on_nonfinite",
     "nonfinite_limit",
     "collective_timeout_s",
+    "dry_run",
     "chunk",
     "graph_memory_gb",
     "data.workers",
     "model.feature_cache",
+    "model.published",
     "validate.every",
     "validate.queries",
     "log.tensorboard",
@@ -118,7 +120,8 @@ def refuse_other_settings(settings: TrainSettings) -> None:
     except (OSError, AttributeError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: the run's settings cannot be read ({error}), so it cannot be resumed.") from error
     for name, value in flat(plain(settings)).items():
-        if name not in FREE_TO_CHANGE and saved[name] != value:
+        free = name in FREE_TO_CHANGE or name.startswith("plan.")
+        if not free and saved[name] != value:
             raise ValueError(
                 f"{name} = {value!r}, but {path} says {saved[name]!r}. To go on with this run, use "
                 f"--config {path} --resume; for other settings name another --output."

@@ -3,6 +3,7 @@
 torchrun --nproc_per_node=2 core/train.py                      the miniature on two processes of this machine
 torchrun --nproc_per_node=8 core/train.py --config recipe.yaml
 torchrun --nproc_per_node=8 --max-restarts=3 core/train.py     goes on from the latest checkpoint if a process dies
+torchrun core/train.py --config recipe.yaml --dry_run          says what it needs and what is missing; trains nothing
 torchrun core/train.py --help                                  every setting with its unit and default
 """
 
@@ -18,17 +19,20 @@ from core.command_line import parse
 from core.config import TrainSettings
 from core.job import join, last_words, lost_another, started_again
 from core.nonfinite import NotFinite
+from core.plan.dry_run import dry_run
 from core.trainer import Interrupted, Trainer
 
 
 def main() -> int:
-    """Parse, train, say where the result is.
+    """Parse, train, say where the result is; or with --dry_run say what that will need.
 
     Returns:
         0 when done, 130 when interrupted, 1 for a user's error or when another process is lost.
     """
     settings = parse(TrainSettings, "Train a multimodal embedding model.")
     transformers_logging.disable_progress_bar()
+    if settings.dry_run:
+        return dry_run(settings)
     # Denormal numbers, which small gradients are full of early on, slow a CPU's matrix products several times. The
     # setting holds for the whole process, so it is made here and not in the trainer.
     torch.set_flush_denormal(True)

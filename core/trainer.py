@@ -21,11 +21,8 @@ from core.config import TrainSettings
 from core.data.batches import Batches
 from core.data.collate import StepData, Steps, load
 from core.data.sources import training_data
-from core.encoder.backbone import to_float64
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import tiny_embedder
-from core.encoder.trainable import make_trainable
-from core.files import CannotWrite, whole_folder
+from core.files import CannotWrite
 from core.job import lost_another
 from core.logs import Log, memory_mb, open_logs
 from core.nonfinite import Fault, NotFinite, write_fault
@@ -37,6 +34,7 @@ from core.parallel.sharding import is_sharded, shard
 from core.recorder import Recorder
 from core.run_folder import open_run, refuse_existing, write_skipped
 from core.sharded_checkpoint import is_sharded_checkpoint, load_sharded, save_sharded
+from core.starting_model import starting_embedder
 from core.step import Outcome, Stepper, margin, mixed_precision
 
 LOSS = "mean infonce_loss"
@@ -149,7 +147,9 @@ class Trainer:
         if is_sharded_checkpoint(latest.folder):
             load_sharded(latest.folder, self.embedder, self.step.optimizer)
         else:
-            saved = Embedder.load(latest.folder, next(self.embedder.parameters()).dtype)
+            # At least as exact as any of the weights, of which frozen ones may be narrower.
+            exact = torch.float64 if self.settings.precision == "float64" else torch.float32
+            saved = Embedder.load(latest.folder, exact)
             self.embedder.load_state_dict(saved.state_dict())
             checkpoints.restore_optimizer(latest, self.embedder, self.step.optimizer)
         state = checkpoints.training_state(latest)
@@ -268,28 +268,6 @@ def check_world(settings: TrainSettings, processes: int) -> None:
     """Raise ValueError unless the batch divides by the number of processes."""
     if settings.batch % processes:
         raise ValueError(f"batch = {settings.batch} must be a multiple of the number of processes, {processes}.")
-
-
-def starting_embedder(settings: TrainSettings, main: bool) -> Embedder:
-    """The fresh tiny model, or the checkpoint that model.start names, set up for training.
-
-    A LoRA adapter needs a saved base: that of the fresh model goes to `<output>/base`, written by the main process.
-    In float64 when the precision asks for it.
-    """
-    model = settings.model
-    if model.start == "tiny":
-        embedder = tiny_embedder(settings.seed, model.width, model.layers, model.vision_layers)
-    else:
-        embedder = Embedder.load(checkpoints.resolve(Path(model.start)).folder)
-    if model.trainable.lora_rank and embedder.base is None:
-        embedder.base = settings.output / "base"
-        if main and not embedder.base.exists():
-            with whole_folder(embedder.base) as partial:
-                embedder.save(partial)
-    if settings.precision == "float64":
-        to_float64(embedder.backbone)
-    make_trainable(embedder, model.trainable)
-    return embedder
 
 
 def placed(embedder: Embedder, settings: TrainSettings, accelerator: Accelerator) -> Embedder:

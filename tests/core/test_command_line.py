@@ -54,6 +54,14 @@ def test_a_written_config_reads_back_the_same(tmp_path: Path) -> None:
         (["--data.negatives", "-1"], r"data.negatives = -1 is outside \[0, "),
         (["--model.trainable.lora_rank", "5000"], r"model.trainable.lora_rank = 5000 is outside \[0, 1024\]"),
         (["--model.width", "100"], "model.width = 100 must be a multiple of 32"),
+        (["--model.max_crops", "0"], r"model.max_crops = 0 is outside \[1, 16\]"),
+        (["--model.min_pixels", "9", "--model.max_pixels", "8"], "model.min_pixels = 9 is above model.max_pixels = 8"),
+        (["--model.max_text_tokens", "0"], r"model.max_text_tokens = 0 is outside \[1, "),
+        (["--optimizer.warmup_steps", "-1"], r"optimizer.warmup_steps = -1 is outside \[0, "),
+        (["--optimizer.schedule", "square"], r"optimizer.schedule"),
+        (["--plan.utilisation", "1.5"], r"plan.utilisation = 1.5 is outside \(0, 1\]"),
+        (["--plan.gpus", "0"], r"plan.gpus = 0 is outside \(0, "),
+        (["--plan.query_pictures", "2"], r"plan.query_pictures = 2.0 is outside \[0, 1\]"),
     ],
 )
 def test_what_is_wrong_is_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +78,12 @@ def test_a_switch_may_stand_alone() -> None:
     assert not parse(TrainSettings, "", ["--resume", "false"]).resume
     assert parse(TrainSettings, "", ["--log.tensorboard", "--model.trainable.dora", "--model.trainable.lora_rank", "4"])
     assert parse(TrainSettings, "", ["--log.tensorboard"]).log.tensorboard
+
+
+def test_names_may_be_written_with_hyphens_and_values_keep_theirs() -> None:
+    assert parse(TrainSettings, "", ["--dry-run"]).dry_run
+    settings = parse(TrainSettings, "", ["--save-every=7", "--data.datasets", "[look-alike]", "--output", "a-b"])
+    assert (settings.save_every, settings.data.datasets, settings.output) == (7, ["look-alike"], Path("a-b"))
 
 
 def test_help_explains_every_setting_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -45,6 +46,24 @@ def test_values_by_hand():
     assert rates[5] == pytest.approx(PEAK * (1 + math.cos(math.pi / 4)) / 2)
     assert course(20, warmup=0.2)[:5] == pytest.approx([PEAK * k / 5 for k in (1, 2, 3, 4, 5)])
     assert course(1) == [pytest.approx(PEAK / 1.1)]
+
+
+def scheduled(steps: int, **changes: object) -> list[float]:
+    settings = replace(OptimizerSettings(learning_rate=PEAK, warmup=0.5), **changes)
+    return [learning_rate(settings, step, steps) for step in range(steps)]
+
+
+def test_a_linear_decay_with_steps_of_warmup():
+    """VLM2Vec's: up over the given steps, whatever share the settings name, then straight down."""
+    rates = scheduled(15, schedule="linear", warmup_steps=4, final=0.0)
+    assert rates[:5] == pytest.approx([PEAK * k / 5 for k in (1, 2, 3, 4, 5)])
+    assert rates[4:] == pytest.approx([PEAK * (10 - k) / 10 for k in range(11)])
+    assert scheduled(15, schedule="linear", warmup_steps=0, final=0.5)[-1] == pytest.approx(PEAK / 2)
+
+
+def test_a_constant_rate_stays_and_a_warmup_longer_than_the_run_only_rises():
+    assert scheduled(9, schedule="constant", warmup_steps=2, final=0.3)[2:] == [PEAK] * 7
+    assert scheduled(3, warmup_steps=9) == pytest.approx([PEAK * k / 10 for k in (1, 2, 3)])
 
 
 def test_only_matrices_decay_and_frozen_weights_are_left_out(tiny):
