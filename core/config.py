@@ -23,6 +23,8 @@ class DataSettings:
     """miniature: generated; mmeb: a local folder in MMEB-train's layout; folder: pictures with captions."""
     path: Path | None = None
     """The folder to read, for mmeb and folder."""
+    image_root: Path | None = None
+    """mmeb: where the rows' picture paths start, a folder or a ZIP archive; null for `path`."""
     datasets: list[str] = field(default_factory=list)
     """Names of the data sets to train on; empty means all that the source has."""
     caption_column: str = "text"
@@ -31,6 +33,10 @@ class DataSettings:
     """mmeb: which files of each data set to read: original, diverse_instruction or train."""
     limit: int | None = None
     """mmeb: at most this many pairs of each data set, drawn at random by the seed; the paper uses 50000."""
+    limits: dict[str, int] = field(default_factory=dict)
+    """mmeb: other limits for the data sets that it names, such as {VisDial: 20000}."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """How often an epoch visits the data sets that it names, above 0; 1 for all others, such as {DocVQA: 2.0}."""
     on_bad_item: Literal["stop", "skip"] = "stop"
     """What to do with unreadable pictures and empty captions: stop before training, or skip, count and list them."""
     negatives: int = 0
@@ -47,6 +53,12 @@ class DataSettings:
         check_range("data.workers", self.workers, 0, 256)
         if self.limit is not None:
             check_range("data.limit", self.limit, 1, 10**9)
+        for name, limit in self.limits.items():
+            check_range(f"data.limits.{name}", limit, 1, 10**9)
+        for name, weight in self.weights.items():
+            check_range(f"data.weights.{name}", weight, 1e-6, 1e6)
+        if self.source != "mmeb" and (self.limits or self.image_root):
+            raise ValueError(f"data.limits and data.image_root are of source = 'mmeb', not {self.source!r}.")
         if self.source != "miniature" and self.path is None:
             raise ValueError(f"data.path is missing; data.source = {self.source!r} needs the folder to read.")
         if self.source == "miniature" and self.path is not None:

@@ -67,7 +67,8 @@ class Trainer:
         recorder = Recorder(settings.record, settings.output, self.accelerator.process_index)
         self.step = Stepper(settings, self.embedder, self.accelerator, recorder)
         datasets, problems = training_data(settings.data, settings.seed, self.accelerator.is_main_process)
-        self.batches = Batches(datasets, settings.batch, settings.data.block, settings.seed)
+        data = settings.data
+        self.batches = Batches(datasets, settings.batch, data.block, settings.seed, data.weights)
         latest = open_run(settings, self.accelerator)
         if self.accelerator.is_main_process:
             write_skipped(settings.output, problems)

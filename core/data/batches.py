@@ -4,7 +4,7 @@ A batch is made of blocks, each of pairs of one data set, so that most negatives
 One epoch visits every block of every data set once, in a random order; nothing of it has to be saved to resume.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -18,13 +18,16 @@ class Batches:
     """The batches of a run.
 
     datasets: what to draw from, in proportion to their lengths. batch: pairs of the global batch. block: pairs of
-    one data set that stay together; it divides the batch. seed: another seed gives another order.
+    one data set that stay together; it divides the batch. seed: another seed gives another order. weights: how often
+    an epoch visits each data set, by name; 1 where none is given. With 0.5 it visits half of its blocks, others in
+    each epoch, with 2 each of them twice.
     """
 
     datasets: Sequence[PairDataset]
     batch: int
     block: int
     seed: int
+    weights: Mapping[str, float | int] = field(default_factory=dict)
     _plan: list[tuple[int, int]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -35,12 +38,15 @@ class Batches:
                 raise ValueError(f"The data set {dataset.name!r} has no pairs.")
         if self.batch < 1 or self.block < 1 or self.batch % self.block:
             raise ValueError(f"block = {self.block} must be at least 1 and divide batch = {self.batch}.")
-        plan = [(d, b) for d, each in enumerate(self.datasets) for b in range(max(1, len(each) // self.block))]
+        unknown = [name for name in self.weights if name not in {each.name for each in self.datasets}]
+        if unknown or not all(weight > 0 for weight in self.weights.values()):
+            raise ValueError(f"weights = {dict(self.weights)} must be above 0 and name data sets that are there.")
+        plan = [(d, b) for d in range(len(self.datasets)) for b in range(self._visits(d))]
         object.__setattr__(self, "_plan", plan)
 
     @property
     def steps_per_epoch(self) -> float:
-        """Batches that visit every block once."""
+        """Batches of one epoch, which visits every block once unless weights say otherwise."""
         return len(self._plan) * self.block / self.batch
 
     def rows(self, step: int) -> list[tuple[int, int]]:
@@ -58,11 +64,20 @@ class Batches:
             raise ValueError(f"batch = {self.batch} must be a multiple of the number of processes, {world}.")
         return [self.datasets[dataset][index] for dataset, index in self.rows(step)[rank::world]]
 
+    def _blocks(self, dataset: int) -> int:
+        """How many blocks hold a data set."""
+        return max(1, len(self.datasets[dataset]) // self.block)
+
+    def _visits(self, dataset: int) -> int:
+        """How many of its blocks an epoch visits."""
+        return max(1, round(self._blocks(dataset) * self.weights.get(self.datasets[dataset].name, 1)))
+
     def _block(self, number: int) -> list[tuple[int, int]]:
         epoch, place = divmod(number, len(self._plan))
         dataset, block = self._plan[int(shuffled(self.seed, epoch, "blocks", len(self._plan))[place])]
         order = shuffled(self.seed, epoch, f"rows/{dataset}", len(self.datasets[dataset]))
-        chosen = np.take(order, range(block * self.block, (block + 1) * self.block), mode="wrap")
+        first = block % self._blocks(dataset) * self.block
+        chosen = np.take(order, range(first, first + self.block), mode="wrap")
         return [(dataset, int(index)) for index in chosen]
 
 

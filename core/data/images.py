@@ -3,6 +3,7 @@
 import hashlib
 import io
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,17 @@ def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     return image.convert("RGB")
 
 
+def bytes_id(data: bytes) -> str:
+    """The content id of an encoded picture, wherever its bytes lie."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def keep_id(source: object, data: bytes) -> None:
+    """Let a source that was opened know its id, so that its bytes are not read once more for it."""
+    if "_id" not in vars(source):
+        vars(source)["_id"] = bytes_id(data)
+
+
 @dataclass(frozen=True)
 class FileImage:
     """A picture file. Two files with the same bytes are the same picture."""
@@ -61,12 +73,18 @@ class FileImage:
 
     @property
     def content_id(self) -> str:
-        """The hash of the file's bytes."""
-        return hashlib.sha256(self._read()).hexdigest()[:16]
+        """The hash of the file's bytes, which are read for it once. Raises `BadImage` when that fails."""
+        return self._id
+
+    @cached_property
+    def _id(self) -> str:
+        return bytes_id(self._read())
 
     def open(self) -> PIL.Image.Image:
         """Read and decode the file. Raises `BadImage` when it is missing, damaged or too large."""
-        return decode(self._read(), str(self.path))
+        data = self._read()
+        keep_id(self, data)
+        return decode(data, str(self.path))
 
     def _read(self) -> bytes:
         try:
@@ -85,7 +103,11 @@ class BytesImage:
     @property
     def content_id(self) -> str:
         """The hash of the bytes."""
-        return hashlib.sha256(self.data).hexdigest()[:16]
+        return self._id
+
+    @cached_property
+    def _id(self) -> str:
+        return bytes_id(self.data)
 
     def open(self) -> PIL.Image.Image:
         """Decode. Raises `BadImage`."""

@@ -2,6 +2,7 @@
 
     <root>/<dataset>/original-00000-of-00001.parquet    also .jsonl, .json; other splits: diverse_instruction, train
     <root>/images/<dataset>/...                         the unpacked pictures; rows name them "images/<dataset>/..."
+    <root>/images_zip/<dataset>.zip                     ... or as the hub ships them, read without unpacking
     <root>/meta_tasks.json                              {"<dataset>": "retrieval", ...} for data sets MMEB does not have
 
 What a row holds is read by `core.data.mmeb_rows`.
@@ -17,7 +18,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
+from core.data.mmeb_datasets import ALL_META_TASKS, BY_TRAIN_NAME
 from core.data.mmeb_rows import COLUMNS, read_item, read_negatives
+from core.data.pictures import Pictures, open_pictures
 from core.data.records import Pair
 from core.data.tables import Table, read_table
 
@@ -25,23 +28,7 @@ SUFFIXES = (".parquet", ".jsonl", ".json")
 META_TASKS_FILE = "meta_tasks.json"
 SHARD = re.compile(r"-(\d+)-of-(\d+)$")
 
-FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "classification": ("ImageNet_1K", "N24News", "HatefulMemes", "VOC2007", "SUN397"),
-    "vqa": ("OK-VQA", "A-OKVQA", "DocVQA", "InfographicsVQA", "ChartQA", "Visual7W"),
-    "retrieval": (
-        "VisDial",
-        "CIRR",
-        "VisualNews_t2i",
-        "VisualNews_i2t",
-        "MSCOCO_t2i",
-        "MSCOCO_i2t",
-        "NIGHTS",
-        "WebQA",
-    ),
-    "grounding": ("MSCOCO",),
-    "video": (),
-}
-META_TASKS = {name: family for family, names in FAMILIES.items() for name in names}
+META_TASKS = {name: each.meta_task for name, each in BY_TRAIN_NAME.items()}
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +45,7 @@ class MmebPairs:
     meta_task: str
     tables: tuple[Table, ...]
     rows: Sequence[int]
-    image_root: Path
+    pictures: Pictures
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -71,9 +58,9 @@ class MmebPairs:
         table = self.tables[shard]
         local = self.rows[index] - ends[shard] + len(table.rows)
         row, where = table.rows[local], table.where(local)
-        query = read_item(row, ("qry", "qry_image_path"), self.image_root, where)
-        positive = read_item(row, ("pos_text", "pos_image_path"), self.image_root, where)
-        negatives = read_negatives(row, self.image_root, where)
+        query = read_item(row, ("qry", "qry_image_path"), self.pictures, where)
+        positive = read_item(row, ("pos_text", "pos_image_path"), self.pictures, where)
+        negatives = read_negatives(row, self.pictures, where)
         return Pair(query, positive, self.name, self.meta_task, negatives, origin=where)
 
 
@@ -84,6 +71,7 @@ def read_mmeb(
     limit: int | None = None,
     seed: int = 0,
     image_root: Path | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> list[MmebPairs]:
     """The training data sets under a folder.
 
@@ -93,27 +81,43 @@ def read_mmeb(
         split: how the names of the files begin: "original", "diverse_instruction" or "train".
         limit: at most so many rows of each data set, drawn at random; None for all.
         seed: of that draw.
-        image_root: where the rows' picture paths start; None for `root`.
+        image_root: where the rows' picture paths start, a folder or a ZIP archive; None for `root`.
+        limits: other limits for the data sets that it names.
 
     Raises:
-        ValueError: a folder, file, column, shard or meta-task is missing; the message says which and what to do.
+        ValueError: a folder, file, column, shard or meta-task is missing, or a limit is below 1 or for a data set
+            that is not read; the message says which and what to do.
     """
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit = {limit} is below 1; give None for all rows.")
-    image_root = root if image_root is None else image_root
-    for folder in (root, image_root):
-        if not folder.is_dir():
-            raise ValueError(f"{folder}: no such folder; it should hold MMEB's layout (one folder a data set).")
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder; it should hold MMEB's layout (one folder a data set).")
     names = find_names(root, split) if names is None else names
     repeated = [name for name in names if list(names).count(name) > 1]
     if repeated or not names:
         raise ValueError(f"names = {list(names)}: {f'{repeated[0]!r} is repeated' if repeated else 'name a data set'}.")
+    caps = checked_limits(names, limit, limits or {})
     families = META_TASKS | read_meta_tasks(root)
-    return [read_dataset(root, name, split, families, limit, seed, image_root) for name in names]
+    pictures = open_pictures(root if image_root is None else image_root)
+    return [read_dataset(root, name, split, families, caps[name], seed, pictures) for name in names]
+
+
+def checked_limits(names: Sequence[str], limit: int | None, limits: Mapping[str, int]) -> dict[str, int | None]:
+    """The limit of each data set.
+
+    Raises:
+        ValueError: a limit is below 1, or is for a data set that is not read.
+    """
+    unknown = [name for name in limits if name not in names]
+    if unknown:
+        raise ValueError(f"limits: {unknown[0]!r} is not among the data sets that are read: {', '.join(names)}.")
+    caps: dict[str, int | None] = {name: limits.get(name, limit) for name in names}
+    for name, cap in caps.items():
+        if cap is not None and cap < 1:
+            raise ValueError(f"limit = {cap} of {name} is below 1; give none for all rows.")
+    return caps
 
 
 def read_dataset(
-    root: Path, name: str, split: str, families: Mapping[str, str], limit: int | None, seed: int, image_root: Path
+    root: Path, name: str, split: str, families: Mapping[str, str], limit: int | None, seed: int, pictures: Pictures
 ) -> MmebPairs:
     """One data set. See `read_mmeb`."""
     files = split_files(root / name, split)
@@ -124,14 +128,14 @@ def read_dataset(
     if name not in families:
         raise ValueError(
             f"{root / name}: {name!r} is not a data set of MMEB-train, so its meta-task is not known. Write "
-            f'{{"{name}": "retrieval"}} (or another of {", ".join(FAMILIES)}) into {root / META_TASKS_FILE}.'
+            f'{{"{name}": "retrieval"}} (or another of {", ".join(ALL_META_TASKS)}) into {root / META_TASKS_FILE}.'
         )
     tables = tuple(read_table(path, COLUMNS) for path in files)
     total = sum(len(table.rows) for table in tables)
     rows: Sequence[int] = range(total)
     if limit is not None and limit < total:
         rows = sorted(random.Random(f"{seed}/{name}").sample(rows, limit))
-    return MmebPairs(name, families[name], tables, rows, image_root)
+    return MmebPairs(name, families[name], tables, rows, pictures)
 
 
 def find_names(root: Path, split: str) -> list[str]:
@@ -151,12 +155,14 @@ def find_names(root: Path, split: str) -> list[str]:
 
 
 def split_files(folder: Path, split: str) -> list[Path]:
-    """The files of one split, in the order of shards.
+    """The files of one split, in the order of shards; in the hub's converted branches they are <split>/0000.parquet.
 
     Raises:
         ValueError: the split lies there in two formats, or some of its shards are missing.
     """
     named = [path for path in folder.glob("*") if path.suffix in SUFFIXES and SHARD.sub("", path.stem) == split]
+    if not named:
+        return sorted((folder / split).glob("*.parquet"))
     if len({path.suffix for path in named}) > 1 or len({SHARD.search(path.stem) is None for path in named}) > 1:
         listed = ", ".join(sorted(path.name for path in named))
         raise ValueError(f"{folder}: the split {split!r} lies there twice ({listed}). Keep one form of it.")
@@ -185,6 +191,8 @@ def read_meta_tasks(root: Path) -> dict[str, str]:
     if not isinstance(named, dict):
         raise ValueError(f'{path}: write one object, such as {{"my-data": "retrieval"}}.')
     for name, family in named.items():
-        if family not in FAMILIES:
-            raise ValueError(f"{path}: {name!r} has the meta-task {family!r}, which is none of {', '.join(FAMILIES)}.")
+        if family not in ALL_META_TASKS:
+            raise ValueError(
+                f"{path}: {name!r} has the meta-task {family!r}, which is none of {', '.join(ALL_META_TASKS)}."
+            )
     return named

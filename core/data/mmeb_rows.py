@@ -8,18 +8,16 @@ import ast
 import re
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from pathlib import Path
 
-from core.data.images import FileImage
+from core.data.pictures import Finder
 from core.data.problems import BadRow, Problem
 from core.data.records import Image, Item, Part, Text
-from core.data.tables import inside
 
 COLUMNS = ("qry", "qry_image_path", "pos_text", "pos_image_path")
 PLACEHOLDER = re.compile(r"<\|image_(\d+)\|>")
 
 
-def read_item(row: Mapping[str, object], fields: tuple[str, str], image_root: Path, where: str) -> Item:
+def read_item(row: Mapping[str, object], fields: tuple[str, str], pictures: Finder, where: str) -> Item:
     """The item of a text field and a path field.
 
     Raises:
@@ -28,10 +26,10 @@ def read_item(row: Mapping[str, object], fields: tuple[str, str], image_root: Pa
     text, paths = row[fields[0]], as_list(row[fields[1]])
     if not isinstance(text, str | None):
         raise BadRow(Problem(where, f"{fields[0]} holds {type(text).__name__} {text!r}; it should be text."))
-    return build_item(text or "", paths, image_root, where, fields)
+    return build_item(text or "", paths, pictures, where, fields)
 
 
-def read_negatives(row: Mapping[str, object], image_root: Path, where: str) -> tuple[Item, ...]:
+def read_negatives(row: Mapping[str, object], pictures: Finder, where: str) -> tuple[Item, ...]:
     """The explicit negatives: none, one (plain strings), or several (lists, which mmE5's files store as strings).
 
     Raises:
@@ -41,7 +39,7 @@ def read_negatives(row: Mapping[str, object], image_root: Path, where: str) -> t
     if texts and paths and len(texts) != len(paths):
         raise BadRow(Problem(where, f"neg_text has {len(texts)} entries and neg_image_path {len(paths)}."))
     return tuple(
-        build_item(text, [path] if path else [], image_root, where, ("neg_text", "neg_image_path"))
+        build_item(text, [path] if path else [], pictures, where, ("neg_text", "neg_image_path"))
         for text, path in zip_longest(texts, paths, fillvalue="")
         if text or path
     )
@@ -66,26 +64,28 @@ def as_list(value: object) -> list[str]:
     return [value]
 
 
-def build_item(text: str, paths: Sequence[str], image_root: Path, where: str, fields: tuple[str, str]) -> Item:
+def build_item(text: str, paths: Sequence[str], pictures: Finder, where: str, fields: tuple[str, str]) -> Item:
     """An item with its pictures where the placeholders stand, or in front of the text where there are none.
 
-    White space at the ends of each piece of text is dropped: it belongs to the placeholders' lines.
+    White space next to a placeholder is dropped: it belongs to the placeholder's line. That at the ends of the text
+    stays: MMEB's queries end with a line break, which published models were trained to read (VLM2Vec's vector is its).
 
     Raises:
         BadRow: there is neither text nor picture, or the placeholders do not name each picture.
     """
-    pictures = [Image(FileImage(inside(image_root, path, where))) for path in paths if path]
+    shown = [Image(pictures.find(path, where)) for path in paths if path]
     pieces = PLACEHOLDER.split(text)
     named = [int(number) for number in pieces[1::2]]
-    if named and set(named) != set(range(1, len(pictures) + 1)):
+    if named and set(named) != set(range(1, len(shown) + 1)):
         marks = ", ".join(f"<|image_{number}|>" for number in named)
-        raise BadRow(Problem(where, f"{fields[0]} has {marks} and {fields[1]} names {len(pictures)} pictures."))
-    parts: list[Part] = [] if named else list(pictures)
+        raise BadRow(Problem(where, f"{fields[0]} has {marks} and {fields[1]} names {len(shown)} pictures."))
+    parts: list[Part] = [] if named else list(shown)
     for position, piece in enumerate(pieces):
         if position % 2:
-            parts.append(pictures[int(piece) - 1])
+            parts.append(shown[int(piece) - 1])
         elif piece.strip():
-            parts.append(Text(piece.strip()))
+            words = piece.lstrip() if position else piece
+            parts.append(Text(words.rstrip() if position + 1 < len(pieces) else words))
     if not parts:
         raise BadRow(Problem(where, f"{fields[0]} and {fields[1]} are both empty; one of them must say something."))
     return Item(tuple(parts))

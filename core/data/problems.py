@@ -38,14 +38,19 @@ class BadRow(ValueError):
 
 
 class BadItems(ValueError):
-    """Rows that cannot be used, found by the check before any work. `option` is the setting that leaves them out."""
+    """Rows that cannot be used, found by the check before any work. `option` is the setting that leaves them out.
 
-    def __init__(self, problems: list[Problem], total: int, option: str = "--data.on_bad_item") -> None:
+    what: of what there are `total`.
+    """
+
+    def __init__(
+        self, problems: list[Problem], total: int, option: str = "--data.on_bad_item", what: str = "rows"
+    ) -> None:
         lines = [f"  {problem}" for problem in problems[:LISTED]]
         rest = len(problems) - len(lines)
         lines += [f"  ... and {rest} more"] * bool(rest)
         super().__init__(
-            f"{len(problems)} of {total} rows cannot be used:\n" + "\n".join(lines) + "\n"
+            f"{len(problems)} of {total} {what} cannot be used:\n" + "\n".join(lines) + "\n"
             f"Mend them, or leave them out with {option} skip."
         )
         self.problems = problems

@@ -144,12 +144,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Ranking:
-    """A query, the candidates to rank, and the indices of those that are right."""
+    """A query, the candidates to rank, and the indices of those that are right.
+
+    Rankings that share a pool share one tuple object. `origin` says where the query was read, for messages.
+    """
 
     query: Item
     candidates: tuple[Item, ...]
     right: tuple[int, ...]
     asks: tuple[str, ...] = ()
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if not self.right or not all(0 <= index < len(self.candidates) for index in self.right):
@@ -161,12 +165,13 @@ class Ranking:
 
 @dataclass(frozen=True)
 class RankingTask:
-    """One evaluation data set: rankings that are scored together."""
+    """One evaluation data set: rankings that are scored together. `metric` is the one that its reports lead with."""
 
     name: str
     meta_task: str
     in_distribution: bool
     rankings: tuple[Ranking, ...]
+    metric: str = "P@1"
 
 
 @runtime_checkable

@@ -35,7 +35,8 @@ def training_data(
 def from_files(settings: DataSettings, path: Path, seed: int) -> Sequence[PairDataset]:
     """The data sets of a local folder, unchecked."""
     if settings.source == "mmeb":
-        return read_mmeb(path, settings.datasets or None, settings.split, settings.limit, seed)
+        names, limits = settings.datasets or None, settings.limits
+        return read_mmeb(path, names, settings.split, settings.limit, seed, settings.image_root, limits)
     return folder_pairs(path, settings.caption_column)
 
 

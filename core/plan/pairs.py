@@ -1,6 +1,6 @@
 """Which pairs a training sees: how many, and how many of their items have pictures. From the data, or as published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SAMPLED = 16
 class Mixture:
     """What one pass over the data is.
 
-    pairs: after the cap on each data set. query_pictures, target_pictures: shares of items with a picture.
+    pairs: after the cap on each data set, a data set of weight 2 counted twice. query_pictures, target_pictures: shares of items with a picture.
     origin: in words, where that is from.
     """
 
@@ -27,36 +27,41 @@ class Mixture:
     origin: str
 
 
-def published_mixture(names: Sequence[str], limit: int | None) -> Mixture:
-    """MMEB-train by the sizes that its paper gives, to the thousand; all 20 data sets if there are no names.
+def published_mixture(settings: DataSettings) -> Mixture:
+    """MMEB-train by the sizes that its paper gives, to the thousand; all 20 data sets if the settings name none.
 
     Raises:
         ValueError: a name is not one of them.
     """
+    names = settings.datasets
     known = [BY_TRAIN_NAME[name] for name in names or BY_TRAIN_NAME if name in BY_TRAIN_NAME]
     unknown = [name for name in names if name not in BY_TRAIN_NAME]
     if unknown:
         raise ValueError(f"data.datasets: {unknown[0]!r} is not one of MMEB-train: {', '.join(BY_TRAIN_NAME)}.")
-    sizes = [min(limit or 10**9, each.train_size or 0) for each in known]
+    caps = [settings.limits.get(str(each.train_name), settings.limit or 10**9) for each in known]
+    weights = [settings.weights.get(str(each.train_name), 1) for each in known]
+    sizes = [weight * min(cap, each.train_size or 0) for weight, cap, each in zip(weights, caps, known, strict=True)]
     queries = sum(size for size, each in zip(sizes, known, strict=True) if "image" in each.query)
     targets = sum(size for size, each in zip(sizes, known, strict=True) if "image" in each.target)
-    total = sum(sizes)
-    return Mixture(total, queries / total, targets / total, f"{len(known)} data sets of MMEB-train, published sizes")
+    total, origin = sum(sizes), f"{len(known)} data sets of MMEB-train, published sizes"
+    return Mixture(round(total), queries / total, targets / total, origin)
 
 
-def found_mixture(datasets: Sequence[PairDataset]) -> Mixture:
+def found_mixture(datasets: Sequence[PairDataset], weights: Mapping[str, float]) -> Mixture:
     """Data that is there: its length, and pictures in a sample of every data set.
 
     Raises:
         ValueError: a pair that was looked at cannot be read.
     """
-    total, queries, targets = sum(len(each) for each in datasets), 0.0, 0.0
+    total, queries, targets = 0.0, 0.0, 0.0
     for dataset in datasets:
+        visited = len(dataset) * weights.get(dataset.name, 1)
+        total += visited
         step = max(1, len(dataset) // SAMPLED)
         pairs = [dataset[row] for row in range(0, len(dataset), step)]
-        queries += len(dataset) * sum(pictured(pair.query) for pair in pairs) / len(pairs)
-        targets += len(dataset) * sum(pictured(pair.positive) for pair in pairs) / len(pairs)
-    return Mixture(total, queries / total, targets / total, f"{len(datasets)} data sets, read")
+        queries += visited * sum(pictured(pair.query) for pair in pairs) / len(pairs)
+        targets += visited * sum(pictured(pair.positive) for pair in pairs) / len(pairs)
+    return Mixture(round(total), queries / total, targets / total, f"{len(datasets)} data sets, read")
 
 
 def pictured(item: Item) -> bool:
@@ -71,7 +76,7 @@ def mixture(settings: DataSettings, seed: int) -> tuple[Mixture | None, list[str
     """
     if settings.source == "miniature":
         try:
-            return found_mixture(training_data(settings, seed, show_progress=False)[0]), []
+            return found_mixture(training_data(settings, seed, show_progress=False)[0], settings.weights), []
         except ValueError as error:
             return None, [str(error)]
     assert settings.path is not None
@@ -82,7 +87,7 @@ def mixture(settings: DataSettings, seed: int) -> tuple[Mixture | None, list[str
         return None, [wanted]
     problems = [f"{wanted} Get MMEB-train by: python core/download.py --what mmeb-train --to {settings.path}"]
     try:
-        return published_mixture(settings.datasets, settings.limit), problems
+        return published_mixture(settings), problems
     except ValueError as error:
         return None, [*problems, str(error)]
 
@@ -95,10 +100,11 @@ def from_folder(settings: DataSettings, path: Path, seed: int) -> tuple[Mixture 
     one_by_one = [[name] for name in settings.datasets] if settings.source == "mmeb" and settings.datasets else [[]]
     for names in one_by_one:
         try:
-            part = replace(settings, datasets=names or settings.datasets)
+            limits = {name: cap for name, cap in settings.limits.items() if not names or name in names}
+            part = replace(settings, datasets=names or settings.datasets, limits=limits)
             found = chosen(from_files(part, path, seed), part.datasets)
-            _ = found_mixture(found)
+            _ = found_mixture(found, {})
             read += found
         except ValueError as error:
             problems.append(str(error))
-    return (found_mixture(read) if read else None), problems
+    return (found_mixture(read, settings.weights) if read else None), problems

@@ -88,6 +88,25 @@ def test_blocks_that_do_not_fit_are_refused(batch: int, block: int) -> None:
         Batches(SETS, batch, block, 0)
 
 
+def test_weights_say_how_often_an_epoch_visits_a_data_set() -> None:
+    batches = Batches(SETS, batch=8, block=8, seed=3, weights={"a": 0.4, "b": 2})
+    assert batches.steps_per_epoch == 2 + 2 * 3 + 2
+    epochs = [Counter(row for step in range(10 * e, 10 * e + 10) for row in batches.rows(step)) for e in range(2)]
+    for rows in epochs:
+        assert Counter(dataset for dataset, _ in rows.elements()) == {0: 16, 1: 48, 2: 16}
+        assert {count for (dataset, _), count in rows.items() if dataset == 1} == {2}
+        assert {count for (dataset, _), count in rows.items() if dataset != 1} == {1}
+    assert {row for row in epochs[0] if row[0] == 0} != {row for row in epochs[1] if row[0] == 0}
+    plain = Batches(SETS, 8, 8, seed=3)
+    assert [Batches(SETS, 8, 8, 3, {"a": 1}).rows(step) for step in range(20)] == [plain.rows(s) for s in range(20)]
+
+
+@pytest.mark.parametrize("weights", [{"a": 0}, {"b": -1.0}, {"d": 1.0}])
+def test_weights_of_nothing_are_refused(weights: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="weights = "):
+        Batches(SETS, 8, 8, 0, weights)
+
+
 def test_no_data_and_uneven_worlds_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one data set"):
         Batches([], 8, 8, 0)

@@ -1,6 +1,7 @@
 """Pictures: formats, orientation, limits and damage."""
 
 import io
+import pickle
 import random
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from core.data import images
 from core.data.images import FORMATS, BadImage, BytesImage, FileImage, decode
 
 
@@ -104,6 +106,26 @@ def test_files_with_the_same_bytes_are_the_same_picture(tmp_path: Path) -> None:
     three.write_bytes(encoded(noise(25)))
     assert FileImage(one).content_id == FileImage(two).content_id == BytesImage(encoded(noise())).content_id
     assert FileImage(one).content_id != FileImage(three).content_id
+
+
+def test_a_source_hashes_its_bytes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "one.png"
+    path.write_bytes(encoded(noise()))
+    sources = [FileImage(path), BytesImage(encoded(noise()))]
+    first = [source.content_id for source in sources]
+    monkeypatch.setattr(images, "bytes_id", lambda data: pytest.fail("hashed again"))
+    assert [source.content_id for source in sources] == first
+    assert [source.content_id for source in pickle.loads(pickle.dumps(sources))] == first
+    assert FileImage(path) == sources[0]
+
+
+def test_a_file_that_was_opened_is_not_read_again_for_its_id(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    path.write_bytes(encoded(noise()))
+    source, expected = FileImage(path), BytesImage(encoded(noise())).content_id
+    source.open()
+    path.unlink()
+    assert source.content_id == expected
 
 
 def test_a_missing_file_and_a_folder_are_bad_images_that_name_the_file(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import pickle
 import random
+import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.data.images import FileImage
-from core.data.mmeb import FAMILIES, META_TASKS, MmebPairs, read_mmeb
+from core.data.mmeb import MmebPairs, read_mmeb
 from core.data.mmeb_rows import as_list, build_item
+from core.data.pictures import Pictures
 from core.data.problems import BadRow
 from core.data.records import Image, Item, Pair, PairDataset, Text
 
@@ -33,6 +36,7 @@ def write(root: Path, rows: Sequence[Mapping[str, object]], name: str = "OK-VQA"
     for shade, letter in enumerate("abc"):
         PIL.Image.new("RGB", (8, 8), (shade, 0, 0)).save(root / "images" / f"{letter}.png")
     path = root / name / file
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         pq.write_table(pa.Table.from_pylist(list(rows)), path)
     elif path.suffix == ".jsonl":
@@ -61,25 +65,13 @@ def shown(item: Item, root: Path) -> list[str]:
     return parts
 
 
-def test_the_table_of_meta_tasks_is_mmeb_train() -> None:
-    assert {family: len(names) for family, names in FAMILIES.items()} == {
-        "classification": 5,
-        "vqa": 6,
-        "retrieval": 8,
-        "grounding": 1,
-        "video": 0,
-    }
-    assert META_TASKS["MSCOCO"] == "grounding"
-    assert META_TASKS["MSCOCO_t2i"] == "retrieval"
-
-
 def test_a_row_becomes_a_pair_with_its_place(tmp_path: Path) -> None:
     path = write(tmp_path, [row(), row(qry="<|image_1|>\nWhat is it?\n", qry_image_path="images/a.png")])
     (dataset,) = read_mmeb(tmp_path, ["OK-VQA"])
     assert isinstance(dataset, PairDataset)
     assert (dataset.name, dataset.meta_task, len(dataset)) == ("OK-VQA", "vqa", 2)
     pair = dataset[1]
-    assert pair.query == Item((Image(FileImage(tmp_path / "images/a.png")), Text("What is it?")))
+    assert pair.query == Item((Image(FileImage(tmp_path / "images/a.png")), Text("What is it?\n")))
     assert pair.positive == Item((Text("an answer"),))
     assert (pair.dataset, pair.meta_task, pair.negatives) == ("OK-VQA", "vqa", ())
     assert pair.origin == f"{path} row 2"
@@ -92,6 +84,7 @@ def test_a_row_becomes_a_pair_with_its_place(tmp_path: Path) -> None:
     ("text", "paths", "parts"),
     [
         ("<|image_1|>\nName it.", ["images/a.png"], ["a.png", "Name it."]),
+        ("Name <|image_1|>\nnow.\n", ["images/a.png"], ["Name", "a.png", "now.\n"]),
         ("Before <|image_1|> after", ["images/a.png"], ["Before", "a.png", "after"]),
         ("Which is it? <|image_1|>", ["images/a.png"], ["Which is it?", "a.png"]),
         ("no mark", ["images/a.png"], ["a.png", "no mark"]),
@@ -105,7 +98,7 @@ def test_a_row_becomes_a_pair_with_its_place(tmp_path: Path) -> None:
 def test_placeholders_put_pictures_in_reading_order(
     tmp_path: Path, text: str, paths: list[str], parts: list[str]
 ) -> None:
-    assert shown(build_item(text, paths, tmp_path, "x row 1", ("qry", "qry_image_path")), tmp_path) == parts
+    assert shown(build_item(text, paths, Pictures(tmp_path), "x row 1", ("qry", "qry_image_path")), tmp_path) == parts
 
 
 @pytest.mark.parametrize(
@@ -323,3 +316,73 @@ def test_a_data_set_can_be_sent_to_loader_processes(tmp_path: Path) -> None:
     (dataset,) = read_mmeb(tmp_path)
     sent = pickle.loads(pickle.dumps(dataset))
     assert [sent[index] for index in range(2)] == [dataset[index] for index in range(2)]
+
+
+def zipped(root: Path, archive: Path, prefix: str) -> None:
+    """Pack the pictures a, b, c under a prefix and delete their files."""
+    with zipfile.ZipFile(root / "packed.tmp", "w", zipfile.ZIP_DEFLATED) as packed:
+        for letter in "abc":
+            packed.write(root / "images" / f"{letter}.png", f"{prefix}{letter}.png")
+    shutil.rmtree(root / "images")
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    (root / "packed.tmp").rename(archive)
+
+
+@pytest.mark.parametrize(
+    ("archive", "prefix", "named"),
+    [
+        ("images_zip/OK-VQA.zip", "", "images/OK-VQA/b.png"),
+        ("images_zip/OK-VQA.zip", "OK-VQA/", "images/OK-VQA/b.png"),
+        ("images_zip/OK-VQA.zip", "images/OK-VQA/", "images/OK-VQA/b.png"),
+        ("images.zip", "images/OK-VQA/", "images/OK-VQA/b.png"),
+        ("images/OK-VQA.zip", "OK-VQA/Train/", "images/OK-VQA/Train/b.png"),
+    ],
+)
+def test_pictures_are_read_out_of_archives_as_they_are_shipped(
+    tmp_path: Path, archive: str, prefix: str, named: str
+) -> None:
+    write(tmp_path, [row(qry_image_path=named)])
+    plain = FileImage(tmp_path / "images" / "b.png")
+    pixels, expected = plain.open().tobytes(), plain.content_id
+    zipped(tmp_path, tmp_path / archive, prefix)
+    (dataset,) = read_mmeb(tmp_path, ["OK-VQA"])
+    (source,) = pickle.loads(pickle.dumps(dataset))[0].query.images()
+    assert (source.content_id, source.open().tobytes()) == (expected, pixels)
+
+
+def test_an_unpacked_picture_comes_before_the_archive_and_a_missing_one_names_both(tmp_path: Path) -> None:
+    path = write(tmp_path, [row(qry_image_path="images/a.png"), row(qry_image_path="images/none.png")])
+    zipped(tmp_path, tmp_path / "images_zip" / "OK-VQA.zip", "images/")
+    (tmp_path / "images").mkdir()
+    PIL.Image.new("RGB", (8, 8), "white").save(tmp_path / "images" / "a.png")
+    (dataset,) = read_mmeb(tmp_path, ["OK-VQA"])
+    (source,) = dataset[0].query.images()
+    assert source == FileImage(tmp_path / "images" / "a.png")
+    with pytest.raises(BadRow, match=rf"{path} row 2: the picture 'images/none.png' is neither in .*OK-VQA\.zip"):
+        dataset[1]
+
+
+def test_a_broken_archive_is_told_before_any_row_is_read(tmp_path: Path) -> None:
+    write(tmp_path, [row()])
+    (tmp_path / "images_zip").mkdir()
+    (tmp_path / "images_zip" / "OK-VQA.zip").write_bytes(b"PK\x03\x04 half of it")
+    with pytest.raises(ValueError, match=r"OK-VQA\.zip: not a readable ZIP archive\. Download it again"):
+        read_mmeb(tmp_path)
+
+
+def test_each_data_set_can_have_its_own_limit(tmp_path: Path) -> None:
+    for name in ("MSCOCO", "VisDial", "CIRR"):
+        write(tmp_path, [row(qry=str(number)) for number in range(30)], name)
+    found = read_mmeb(tmp_path, limit=5, limits={"VisDial": 12, "MSCOCO": 100})
+    assert {each.name: len(each) for each in found} == {"CIRR": 5, "MSCOCO": 30, "VisDial": 12}
+    with pytest.raises(ValueError, match="limits: 'WebQA' is not among the data sets that are read: CIRR, MSCOCO"):
+        read_mmeb(tmp_path, limits={"WebQA": 3})
+    with pytest.raises(ValueError, match="limit = 0 of CIRR is below 1"):
+        read_mmeb(tmp_path, limits={"CIRR": 0})
+
+
+def test_the_hubs_converted_branch_is_read_too(tmp_path: Path) -> None:
+    write(tmp_path, [row(qry="1")], file="original/0000.parquet")
+    write(tmp_path, [row(qry="2")], file="original/0001.parquet")
+    (dataset,) = read_mmeb(tmp_path, ["OK-VQA"])
+    assert texts(dataset) == ["1", "2"]
