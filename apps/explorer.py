@@ -46,7 +46,7 @@ def main() -> None:
 def show_bundle(view: str, run: Run, runs: list[Run]) -> None:
     """A view of one of the run's bundles, or why it cannot be shown."""
     folder = choose_bundle(run)
-    if run.state != "finished":
+    if run.state not in ("finished", "imported"):
         st.sidebar.caption(f"The run is {run.state}: step {run.done} of {run.planned or 'an unknown number'}.")
     try:
         bundle = cached.open_bundle(folder)

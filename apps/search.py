@@ -2,6 +2,7 @@
 
 python apps/search.py --root runs
 python apps/search.py --folder pictures --checkpoint runs/miniature
+python apps/search.py --lancedb database --table pictures --checkpoint runs/miniature
 """
 
 import argparse
@@ -21,7 +22,9 @@ from transformers.utils import logging as transformers_logging
 from apps.search_answers import Catalogue
 from apps.search_page import build_page, serve
 from workbench.bundle_files import MANIFEST
-from workbench.search_sources import folder_source
+from workbench.exchange import qdrant
+from workbench.exchange.lance import LanceTable
+from workbench.search_sources import Source, database_source, folder_source
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -41,6 +44,16 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         default="stop",
         help="unreadable pictures of --folder (default: stop)",
     )
+    parser.add_argument("--lancedb", type=Path, help="folder of a LanceDB database; needs --table and --checkpoint")
+    parser.add_argument(
+        "--qdrant",
+        metavar="URL",
+        help=f"Qdrant server, its key from the environment ({qdrant.API_KEY}), or a local folder; needs --table and "
+        "--checkpoint",
+    )
+    parser.add_argument("--table", help="table of --lancedb or collection of --qdrant to search")
+    parser.add_argument("--exact", action="store_true", help="search databases without their approximate indices")
+    parser.add_argument("--timeout", type=int, default=10, help="seconds to wait for --qdrant, 1 or more (default: 10)")
     parser.add_argument("--host", default="127.0.0.1", help="address of this computer to serve on; loopback only")
     parser.add_argument("--port", type=int, default=7860, help="port to serve on, 1 to 65535 (default: 7860)")
     parser.add_argument("--check", action="store_true", help="open what would be searched, say what it is, and end")
@@ -67,10 +80,33 @@ def catalogue(settings: argparse.Namespace) -> Catalogue:
         raise ValueError(f"--bundle {settings.bundle} lies outside --root {root}; name its runs' folder by --root.")
     if settings.bundle is not None and not (settings.bundle / MANIFEST).is_file():
         raise ValueError(f"--bundle {settings.bundle} is no bundle: it has no {MANIFEST}.")
-    if settings.folder is None:
-        return Catalogue(root, settings.bundle, settings.checkpoint)
-    source = folder_source(settings.folder, settings.checkpoint, settings.on_bad_item)
-    return Catalogue(root, settings.bundle, opened={f"{settings.folder.name} (your pictures)": source})
+    opened = opened_sources(settings)
+    return Catalogue(root, settings.bundle, None if opened else settings.checkpoint, opened)
+
+
+def opened_sources(settings: argparse.Namespace) -> dict[str, Source]:
+    """The folder of pictures and the databases that the settings name, by the names that the page shows.
+
+    Raises:
+        ValueError: one of them cannot be opened.
+    """
+    found: dict[str, Source] = {}
+    for option in ("lancedb", "qdrant"):
+        if getattr(settings, option) is not None and (settings.table is None or settings.checkpoint is None):
+            raise ValueError(
+                f"--{option} needs --table, and --checkpoint: the run or checkpoint that embedded its items."
+            )
+    if settings.folder is not None:
+        source = folder_source(settings.folder, settings.checkpoint, settings.on_bad_item)
+        found[f"{settings.folder.name} (your pictures)"] = source
+    if settings.lancedb is not None:
+        table = LanceTable(settings.lancedb, settings.table, settings.exact)
+        found[f"{settings.table} (LanceDB)"] = database_source(table, settings.checkpoint)
+    if settings.qdrant is not None:
+        client = qdrant.connect(settings.qdrant, settings.timeout)
+        collection = qdrant.QdrantCollection(client, settings.table, settings.exact)
+        found[f"{settings.table} (Qdrant)"] = database_source(collection, settings.checkpoint)
+    return found
 
 
 def check(found: Catalogue) -> None:

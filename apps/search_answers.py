@@ -9,21 +9,11 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 
 from apps import search_cards
-from core.data.images import BytesImage, decode
 from core.data.miniature.words import INSTRUCTIONS
 from workbench.bundles import manifest_digest
-from workbench.search import (
-    Hit,
-    Rows,
-    ShownPart,
-    build_query,
-    default_instruction,
-    embed_query,
-    preview,
-    search,
-    shown_query,
-)
-from workbench.search_sources import SearchSource, bundle_source, bundles_under
+from workbench.queries import build_query, default_instruction, embed_query, shown_part, shown_query, uploaded_part
+from workbench.search import Hit, ShownPart, search
+from workbench.search_sources import SearchSource, Source, bundle_source, bundles_under
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,11 +22,12 @@ ANY = "any kind"
 POOL = "the query's own candidates"
 AUTOMATIC = "automatic"
 NONE = "none"
+NOTHING = "nothing"
 HINT = (
-    'Type some words, add a picture, or do both, and press Search. Under "An example" are queries of the '
+    'Type some words, add a picture or a video, or do both, and press Search. Under "An example" are queries of the '
     "bundle, whose right answers are known."
 )
-NO_EXAMPLES = "A folder of pictures has no queries of its own; choose a bundle above."
+NO_EXAMPLES = "A folder of pictures or a database has no queries of its own; choose a bundle above."
 INSTRUCTION_CHOICES = (AUTOMATIC, NONE, *INSTRUCTIONS.values())
 MOST = 100
 
@@ -51,7 +42,7 @@ class Catalogue:
     root: Path
     first: Path | None = None
     checkpoint: Path | None = None
-    opened: Mapping[str, SearchSource] = field(default_factory=dict)
+    opened: Mapping[str, Source] = field(default_factory=dict)
 
     def bundles(self) -> dict[str, Path]:
         """The bundles that can be chosen now, the first one first."""
@@ -65,7 +56,7 @@ class Catalogue:
         """Everything that can be chosen now."""
         return [*self.opened, *self.bundles()]
 
-    def open(self, name: str | None) -> SearchSource:
+    def open(self, name: str | None) -> Source:
         """Open one of `names`.
 
         Raises:
@@ -105,10 +96,15 @@ class Answers:
     catalogue: Catalogue
 
     def load(self) -> tuple[Any, ...]:
-        """The page as it opens: welcome, main part, choices; then as `choose` for the first of them."""
+        """The page as it opens: welcome, main part, both lists of choices; then as `choose` for the first of them."""
         names = self.catalogue.names()
         first = names[0] if names else None
-        start = (gr.update(visible=not names), gr.update(visible=bool(names)), gr.update(choices=names, value=first))
+        start = (
+            gr.update(visible=not names),
+            gr.update(visible=bool(names)),
+            gr.update(choices=names, value=first),
+            gr.update(choices=[NOTHING, *names], value=NOTHING),
+        )
         return (*start, *self.choose(first))
 
     def choose(self, name: str | None) -> tuple[Any, ...]:
@@ -120,7 +116,7 @@ class Answers:
             nothing = gr.update(choices=[], value=None)
             problem = search_cards.head("", [str(error)] if name else [])
             return (problem, nothing, nothing, nothing, nothing, 1, "", *empty)
-        scopes, datasets = list(source.scopes), list(source.examples)
+        scopes, datasets = source.scope_names, list(source.examples)
         return (
             search_cards.head(source.title, problems(source)),
             gr.update(choices=scopes, value=scopes[0]),
@@ -137,7 +133,7 @@ class Answers:
         if not name or not dataset:
             return gr.update(), search_cards.note(NO_EXAMPLES)
         try:
-            source = self.catalogue.open(name)
+            source = with_examples(self.catalogue.open(name))
             label = f"Query, 1 to {len(source.examples.get(dataset, ()))}"
             example = source.example(dataset, whole(number))
         except ValueError as error:
@@ -147,12 +143,10 @@ class Answers:
 
     @told
     def show_upload(self, data: bytes | None) -> dict[str, Any]:
-        """The uploaded picture, or the reason why it cannot be used."""
+        """The uploaded picture or clip, or the reason why it cannot be used."""
         if data is None:
             return gr.update(value="", visible=False)
-        decode(data, "uploaded picture")
-        picture = ShownPart("image", picture=preview(BytesImage(data)))
-        return gr.update(value=search_cards.asked("", (picture,)), visible=True)
+        return gr.update(value=search_cards.asked("", (shown_part(uploaded_part(data)),)), visible=True)
 
     @told
     def search_query(
@@ -164,17 +158,25 @@ class Answers:
         scope: str | None,
         kind: str | None,
         count: float | None,
-    ) -> tuple[str, list[Any]]:
-        """Rank items for words, a picture, or both."""
-        source = self.catalogue.open(name)
-        if source.embedder is None:
-            raise ValueError(source.no_embedder)
+        beside: str | None = NOTHING,
+    ) -> tuple[str, Any]:
+        """Rank items for words, a picture or clip, or both; beside it what another source finds."""
         words = text or ""
         query = build_query(words, image, asked_for(instruction, bool(words.strip()), image is not None))
-        vector = embed_query(source.embedder, query)
-        rows = source.index.of_kind(scope_of(source, scope), chosen_kind(kind))
-        hits = search(source.index, vector, limited(count), rows)
-        return shown("Query", shown_query(query), hits)
+
+        def find(source: Source, chosen: str | None) -> list[Hit]:
+            if source.embedder is None:
+                raise ValueError(source.no_embedder)
+            vector = embed_query(source.embedder, query)
+            return source.nearest(vector, limited(count), chosen, chosen_kind(kind))
+
+        source = self.catalogue.open(name)
+        hits = find(source, scope)
+        if beside in (None, NOTHING):
+            return shown("Query", shown_query(query), hits)
+        other = self.catalogue.open(beside)
+        found = find(other, same_or_first(scope, other.scope_names))
+        return compared("Query", shown_query(query), (str(name), hits), (beside, found))
 
     @told
     def search_example(
@@ -185,18 +187,40 @@ class Answers:
         scope: str | None,
         kind: str | None,
         count: float | None,
-    ) -> tuple[str, list[Any]]:
-        """Rank items for one of the bundle's queries, by its vector in the bundle, and mark what is right."""
-        source = self.catalogue.open(name)
-        example = source.example(dataset or "", whole(number))
-        among = example.candidates if scope == POOL else scope_of(source, scope)
-        rows = source.index.of_kind(among[among != example.query], chosen_kind(kind))
-        hits = search(source.index, source.index.vectors[example.query], limited(count), rows, example.judged)
+        beside: str | None = NOTHING,
+    ) -> tuple[str, Any]:
+        """Rank items for one of the bundle's queries, by its vector in the bundle, and mark what is right.
+
+        Beside it what the same query finds in another bundle.
+        """
+
+        def find(source: SearchSource, chosen: str | None) -> list[Hit]:
+            example = source.example(dataset or "", whole(number))
+            among = example.candidates if chosen == POOL else source.rows(chosen)
+            rows = source.index.of_kind(among[among != example.query], chosen_kind(kind))
+            return search(source.index, source.index.vectors[example.query], limited(count), rows, example.judged)
+
+        source = with_examples(self.catalogue.open(name))
+        hits = find(source, scope)
+        parts = source.index.parts(source.example(dataset or "", whole(number)).query)
         label = f"Query {whole(number)} of {dataset}"
-        return shown(label, source.index.parts(example.query), hits)
+        if beside in (None, NOTHING):
+            return shown(label, parts, hits)
+        other = with_examples(self.catalogue.open(beside))
+        if other.index.parts(other.example(dataset or "", whole(number)).query) != parts:
+            raise ValueError(
+                f"{beside}: query {whole(number)} of {dataset} is another one there; choose an equal suite."
+            )
+        found = find(other, scope if scope == POOL else same_or_first(scope, other.scope_names))
+        return compared(label, parts, (str(name), hits), (beside, found))
 
 
-def problems(source: SearchSource) -> list[str]:
+def same_or_first(scope: str | None, offered: list[str]) -> str | None:
+    """The scope of the same name in another source, or the first that it offers."""
+    return scope if scope in offered else offered[0]
+
+
+def problems(source: Source) -> list[str]:
     """What the reader of a source has to know."""
     found = [source.no_embedder] if source.no_embedder else []
     if source.skipped:
@@ -225,11 +249,11 @@ def asked_for(choice: str | None, has_text: bool, has_image: bool) -> str:
     return "" if choice == NONE else choice
 
 
-def scope_of(source: SearchSource, scope: str | None) -> Rows:
-    """The rows of a scope. Raises ValueError for one that is not offered."""
-    if scope is None or scope not in source.scopes:
-        raise ValueError(f"search among = {scope!r} is not offered here; choose one from the list.")
-    return source.scopes[scope]
+def with_examples(source: Source) -> SearchSource:
+    """The source, if it may have examples. Raises ValueError."""
+    if not isinstance(source, SearchSource):
+        raise ValueError(NO_EXAMPLES)
+    return source
 
 
 def chosen_kind(kind: str | None) -> str | None:
@@ -251,6 +275,21 @@ def whole(number: float | None) -> int:
     return int(number)
 
 
-def shown(label: str, parts: tuple[ShownPart, ...], hits: list[Hit]) -> tuple[str, list[Any]]:
+def shown(label: str, parts: tuple[ShownPart, ...], hits: list[Hit]) -> tuple[str, Any]:
     """Results as cards and as rows of the table."""
-    return search_cards.asked(label, parts) + search_cards.cards(hits), search_cards.table(hits)
+    table = {"headers": list(search_cards.COLUMNS), "data": search_cards.table(hits)}
+    return search_cards.asked(label, parts) + search_cards.cards(hits), table
+
+
+Named = tuple[str, list[Hit]]
+
+
+def compared(label: str, parts: tuple[ShownPart, ...], first: Named, second: Named) -> tuple[str, Any]:
+    """The results of two sources side by side, each with its place in the other, and all of them as a table."""
+    html = search_cards.asked(label, parts) + search_cards.side_by_side(first, second)
+    rows = [
+        [*row, "-" if place is None else place, name]
+        for (name, hits), (_, others) in ((first, second), (second, first))
+        for row, place in zip(search_cards.table(hits), search_cards.places(hits, others), strict=True)
+    ]
+    return html, {"headers": [*search_cards.COLUMNS, "there", "searched in"], "data": rows}

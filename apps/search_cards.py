@@ -31,6 +31,10 @@ STYLE = """
 .search-bar {height: 4px; margin: 0 .6rem .4rem; background: var(--border-color-primary); border-radius: 2px}
 .search-bar span {display: block; height: 100%; border-radius: 2px; background: #2563eb}
 .search-tie {font-size: .8rem; padding: 0 .6rem; opacity: .75}
+.search-there {font-size: .85rem; padding: 0 .6rem; opacity: .8}
+.search-pair {display: grid; grid-template-columns: 1fr 1fr; gap: 1.6rem}
+.search-pair h2 {font-size: 1.1rem; margin: 0}
+.search-pair .search-cards {grid-template-columns: repeat(auto-fill, minmax(145px, 1fr)); margin-top: .5rem}
 .search-body {padding: .2rem .6rem .6rem; display: flex; flex-direction: column; gap: .4rem; flex: 1;
   align-items: center; justify-content: center; text-align: center; overflow-wrap: anywhere}
 .search-body img {width: 100%; height: 108px; object-fit: contain; margin: 0; border-radius: 4px}
@@ -94,15 +98,37 @@ def cards(hits: Sequence[Hit]) -> str:
     return f'<div class="search-cards">{"".join(card(place, hit) for place, hit in enumerate(hits, 1))}</div>'
 
 
-def card(place: int, hit: Hit) -> str:
-    """One result: place, similarity, whether it is right, and the item."""
+def places(hits: Sequence[Hit], others: Sequence[Hit]) -> list[int | None]:
+    """For each result the place at which another list has the same item; None where it has not."""
+    there: dict[tuple[ShownPart, ...], int] = {}
+    for place, other in enumerate(others, 1):
+        there.setdefault(other.parts, place)
+    return [there.get(hit.parts) for hit in hits]
+
+
+def side_by_side(first: tuple[str, Sequence[Hit]], second: tuple[str, Sequence[Hit]]) -> str:
+    """Two lists of results in two columns; each result says where the other list has it."""
+    columns = []
+    for (name, hits), (_, others) in ((first, second), (second, first)):
+        shared = places(hits, others)
+        notes = ["only here" if place is None else f"place {place} there" for place in shared]
+        count = sum(place is not None for place in shared)
+        title = f"<h2>{escaped(name)}</h2>{note(f'{count} of {len(hits)} found by both')}"
+        grid = "".join(card(place, hit, said) for (place, hit), said in zip(enumerate(hits, 1), notes, strict=True))
+        columns.append(f'<div>{title}<div class="search-cards">{grid}</div></div>')
+    return f'<div class="search-pair">{"".join(columns)}</div>'
+
+
+def card(place: int, hit: Hit, there: str = "") -> str:
+    """One result: place, similarity, whether it is right, the item, and where another list has it."""
+    other = f'<div class="search-there">{escaped(there)}</div>' if there else ""
     tie = f'<div class="search-tie">{hit.tied} tied, rank {hit.rank:g}</div>' if hit.tied > 1 else ""
     width = 100 * min(1.0, max(0.0, hit.similarity))
     body = "".join(part(each) for each in hit.parts)
     return (
         f'<div class="search-card {verdict(hit) if hit.right else ""}"><div class="search-head-line">'
         f'<span>{place}. {hit.similarity:.3f}</span><span class="search-badge">{verdict(hit)}</span></div>'
-        f'<div class="search-bar"><span style="width:{width:.1f}%"></span></div>{tie}'
+        f'<div class="search-bar"><span style="width:{width:.1f}%"></span></div>{tie}{other}'
         f'<div class="search-body">{body}</div></div>'
     )
 

@@ -6,11 +6,12 @@ import gradio as gr
 from gradio.themes import Default
 
 from apps import search_cards
-from apps.search_answers import ANY, AUTOMATIC, INSTRUCTION_CHOICES, MOST, POOL, Answers, Catalogue
-from workbench.search import MAX_TEXT
+from apps.search_answers import ANY, AUTOMATIC, INSTRUCTION_CHOICES, MOST, NOTHING, POOL, Answers, Catalogue
+from workbench.queries import MAX_TEXT, VIDEO_TYPES
 
 PICTURE_TYPES = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"]
 MAX_UPLOAD = "20mb"
+COLUMN_WIDTHS: list[str | int] = ["75px", "75px", "110px", "75px", "125px"]
 THEME = Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"])
 STYLE = search_cards.STYLE
 
@@ -42,7 +43,7 @@ def query_tab() -> QueryTab:
         text = gr.Textbox(
             label="Text", placeholder="a large red circle at the top left on navy", lines=2, max_length=MAX_TEXT
         )
-        image = gr.File(label="Picture", type="binary", file_types=PICTURE_TYPES, height=140)
+        image = gr.File(label="Picture or video", type="binary", file_types=[*PICTURE_TYPES, *VIDEO_TYPES], height=140)
         preview = gr.HTML(visible=False)
         instruction = gr.Dropdown(
             list(INSTRUCTION_CHOICES),
@@ -75,6 +76,7 @@ def build_page(catalogue: Catalogue) -> gr.Blocks:
         with gr.Row(visible=False) as main:
             with gr.Column(scale=5, min_width=380):
                 source = gr.Dropdown([], label="Search in")
+                beside = gr.Dropdown([NOTHING], value=NOTHING, label="Beside it")
                 query, example = query_tab(), example_tab()
                 with gr.Row():
                     kind = gr.Dropdown([ANY], value=ANY, label="Show", scale=3, min_width=120)
@@ -84,12 +86,14 @@ def build_page(catalogue: Catalogue) -> gr.Blocks:
                 with gr.Tab("Pictures"):
                     found = gr.HTML(elem_id="found")
                 with gr.Tab("Table"):
-                    rows = gr.Dataframe(headers=list(search_cards.COLUMNS), interactive=False, wrap=True)
+                    rows = gr.Dataframe(
+                        headers=list(search_cards.COLUMNS), interactive=False, wrap=True, column_widths=COLUMN_WIDTHS
+                    )
         chosen = [head, query.scope, example.scope, kind, example.dataset, example.number, example.preview, found, rows]
-        page.load(answers.load, None, [welcome, main, source, *chosen], api_name="load")
+        page.load(answers.load, None, [welcome, main, source, beside, *chosen], api_name="load")
         changed = source.input(answers.choose, source, chosen, api_name="choose", concurrency_id="model")
-        wire_query(answers, source, query, [kind, count], [found, rows])
-        wire_example(answers, source, example, [kind, count], [found, rows])
+        wire_query(answers, source, query, [kind, count, beside], [found, rows])
+        wire_example(answers, source, example, [kind, count, beside], [found, rows])
         shown = [example.number, example.preview]
         changed.then(answers.show_example, [source, example.dataset, example.number], shown, api_visibility="private")
     return page

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from core.data.images import BadImage, decode
 from core.objectives.objective import Objective
 from core.objectives.settings import ObjectiveSettings
+from core.outside.import_bundle import ORIGIN
 from workbench.bundle_files import (
     COLUMNS,
     FILES,
@@ -105,8 +106,14 @@ class Bundle:
         return str(self.manifest["suite"]["name"])
 
     @property
+    def imported(self) -> str | None:
+        """The name of the model of another tool that made the vectors; None for a checkpoint of ours."""
+        suite = self.manifest["suite"]
+        return str(suite.get("model", "unknown")) if suite.get("origin") == ORIGIN else None
+
+    @property
     def objective_settings(self) -> ObjectiveSettings:
-        """The objective that the checkpoint was trained by."""
+        """The objective that the checkpoint was trained by, or for imported vectors the one chosen for the views."""
         return ObjectiveSettings(**self.manifest["objective"])
 
     @property

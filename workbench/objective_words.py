@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from core.objectives.settings import Name, ObjectiveSettings
+from workbench.bundles import Bundle
 from workbench.what_if import Setting, trained_setting
 
 LABELS: Mapping[Name, str] = {
@@ -42,6 +43,11 @@ def number_words(setting: Setting) -> list[str]:
     """The numbers of a setting: ["alpha 9", "tau 0.02"]."""
     words = {"temperature": "tau"}
     return [f"{words.get(name, name)} {value:g}" for name, value in setting.numbers.items()]
+
+
+def made_by(bundle: Bundle) -> str:
+    """The objective behind a bundle's vectors, or that they were imported."""
+    return "imported" if bundle.imported is not None else in_words(bundle.objective_settings)
 
 
 def in_words(settings: ObjectiveSettings) -> str:

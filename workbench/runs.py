@@ -17,7 +17,7 @@ from core.logs import CONFIG, ENVIRONMENT, METRICS, read_metrics
 from core.objectives.settings import ObjectiveSettings
 from workbench.bundles import list_bundles
 
-State = Literal["finished", "running", "stopped", "half-written"]
+State = Literal["finished", "running", "stopped", "half-written", "imported"]
 MARKS = (CONFIG, METRICS, "checkpoints", "bundles")
 FRESH = 60.0
 """A run whose log changed less than so many seconds ago counts as running."""
@@ -27,6 +27,7 @@ FRESH = 60.0
 class Run:
     """One run folder as it is now.
 
+    state: "imported" is a folder that holds nothing but bundles of vectors that another tool made.
     done, planned: optimizer steps; planned is None where config.yaml cannot be read. metrics: the readable lines of
     metrics.jsonl. settings: config.yaml, empty where it cannot be read. problem: what is missing or broken, or "".
     """
@@ -79,7 +80,9 @@ class Run:
 
     @property
     def evaluate_command(self) -> str:
-        """What to type to write a bundle of its latest checkpoint."""
+        """What to type to write a bundle of its latest checkpoint, or of imported vectors."""
+        if self.state == "imported":
+            return f"python core/import_embeddings.py --out {self.folder} --embeddings ... --items ... --pairs ..."
         return f"python core/eval.py --checkpoint {self.folder}"
 
 
@@ -113,17 +116,19 @@ def read_run(folder: Path, now: float | None = None) -> Run:
     planned = settings.get("steps") if isinstance(settings.get("steps"), int) else None
     if not problem and not metrics and not saved:
         problem = "no step has been logged yet"
+    bundles = tuple(list_bundles(folder))
+    imported = bool(bundles) and not any((folder / mark).exists() for mark in MARKS if mark != "bundles")
     return Run(
         folder,
-        state_of(done, planned, problem, age(folder, time.time() if now is None else now)),
+        "imported" if imported else state_of(done, planned, problem, age(folder, time.time() if now is None else now)),
         done,
         planned,
         settings,
         processes(folder),
         metrics,
         saved,
-        tuple(list_bundles(folder)),
-        problem,
+        bundles,
+        "" if imported else problem,
     )
 
 

@@ -4,19 +4,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
 from core.bundle import webp
 from core.data.images import BadImage, BytesImage, FileImage
-from core.data.miniature.words import INSTRUCTIONS
-from core.data.records import Image, Item, Part, Text
 from core.embedding_folder import EmbeddedPictures
-from core.encoder.embedder import Embedder
-from core.evaluation.encode import refuse_not_finite
 from core.evaluation.ranking import TIE
+from core.evaluation.top_k import top_k
 from workbench.bundles import Bundle
 
-MAX_TEXT = 1000
 PREVIEW = 320
 Rows = Int[np.ndarray, " rows"]
 
@@ -145,17 +142,32 @@ def search(
         raise ValueError(f"The query has {len(query)} numbers, but the searched vectors have {index.vectors.shape[1]}.")
     if not np.isfinite(query).all():
         raise ValueError("The query's vector is not finite; the model that made it cannot be used for search.")
-    among = np.arange(len(index.vectors)) if rows is None else rows
-    similarities = index.vectors[among] @ query.astype(np.float32)
+    nearest, similarities = nearest_rows(index.vectors, query.astype(np.float32), k, rows)
     judged = judged or {}
     hits: list[Hit] = []
     for first, tied in leading_ties(similarities, k):
         rank = first + (len(tied) + 1) / 2
-        for place in sorted(tied, key=lambda each: among[each])[: k - len(hits)]:
-            row = int(among[place])
+        for place in sorted(tied, key=lambda each: nearest[each])[: k - len(hits)]:
+            row = int(nearest[place])
             shown = (index.modalities[row], index.texts[row], judged.get(row), index.parts(row))
             hits.append(Hit(rank, len(tied), float(similarities[place]), row, *shown))
     return hits
+
+
+def nearest_rows(
+    vectors: Float[np.ndarray, "items d"], query: Float[np.ndarray, " d"], k: int, rows: Rows | None
+) -> tuple[Rows, Float[np.ndarray, " found"]]:
+    """The k most similar rows and all that tie with the last of them, and their similarities."""
+    among = None if rows is None or len(rows) == len(vectors) else rows  # all rows need not be copied
+    searched = vectors if among is None else vectors[among]
+    if not len(searched):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    asked, every = torch.from_numpy(query)[None], torch.from_numpy(searched)
+    found = top_k(asked, every, k)
+    if more := int(found.tied[0]):
+        found = top_k(asked, every, found.rows.shape[1] + more)
+    places = found.rows[0].numpy()
+    return places if among is None else among[places], found.similarities[0].numpy()
 
 
 def leading_ties(similarities: Float[np.ndarray, " n"], k: int) -> Iterator[tuple[int, list[int]]]:
@@ -187,57 +199,3 @@ def examples(bundle: Bundle) -> dict[str, list[Example]]:
 def targets(listed: Mapping[str, Sequence[Example]]) -> dict[str, Rows]:
     """The distinct candidates of each data set, in ascending order."""
     return {name: np.unique(np.concatenate([each.candidates for each in group])) for name, group in listed.items()}
-
-
-def default_instruction(has_text: bool, has_image: bool) -> str:
-    """What a query most likely asks for: a picture for words, a look-alike for a picture, an edit for both."""
-    if has_text and has_image:
-        return INSTRUCTIONS["edit"]
-    return INSTRUCTIONS["look_alike"] if has_image else INSTRUCTIONS["caption_to_image"]
-
-
-def build_query(text: str, image: bytes | None, instruction: str) -> Item:
-    """A query as the model was trained on: the picture, then the instruction and the words in one text.
-
-    Raises:
-        ValueError: there are neither words nor a picture, or the words are too long or no text.
-        core.data.images.BadImage: the picture cannot be read.
-    """
-    words = text.strip()
-    if not words and image is None:
-        raise ValueError("Type some words, upload a picture, or do both.")
-    if len(words) > MAX_TEXT:
-        raise ValueError(f"The text has {len(words)} characters; at most {MAX_TEXT} are read.")
-    if any("\ud800" <= letter <= "\udfff" for letter in words):
-        raise ValueError("The text holds halves of characters (lone surrogates), which are no text.")
-    parts: list[Part] = []
-    if image is not None:
-        source = BytesImage(image)
-        source.open()
-        parts.append(Image(source))
-    sentence = f"{instruction} {words}".strip()
-    return Item((*parts, Text(sentence)) if sentence else tuple(parts))
-
-
-def shown_query(query: Item) -> tuple[ShownPart, ...]:
-    """The parts of a query that `build_query` made."""
-    return tuple(
-        ShownPart("text", part.text) if isinstance(part, Text) else ShownPart("image", picture=uploaded(part))
-        for part in query.parts
-    )
-
-
-def uploaded(part: Part) -> bytes | None:
-    """The preview of an uploaded picture."""
-    return preview(part.source) if isinstance(part, Image) and isinstance(part.source, BytesImage) else None
-
-
-def embed_query(embedder: Embedder, query: Item) -> Float[np.ndarray, " d"]:
-    """The unit vector of a query.
-
-    Raises:
-        core.evaluation.encode.NotFinite: the model gives NaN or infinity for it.
-    """
-    vectors = embedder.embed([query]).float().numpy()
-    refuse_not_finite([query], vectors)
-    return vectors[0]

@@ -1,22 +1,73 @@
-"""What can be searched: the bundles under a root folder, and a folder of pictures; each with the model for queries."""
+"""What can be searched: bundles, a folder of pictures, a vector database; each with the model for queries."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
+from jaxtyping import Float
 
 from core import checkpoint as checkpoints
 from core.data.problems import OnBadItem, Problem
 from core.embedding_folder import embed_folder
 from core.encoder.embedder import DESCRIPTION, Embedder
 from workbench.bundles import Bundle, list_bundles, open_bundle
+from workbench.exchange.stored import VectorDatabase, search_database
 from workbench.objective_words import in_words
-from workbench.search import Example, Rows, SearchIndex, bundle_index, examples, folder_index, targets
+from workbench.search import Example, Hit, Rows, SearchIndex, bundle_index, examples, folder_index, search, targets
 
+EVERY_ITEM = "every item"
 EVERYTHING = "every item, queries too"
 EVERY_TARGET = "every target"
 EVERY_PICTURE = "every picture"
+
+
+class Source(Protocol):
+    """What the search page searches: in memory (`SearchSource`) or in a database (`DatabaseSource`)."""
+
+    @property
+    def title(self) -> str:
+        """A line about it."""
+        ...
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """The model for queries; None where there is none."""
+        ...
+
+    @property
+    def no_embedder(self) -> str:
+        """Why there is no model for queries; else empty."""
+        ...
+
+    @property
+    def skipped(self) -> Sequence[Problem]:
+        """What had to be left out."""
+        ...
+
+    @property
+    def scope_names(self) -> list[str]:
+        """Among what can be searched, in words."""
+        ...
+
+    @property
+    def modalities(self) -> list[str]:
+        """The kinds of items there are, in alphabetical order."""
+        ...
+
+    @property
+    def examples(self) -> Mapping[str, Sequence[Example]]:
+        """Queries whose right answers are known, by data set."""
+        ...
+
+    def nearest(self, query: Float[np.ndarray, " d"], k: int, scope: str | None, modality: str | None) -> list[Hit]:
+        """The k most similar items of a scope, and of one modality or of any (None).
+
+        Raises:
+            ValueError: the scope is none of those offered, the query does not fit, or a database fails.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,6 +91,19 @@ class SearchSource:
         """The kinds of items there are, in alphabetical order."""
         return sorted(set(self.index.modalities))
 
+    @property
+    def scope_names(self) -> list[str]:
+        """Among what can be searched, in words."""
+        return list(self.scopes)
+
+    def rows(self, scope: str | None) -> Rows:
+        """The rows of a scope. Raises ValueError for one that is not offered."""
+        return offered(self.scopes, scope)
+
+    def nearest(self, query: Float[np.ndarray, " d"], k: int, scope: str | None, modality: str | None) -> list[Hit]:
+        """See `Source`."""
+        return search(self.index, query, k, self.index.of_kind(self.rows(scope), modality))
+
     def example(self, dataset: str, number: int) -> Example:
         """The query of a data set by its number, from 1.
 
@@ -52,6 +116,56 @@ class SearchSource:
         if not 1 <= number <= len(listed):
             raise ValueError(f"{dataset} has {len(listed)} queries; choose a number from 1 to {len(listed)}.")
         return listed[number - 1]
+
+
+@dataclass(frozen=True)
+class DatabaseSource:
+    """A table of LanceDB or a collection of Qdrant, with the checkpoint that embeds queries for it."""
+
+    database: VectorDatabase
+    embedder: Embedder
+    no_embedder: str = ""
+    skipped: Sequence[Problem] = ()
+    examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """See `Source`."""
+        return self.database.title
+
+    @property
+    def scope_names(self) -> list[str]:
+        """See `Source`."""
+        return [EVERY_ITEM]
+
+    @property
+    def modalities(self) -> list[str]:
+        """See `Source`."""
+        return list(self.database.modalities)
+
+    def nearest(self, query: Float[np.ndarray, " d"], k: int, scope: str | None, modality: str | None) -> list[Hit]:
+        """See `Source`."""
+        offered({EVERY_ITEM: None}, scope)
+        return search_database(self.database, query, k, modality)
+
+
+T = TypeVar("T")
+
+
+def offered(scopes: Mapping[str, T], scope: str | None) -> T:
+    """What a scope stands for. Raises ValueError for one that is not offered."""
+    if scope is None or scope not in scopes:
+        raise ValueError(f"search among = {scope!r} is not offered here; choose one from the list.")
+    return scopes[scope]
+
+
+def database_source(database: VectorDatabase, checkpoint: Path) -> DatabaseSource:
+    """Search a database by a checkpoint's queries.
+
+    Raises:
+        ValueError: the checkpoint cannot be loaded, or its vectors have another length than the database's.
+    """
+    return DatabaseSource(database, loaded(checkpoint, database.dimensions, database.title))
 
 
 def bundles_under(root: Path) -> dict[str, Path]:
@@ -79,7 +193,7 @@ def bundle_source(folder: Path, root: Path, checkpoint: Path | None = None) -> S
     }
     embedder, reason = None, ""
     try:
-        embedder = matching_embedder(checkpoint or checkpoint_of(bundle, root), bundle)
+        embedder = loaded(checkpoint or checkpoint_of(bundle, root), bundle.vectors.shape[1], "the bundle")
     except ValueError as error:
         reason = str(error)
     return SearchSource(described(bundle), bundle_index(bundle), scopes, listed, embedder, reason)
@@ -87,10 +201,10 @@ def bundle_source(folder: Path, root: Path, checkpoint: Path | None = None) -> S
 
 def described(bundle: Bundle) -> str:
     """A line about a bundle: step, objective, numbers of items and queries."""
-    return (
-        f"{len(bundle.items):,} items and {len(bundle.rankings):,} queries of the suite {bundle.suite}, embedded after "
-        f"{bundle.step:,} steps of {in_words(bundle.objective_settings)}"
-    )
+    counts = f"{len(bundle.items):,} items and {len(bundle.rankings):,} queries of the suite {bundle.suite}"
+    if bundle.imported is not None:
+        return f"{counts}, imported vectors of {bundle.imported}"
+    return f"{counts}, embedded after {bundle.step:,} steps of {in_words(bundle.objective_settings)}"
 
 
 def checkpoint_of(bundle: Bundle, root: Path) -> Path:
@@ -99,6 +213,12 @@ def checkpoint_of(bundle: Bundle, root: Path) -> Path:
     Raises:
         ValueError: neither is there, or they lie outside the root.
     """
+    if bundle.imported is not None:
+        raise ValueError(
+            f"These vectors were imported: another tool made them with {bundle.imported}, which is not at hand, so new "
+            "queries cannot be embedded. The bundle's own examples can be searched. If you have that model as a "
+            "checkpoint, name it by --checkpoint."
+        )
     named = Path(str(bundle.manifest.get("checkpoint", "")))
     beside = bundle.folder.parent.parent / "checkpoints" / f"{bundle.step:06d}"
     for folder in (named, beside):
@@ -110,19 +230,18 @@ def checkpoint_of(bundle: Bundle, root: Path) -> Path:
     )
 
 
-def matching_embedder(checkpoint: Path, bundle: Bundle) -> Embedder:
-    """Load a checkpoint whose vectors are as long as the bundle's.
+def loaded(checkpoint: Path, dimensions: int, searched: str) -> Embedder:
+    """Load a checkpoint whose vectors have so many numbers, as those of what is searched.
 
     Raises:
         ValueError: it cannot be loaded, or its vectors have another length.
     """
     folder = checkpoints.resolve(checkpoint).folder
     embedder = Embedder.load(folder)
-    expected = bundle.vectors.shape[1]
-    if embedder.dimensions != expected:
+    if embedder.dimensions != dimensions:
         raise ValueError(
-            f"{folder} makes vectors of {embedder.dimensions} numbers, but the bundle's have {expected}: they are not "
-            "of one model. Evaluate the checkpoint again, or name the right one by --checkpoint."
+            f"{folder} makes vectors of {embedder.dimensions} numbers, but {searched} has {dimensions}: they are not "
+            "of one model. Name the checkpoint that embedded them by --checkpoint, or embed them again."
         )
     return embedder
 

@@ -84,10 +84,11 @@ def show_negatives(bundle: Bundle, query: Query) -> None:
         st.info("This query has no wrong candidates.")
         return
     trained = bundle.objective_settings
+    by = "the model was trained by" if bundle.imported is None else "was chosen when the vectors were imported"
     weighing = [f"{in_words(trained)}: {WEIGHTS[trained.name]}", *left_aside(trained)]
     st.markdown(
         f"##### Its {len(negatives)} hardest negatives",
-        help="Weight and share of the gradient are those of the objective that the model was trained by, over the "
+        help=f"Weight and share of the gradient are those of the objective that {by}, over the "
         f"query's whole pool; direction query to candidates. {' '.join(weighing)}",
     )
     for start in range(0, len(negatives), COLUMNS):

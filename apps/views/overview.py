@@ -38,19 +38,27 @@ def show(run: Run, bundle: Bundle) -> None:
     with left:
         members = bundle.scores.loc[(bundle.scores["scope"] == "dataset") & (bundle.scores["metric"] == "P@1")]
         trained = bundle.rankings.drop_duplicates("dataset").set_index("dataset")["in_distribution"]
-        figure = scores_figure(as_scores(members), [bool(trained[name]) for name in members["name"]])
+        halves = [bool(trained[name]) for name in members["name"]]
+        figure = scores_figure(as_scores(members), halves if halves_known(bundle) else None)
         st.plotly_chart(figure, key="scores", config={"displayModeBar": False})
     with right:
         show_hints(cached.hints(bundle.digest, bundle))
         show_facts(run, bundle)
-    st.plotly_chart(training_figure(run.metrics), key="training", config={"displayModeBar": False})
+    if bundle.imported is None:
+        st.plotly_chart(training_figure(run.metrics), key="training", config={"displayModeBar": False})
     with st.expander("Every score"):
         show_table(bundle.scores)
 
 
+def halves_known(bundle: Bundle) -> bool:
+    """Whether it is known which data sets the model was trained on; who imports vectors need not say."""
+    return bundle.imported is None or bundle.rankings["in_distribution"].nunique() > 1
+
+
 def show_cards(bundle: Bundle) -> None:
     """The headline scores, each with its interval, chance, queries and pool."""
-    found = [(label, metric, score_of(bundle, scope, name, metric)) for scope, name, metric, label in CARDS]
+    cards = [card for card in CARDS if card[0] != "distribution" or halves_known(bundle)]
+    found = [(label, metric, score_of(bundle, scope, name, metric)) for scope, name, metric, label in cards]
     present = [(label, metric, score) for label, metric, score in found if score is not None]
     for column, (label, metric, score) in zip(st.columns(max(1, len(present))), present, strict=False):
         with column, st.container(border=True):
@@ -85,15 +93,24 @@ def show_hints(hints: list[Hint]) -> None:
 
 def show_facts(run: Run, bundle: Bundle) -> None:
     """What was trained, how, and how far."""
-    planned = f" of {run.planned}" if run.planned is not None else ""
     st.markdown("##### What it is")
     st.markdown(
-        f"Objective **{in_words(bundle.objective_settings)}**  \n"
-        f"Step **{bundle.step}**{planned}, run {run.state}  \n"
+        f"{origin(run, bundle)}  \n"
         f"Vectors of **{bundle.vectors.shape[1]}** numbers, {len(bundle.items):,} items  \n"
         f"{len(bundle.rankings):,} queries in {len(bundle.datasets)} data sets"
     )
     show_suspects(bundle)
+
+
+def origin(run: Run, bundle: Bundle) -> str:
+    """Where the vectors come from: a step of a training, or another tool. As Markdown."""
+    if bundle.imported is not None:
+        return (
+            f"Imported vectors of **{escaped(bundle.imported)}**  \n"
+            f"Weights are shown for **{in_words(bundle.objective_settings)}**, by choice, not by training"
+        )
+    planned = f" of {run.planned}" if run.planned is not None else ""
+    return f"Objective **{in_words(bundle.objective_settings)}**  \nStep **{bundle.step}**{planned}, run {run.state}"
 
 
 def show_suspects(bundle: Bundle) -> None:

@@ -16,11 +16,12 @@ from workbench.figures.hardness_shares import hardness_shares_figure
 from workbench.figures.weight_curve import weight_curve_figure
 from workbench.measures import hardness
 from workbench.measures.hardness import Effect, Mean, Pools
-from workbench.objective_words import RIGHT_PROBABILITY, SOFTMAX_PROBABILITY, left_aside
+from workbench.objective_words import RIGHT_PROBABILITY, SOFTMAX_PROBABILITY, in_words, left_aside
 from workbench.what_if import Setting, trained_setting
 
 EFFECTIVE = "exp of the entropy of the shares: all negatives if all pull alike, 1 if one does everything."
 LOSS = "In nats, direction query to candidates. Losses of different objectives do not compare."
+IMPORTED = 'These vectors were imported: here "as trained" stands for {}, which was chosen at the import.'
 RESTING = (
     "On {} the prior takes off all that the negatives weigh, so nothing pulls; the shares are what would be if it did."
 )
@@ -36,6 +37,8 @@ def show(bundle: Bundle) -> None:
         number = choose_query(bundle, rows.sort_values(by="margin", kind="stable").index.tolist())
     trained = trained_setting(bundle.objective_settings)
     chosen = choose_objective(trained)
+    if bundle.imported is not None:
+        st.caption(IMPORTED.format(in_words(bundle.objective_settings)))
     if aside := left_aside(bundle.objective_settings):
         st.caption(" ".join(aside))
     show_query(bundle, number, trained, chosen)

@@ -15,7 +15,7 @@ from apps.views.choose import bundle_label, choose_dataset
 from workbench.bundles import Bundle, BundleError
 from workbench.figures.similarity_overlap import Histograms, similarity_overlap_figure
 from workbench.measures.overlap import Overlap
-from workbench.objective_words import in_words
+from workbench.objective_words import made_by
 from workbench.runs import Run
 
 KINDS = ("positive", "hard", "easy")
@@ -36,10 +36,10 @@ def show(run: Run, bundle: Bundle, runs: Sequence[Run]) -> None:
     with right:
         other = choose_other(run, bundle, runs)
     measures = cached.overlaps(bundle.digest, dataset, bundle)
-    models = [histograms(bundle, f"{run.name}, {in_words(bundle.objective_settings)}", dataset, measures)]
+    models = [histograms(bundle, f"{run.name}, {made_by(bundle)}", dataset, measures)]
     if other is not None and (dataset is None or dataset in other[1].datasets):
         beside = cached.overlaps(other[1].digest, dataset, other[1])
-        models.append(histograms(other[1], f"{other[0]}, {in_words(other[1].objective_settings)}", dataset, beside))
+        models.append(histograms(other[1], f"{other[0]}, {made_by(other[1])}", dataset, beside))
     elif other is not None:
         st.info(f"{escaped(other[0])} was not evaluated on {escaped(str(dataset))}.")
     show_measures(measures)

@@ -215,9 +215,9 @@ def test_an_empty_root_says_how_to_make_a_run_and_shows_the_run_once_it_is_there
     make_run(tmp_path / "runs" / "run", tiny, ("edit",), queries=1)
     welcome, main_part, source, *_ = answers.load()
     assert (welcome["visible"], main_part["visible"], source["choices"]) == (False, True, [BUNDLE])
-    html, rows = answers.search_example(BUNDLE, "edit", 1, POOL, ANY, 10)
+    html, table = answers.search_example(BUNDLE, "edit", 1, POOL, ANY, 10)
     assert "Query 1 of edit" in html
-    assert len(rows) == 6
+    assert len(table["data"]) == 6
 
 
 def test_a_damaged_bundle_is_told_and_nothing_breaks(tmp_path, tiny):
@@ -234,7 +234,7 @@ def test_a_bundle_without_its_checkpoint_still_has_examples(root, tmp_path):
     found = Catalogue(root, checkpoint=tmp_path / "missing")
     answers = Answers(found)
     assert "search-problem" in answers.choose(BUNDLE)[0]
-    assert len(answers.search_example(BUNDLE, "edit", 1, POOL, ANY, 10)[1]) == 6
+    assert len(answers.search_example(BUNDLE, "edit", 1, POOL, ANY, 10)[1]["data"]) == 6
     with pytest.raises(Exception, match="neither a checkpoint"):
         answers.search_query(BUNDLE, "words", None, AUTOMATIC, EVERY_TARGET, ANY, 5)
 
@@ -249,8 +249,8 @@ def test_a_folder_of_pictures_is_searched_and_says_what_it_left_out(root, tmp_pa
     chosen = answers.choose(name)
     assert "broken.png" in chosen[0]
     assert "no queries of its own" in chosen[6]
-    html, rows = answers.search_query(name, "a red disc", None, AUTOMATIC, EVERY_PICTURE, ANY, 5)
-    assert [row[3:] for row in rows] == [["-", "image", "red disc.png"]]
+    html, table = answers.search_query(name, "a red disc", None, AUTOMATIC, EVERY_PICTURE, ANY, 5)
+    assert [row[3:] for row in table["data"]] == [["-", "image", "red disc.png"]]
     assert "data:image/webp" in html
 
 

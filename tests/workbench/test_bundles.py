@@ -46,7 +46,7 @@ def test_a_bundle_is_read_as_it_was_written(bundle_folder):
     assert (bundle.step, bundle.suite, bundle.zero_vectors) == (10, "miniature", 0)
     assert (bundle.objective.temperature, bundle.objective_settings.alpha) == (0.02, 9.0)
     assert bundle.digest == manifest_digest(bundle_folder)
-    assert set(bundle.scores["metric"]) == {"P@1", "R@5", "R@10", "MRR", "V-measure"}
+    assert set(bundle.scores["metric"]) == {"P@1", "R@5", "R@10", "MRR", "NDCG@5", "MAP", "V-measure"}
     pictures = {part["thumbnail"] for parts in bundle.items["parts"] for part in parts if part["type"] != "text"}
     assert pictures == set(bundle.thumbnails)
     assert all(bundle.picture(thumbnail) is not None for thumbnail in pictures)

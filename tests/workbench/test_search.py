@@ -9,24 +9,21 @@ import pytest
 from embedded_runs import QUERIES, make_run
 from hypothesis import given
 from hypothesis import strategies as st
+from video_files import level, write_video
 
 from core.data.images import BadImage, BytesImage
 from core.data.miniature.words import INSTRUCTIONS
-from core.data.records import Image, Item, Text
+from core.data.records import Image, Item, Text, Video
 from core.encoder.tiny import tiny_embedder
 from core.evaluation.ranking import TIE
 from workbench.bundles import open_bundle
+from workbench.queries import CLIP_FRAMES, MAX_TEXT, build_query, default_instruction, embed_query, shown_query
 from workbench.search import (
-    MAX_TEXT,
     SearchIndex,
     ShownPart,
-    build_query,
     bundle_index,
-    default_instruction,
-    embed_query,
     examples,
     search,
-    shown_query,
 )
 from workbench.search_sources import (
     EVERY_PICTURE,
@@ -186,6 +183,23 @@ def test_a_query_is_an_item_as_in_training(tiny):
     assert PIL.Image.open(io.BytesIO(shown[0].picture or b"")).size == (8, 8)
 
 
+def test_a_clip_is_told_by_its_bytes_and_becomes_frames_in_memory(tmp_path, tiny):
+    data = write_video(tmp_path / "clip.mp4", list(range(10, 250, 4))).read_bytes()
+    query = build_query("what moves?", data, "Find it:")
+    clip, words = query.parts
+    assert isinstance(clip, Video)
+    assert words == Text("Find it: what moves?")
+    assert len(clip.frames) == CLIP_FRAMES
+    assert [level(frame.open()) for frame in clip.frames] == pytest.approx(np.linspace(10, 246, CLIP_FRAMES), abs=6)
+    assert np.linalg.norm(embed_query(tiny, query)) == pytest.approx(1, abs=1e-5)
+    strip, _ = shown_query(query)
+    assert strip.kind == "video"
+    assert PIL.Image.open(io.BytesIO(strip.picture or b"")).size == (CLIP_FRAMES * 64, 48)
+    with pytest.raises(BadImage, match=r"^uploaded video: ") as raised:
+        build_query("", data[:400], "")
+    assert str(tmp_path) not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("  ", "Type some words"), ("a" * (MAX_TEXT + 1), "1001 characters; at most 1000"), ("a\ud800", "surrogates")],
@@ -235,7 +249,7 @@ def test_a_checkpoint_of_another_shape_is_refused(root, bundle, tmp_path):
     tiny_embedder(width=64, layers=1, vision_layers=1).save(tmp_path)
     source = bundle_source(bundle.folder, root, tmp_path)
     assert source.embedder is None
-    assert "vectors of 64 numbers, but the bundle's have 32" in source.no_embedder
+    assert "vectors of 64 numbers, but the bundle has 32" in source.no_embedder
 
 
 def test_half_written_bundles_and_links_out_of_the_root_are_not_listed(root, tmp_path):

@@ -8,17 +8,19 @@ from core.evaluation.metrics import Score
 from workbench.figures.theme import BLUE, GREY, ORANGE, escape, styled
 
 GROUPS = (("trained data sets", BLUE, "circle"), ("new data sets", ORANGE, "diamond"))
+UNKNOWN = "data sets"
 
 
-def scores_figure(scores: Sequence[Score], in_distribution: Sequence[bool]) -> go.Figure:
+def scores_figure(scores: Sequence[Score], in_distribution: Sequence[bool] | None) -> go.Figure:
     """One line a data set, best first within each half: value, 95 % interval and chance, in percent.
 
-    in_distribution: for each score, whether its data set was trained.
+    in_distribution: for each score, whether its data set was trained; None where nobody knows.
     """
     figure = go.Figure()
     order: list[str] = []
-    for (group, colour, symbol), inside in zip(GROUPS, (True, False), strict=True):
-        pairs = zip(scores, in_distribution, strict=True)
+    groups = GROUPS if in_distribution is not None else ((UNKNOWN, *GROUPS[0][1:]),)
+    for (group, colour, symbol), inside in zip(groups, (True, False), strict=False):
+        pairs = zip(scores, in_distribution or [True] * len(scores), strict=True)
         members = sorted((score for score, trained in pairs if trained is inside), key=lambda score: -score.value)
         if members:
             figure.add_trace(dots(members, group, colour, symbol))

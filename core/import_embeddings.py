@@ -1,0 +1,30 @@
+"""Make a bundle of the vectors that another tool or model made, so that the explorer opens it.
+
+python core/import_embeddings.py --embeddings vectors.npy --items items.csv --pairs pairs.csv --out runs/clip
+"""
+
+import sys
+
+from core.command_line import parse
+from core.evaluation.report import recall_table, table
+from core.outside.import_bundle import ImportSettings, import_embeddings
+
+
+def main() -> int:
+    """Parse, import, print the scores; 0 when done, 1 for a user's error."""
+    settings = parse(ImportSettings, "Make a bundle of vectors that another tool made.")
+    try:
+        done = import_embeddings(settings)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for note in done.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(table(done.scores), recall_table(done.scores), f"Bundle: {done.folder}", sep="\n\n")
+    root = settings.out.parent
+    print(f"To look into it: streamlit run apps/explorer.py --server.address 127.0.0.1 -- --root {root}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Embeddings that another tool made: read, checked, ranked, and written as an ordinary bundle."""

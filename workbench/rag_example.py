@@ -1,0 +1,28 @@
+"""Answer a question from cards of text and image: find them, and hand them to a generator of your choice.
+
+python workbench/rag_example.py --bundle runs/miniature/bundles/000500-miniature --dataset cards --question "where ...?"
+python workbench/rag_example.py --cards cards.jsonl --checkpoint runs/mine --question "..." --generator FOLDER
+"""
+
+import sys
+
+from transformers.utils import logging as transformers_logging
+
+from core.command_line import parse
+from workbench.rag.example import RagSettings, run_example, told
+
+
+def main() -> int:
+    """Parse, retrieve, answer; 0 when done, 1 for a user's error."""
+    settings = parse(RagSettings, "Answer a question from cards of text and image.")
+    transformers_logging.disable_progress_bar()
+    try:
+        print(told(run_example(settings)))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
