@@ -9,12 +9,15 @@ histograms.parquet      exact counts of similarities by data set and kind, in bi
 scores.json             every score with n, pool size, chance and interval
 projection.parquet      x, y of each item: principal components
 thumbnails.parquet      WebP of each distinct picture or clip, by content id of the part
+report.*                the scores for people, if asked for
 """
 
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,7 @@ NEGATIVES = 20
 EXTREME = 5
 BINS = 200
 THUMBNAIL = 96
+ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,12 @@ def write_bundle(
     embedded: Embedded,
     ranked: Sequence[Ranked],
     scores: Sequence[Score],
+    reports: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a bundle; it appears in one piece and replaces an older one of the same name."""
+    """Write a bundle; it appears in one piece and replaces an older one of the same name.
+
+    `reports` are further text files by name.
+    """
     with whole_folder(folder) as partial:
         pq.write_table(items_table(embedded.items), partial / "items.parquet")
         (partial / "embeddings.safetensors").write_bytes(save({"items": np.ascontiguousarray(embedded.vectors)}))
@@ -72,6 +80,8 @@ def write_bundle(
         (partial / "scores.json").write_text(json.dumps([asdict(each) for each in scores], indent=1) + "\n")
         pq.write_table(projection_table(embedded.vectors), partial / "projection.parquet")
         pq.write_table(thumbnails_table(embedded.items), partial / "thumbnails.parquet")
+        for name, text in (reports or {}).items():
+            (partial / name).write_text(text)
         files = {path.name: sha256(path) for path in sorted(partial.iterdir())}
         manifest = {"schema": SCHEMA, **asdict(description), "dimensions": embedded.vectors.shape[1], "files": files}
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
@@ -229,17 +239,38 @@ def histograms_table(ranked: Sequence[Ranked]) -> pa.Table:
 
 def projection_table(vectors: Float[np.ndarray, "items d"]) -> pa.Table:
     """The first two principal components of each item's vector; a flat map for a single item."""
-    centred = torch.from_numpy(vectors - vectors.mean(axis=0))
-    _, _, directions = torch.linalg.svd(centred, full_matrices=False)
-    plane = torch.zeros(len(vectors), 2)
-    plane[:, : min(2, len(directions))] = centred @ directions[:2].T
-    return pa.table({"method": ["pca"] * len(vectors), "x": plane[:, 0].numpy(), "y": plane[:, 1].numpy()})
+    centre = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    directions = principal_directions(vectors, centre)
+    plane = np.zeros((len(vectors), 2), dtype=np.float32)
+    plane[:, : directions.shape[1]] = vectors @ directions - centre @ directions
+    return pa.table({"method": ["pca"] * len(vectors), "x": plane[:, 0], "y": plane[:, 1]})
+
+
+def principal_directions(
+    vectors: Float[np.ndarray, "items d"], centre: Float[np.ndarray, " d"]
+) -> Float[np.ndarray, "d two"]:
+    """The two directions of largest variance, one where there is no second; the largest entry of each is positive.
+
+    From the d x d covariance, summed block by block, where there are more items than dimensions: the vectors of a
+    full benchmark are gigabytes.
+    """
+    if len(vectors) <= vectors.shape[1]:
+        directions = torch.linalg.svd(torch.from_numpy(vectors - centre), full_matrices=False)[2][:2].T.numpy()
+    else:
+        covariance = np.zeros((vectors.shape[1], vectors.shape[1]))
+        for start in range(0, len(vectors), ROWS_AT_ONCE):
+            block = vectors[start : start + ROWS_AT_ONCE] - centre
+            covariance += block.T @ block
+        directions = np.linalg.eigh(covariance)[1][:, ::-1][:, :2].astype(np.float32)
+    largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=0)[None], axis=0)
+    return directions * np.where(largest < 0, -1, 1).astype(np.float32)
 
 
 def thumbnails_table(items: Sequence[Item]) -> pa.Table:
     """Each distinct picture and clip as WebP, at most 96 pixels high; a clip is its frames side by side."""
     parts = {part.content_id: part for item in items for part in item.parts if not isinstance(part, Text)}
-    pictures = [webp(thumbnail(part)) for part in parts.values()]
+    with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool:
+        pictures = list(pool.map(lambda part: webp(thumbnail(part)), parts.values()))
     return pa.table({"thumbnail": list(parts), "webp": pa.array(pictures, pa.binary())})
 
 

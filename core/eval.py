@@ -1,28 +1,47 @@
-"""Evaluate a checkpoint on a suite and write the bundle that the explorer shows.
+"""Evaluate a checkpoint on a suite and write the bundle that the explorer shows, with a report inside.
 
 python core/eval.py --checkpoint runs/miniature
 python core/eval.py --checkpoint runs/mine --suite.name folder --suite.path pictures
+torchrun --nproc_per_node=8 core/eval.py --checkpoint models/llave --suite.name mmeb --suite.path MMEB --cache vectors
 """
 
+import os
 import sys
 
 from transformers.utils import logging as transformers_logging
 
 from core.command_line import parse
-from core.evaluation.report import recall_table, table
-from core.evaluation.run import EvalSettings, evaluate
+from core.evaluation.report_files import printed
+from core.evaluation.run import assist, evaluate
+from core.evaluation.settings import EvalSettings
+from core.evaluation.team import Team
+from core.evaluation.termination import ending_in_order
+from core.job import join, last_words, lost_another
 
 
 def main() -> int:
-    """Parse, evaluate, print the table; 0 when done, 1 for a user's error."""
+    """Parse, evaluate, print the tables; 0 when done, 1 for a user's error or when another process is lost."""
     settings = parse(EvalSettings, "Evaluate a checkpoint and write its bundle.")
     transformers_logging.disable_progress_bar()
+    own = f"process {os.environ.get('RANK', 0)}: " if int(os.environ.get("WORLD_SIZE", "1")) > 1 else ""
     try:
-        folder, scores = evaluate(settings)
+        state = join(settings.collective_timeout_s)
+        team = Team(settings.collective_timeout_s)
+        with ending_in_order():
+            if team.leads:
+                folder, scores = evaluate(settings, team=team)
+                print(printed(folder, scores))
+            elif not assist(settings, team):
+                return 1
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {own}{error}", file=sys.stderr)
         return 1
-    print(table(scores), recall_table(scores), table(scores, "V-measure"), f"Bundle: {folder}", sep="\n\n")
+    except RuntimeError as error:
+        if not lost_another(error):
+            raise
+        print(f"error: {own}{last_words(error)}", file=sys.stderr)
+        return 1
+    state.destroy_process_group()
     return 0
 
 

@@ -1,16 +1,24 @@
-"""Encoding the items of a suite: every distinct item once; vectors that are not finite are an error."""
+"""Encoding the items of a suite: every distinct item once; vectors that are not finite are an error.
 
-from collections.abc import Iterable, Sequence
+Items are sorted by how long they look and cut into portions. What is in a portion depends on the items alone, so its
+vectors are the same bits whichever process encodes it, and whether or not the job was killed before.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from core.data.images import BadImage
 from core.data.records import Item, RankingTask
 from core.encoder.embedder import Embedder
+from core.encoder.inputs import Prepared, sorted_chunks
+from core.feature_cache import FeatureCache
 
 
 class NotFinite(ValueError):
@@ -30,29 +38,117 @@ class Embedded:
         return {item.content_id: number for number, item in enumerate(self.items)}
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """How items are encoded.
+
+    portion: items that are prepared together. batch: of these, items that go through the model at once. workers:
+    processes that prepare portions ahead; 0 prepares them in this one. features: remembers what the vision tower made
+    of each picture; it is used where no weight of the tower trains.
+    """
+
+    portion: int = 256
+    batch: int = 64
+    workers: int = 0
+    features: FeatureCache | None = None
+
+
 def distinct_items(tasks: Sequence[RankingTask]) -> list[Item]:
-    """Every query and candidate of the tasks once, in order of first use."""
-    found: dict[str, Item] = {}
+    """Every query and candidate of the tasks once, in order of first use.
+
+    Objects that occur again are passed over before any content id is made; a shared list of candidates is read once.
+    """
+    by_identity: dict[int, Item] = {}
+    pools: set[int] = set()
     for task in tasks:
         for ranking in task.rankings:
-            for item in (ranking.query, *ranking.candidates):
-                found.setdefault(item.content_id, item)
+            by_identity[id(ranking.query)] = ranking.query
+            if id(ranking.candidates) not in pools:
+                pools.add(id(ranking.candidates))
+                by_identity.update(zip(map(id, ranking.candidates), ranking.candidates, strict=True))
+    found: dict[str, Item] = {}
+    for item in by_identity.values():
+        found.setdefault(item.content_id, item)
     return list(found.values())
 
 
+def portions(items: Sequence[Item], size: int) -> list[list[int]]:
+    """Indices of items in portions of at most `size`, sorted by pictures and words, longest first."""
+    return sorted_chunks([apparent_length(item) for item in items], size)
+
+
+def apparent_length(item: Item) -> int:
+    """A guess at an item's tokens that opens no picture: a picture counts more than any words that go with it."""
+    return 100_000 * sum(1 for _ in item.images()) + len(item.text)
+
+
 def embed_distinct(embedder: Embedder, items: Iterable[Item], batch: int = 256, progress: bool = True) -> Embedded:
-    """Embed items that differ from one another.
+    """Embed items that differ from one another, in this process.
 
     Raises:
         NotFinite: some vectors hold NaN or infinity.
         core.data.images.BadImage: a picture cannot be read.
     """
     listed = tuple(items)
-    starts = range(0, len(listed), batch)
-    parts = [embedder.embed(listed[s : s + batch]) for s in tqdm(starts, "encoding", disable=not progress)]
-    vectors = torch.cat(parts).float().numpy()
+    cut = portions(listed, batch)
+    vectors = np.empty((len(listed), embedder.dimensions), dtype=np.float32)
+    with tqdm(total=len(listed), desc="encoding", unit="item", disable=not progress) as bar:
+        encoded = encode(embedder, [[listed[row] for row in rows] for rows in cut], Encoding())
+        for rows, found in zip(cut, encoded, strict=True):
+            vectors[rows] = found
+            bar.update(len(rows))
     refuse_not_finite(listed, vectors)
     return Embedded(listed, vectors)
+
+
+def encode(embedder: Embedder, cut: Sequence[Sequence[Item]], encoding: Encoding) -> Iterator[Float[np.ndarray, "_ d"]]:
+    """The vectors of portions of items, in order; no portion is empty.
+
+    Raises:
+        core.data.images.BadImage: a picture cannot be read.
+    """
+    loader = DataLoader(
+        Portions(embedder.prepare, cut),
+        batch_size=None,
+        num_workers=encoding.workers,
+        generator=torch.Generator(),  # else the loader would draw from the generator that training uses
+    )
+    for prepared in loader:
+        if isinstance(prepared, BadImage):
+            raise prepared
+        yield vectors_of(embedder, prepared, encoding)
+
+
+@torch.no_grad()
+def vectors_of(embedder: Embedder, prepared: Sequence[Prepared], encoding: Encoding) -> Float[np.ndarray, "n d"]:
+    """The unit vectors of prepared items, encoded in chunks of similar length."""
+    was_training = embedder.training
+    embedder.eval()
+    vectors = np.empty((len(prepared), embedder.dimensions), dtype=np.float32)
+    for indices in sorted_chunks([each.length for each in prepared], encoding.batch):
+        inputs = embedder.collate([prepared[index] for index in indices])
+        if encoding.features is not None:
+            (inputs,) = embedder.with_vision([inputs], encoding.features)
+        vectors[indices] = embedder(inputs).float().cpu().numpy()
+    embedder.train(was_training)
+    return vectors
+
+
+@dataclass(frozen=True)
+class Portions(Dataset[list[Prepared] | BadImage]):
+    """Portions as prepared items. An unreadable picture is handed over, as loader processes garble what they raise."""
+
+    prepare: Callable[[Item], Prepared]
+    cut: Sequence[Sequence[Item]]
+
+    def __len__(self) -> int:
+        return len(self.cut)
+
+    def __getitem__(self, index: int) -> list[Prepared] | BadImage:
+        try:
+            return [self.prepare(item) for item in self.cut[index]]
+        except BadImage as error:
+            return error
 
 
 def refuse_not_finite(items: Sequence[Item], vectors: Float[np.ndarray, "items d"]) -> None:

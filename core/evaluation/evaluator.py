@@ -1,23 +1,33 @@
 """Evaluate vectors on ranking tasks: one result a ranking, then scores by data set and by every mean of them."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from core.data.records import Ranking, RankingTask
-from core.evaluation.clustering import v_measure
+from core.evaluation.clustering import capped, v_measure
 from core.evaluation.encode import Embedded
-from core.evaluation.metrics import Score, mean_interval
-from core.evaluation.ranking import Placement, placement
+from core.evaluation.metrics import Score, interval, resampled_means
+from core.evaluation.pools import Pool, Pools
+from core.evaluation.ranking import Placement, all_tied, placements
 
 METRICS: dict[str, Callable[[Placement], float]] = {
     "P@1": lambda placed: placed.hit(1),
     "R@5": lambda placed: placed.hit(5),
     "R@10": lambda placed: placed.hit(10),
     "MRR": lambda placed: placed.reciprocal,
+    "NDCG@5": lambda placed: placed.ndcg(5),
+    "MAP": lambda placed: placed.average_precision,
 }
+"""R@k is the share of queries with a right answer among the first k, as in text-to-video retrieval."""
+
+PAIRS_AT_ONCE = 2**21
+"""Similarities that are ranked in one go: 8 MB."""
+DENSE = 8
+"""Queries are multiplied with the union of their pools at once if that makes at most so many products a similarity."""
 
 
 @dataclass(frozen=True)
@@ -39,32 +49,104 @@ class Ranked:
 
 
 def rank_all(tasks: Sequence[RankingTask], embedded: Embedded) -> list[Ranked]:
-    """Rank every query's candidates by cosine, in float32."""
-    return [rank_one(task, ranking, embedded) for task in tasks for ranking in task.rankings]
+    """Rank every query's candidates by cosine, in float32.
+
+    It takes about 5 bytes a query and candidate, and 4 more where the candidates are the query's own.
+    """
+    pools = Pools(embedded.row)
+    return [
+        each for task in tasks for block in blocks(task, pools) for each in rank_block(task, block, pools, embedded)
+    ]
 
 
-def rank_one(task: RankingTask, ranking: Ranking, embedded: Embedded) -> Ranked:
-    """One query against its candidates."""
-    rows = [embedded.row[item.content_id] for item in ranking.candidates]
-    right_rows = {rows[index] for index in ranking.right}
-    candidates = np.array(list(dict.fromkeys(rows)))
-    right = np.isin(candidates, list(right_rows))
-    query = embedded.row[ranking.query.content_id]
-    similarities = embedded.vectors[candidates] @ embedded.vectors[query]
-    return Ranked(task, ranking, query, candidates, right, similarities, placement(similarities, right))
+def blocks(task: RankingTask, pools: Pools) -> Iterator[list[Ranking]]:
+    """A task's rankings, cut so that each block has about PAIRS_AT_ONCE pairs of query and candidate at most."""
+    block: list[Ranking] = []
+    pairs = 0
+    for ranking in task.rankings:
+        size = len(pools.of(ranking).distinct)
+        if block and pairs + size > PAIRS_AT_ONCE:
+            yield block
+            block, pairs = [], 0
+        block.append(ranking)
+        pairs += size
+    if block:
+        yield block
+
+
+def rank_block(task: RankingTask, block: Sequence[Ranking], pools: Pools, embedded: Embedded) -> list[Ranked]:
+    """Some rankings of a task at once."""
+    queries = np.array([pools.row(each.query) for each in block])
+    listed = [pools.of(each) for each in block]
+    cosines = similarities(embedded.vectors, queries, listed)
+    right = [pool.right(each.right) for pool, each in zip(listed, block, strict=True)]
+    found = placements(np.concatenate(cosines), np.concatenate(right), [len(each) for each in right])
+    candidates = [pool.distinct for pool in listed]
+    columns = (block, queries.tolist(), candidates, right, cosines, found)
+    return [Ranked(task, *each) for each in zip(*columns, strict=True)]
+
+
+def similarities(
+    vectors: Float[np.ndarray, "items d"], queries: Int[np.ndarray, " queries"], pools: Sequence[Pool]
+) -> list[Float[np.ndarray, " _"]]:
+    """The cosines of each query with the candidates of its pool.
+
+    Pools overlap in most data sets, and all are one where the pool is global; so the queries are multiplied with all
+    their candidates in one matrix product, unless most of the products would be thrown away.
+    """
+    different = list({id(pool): pool for pool in pools}.values())
+    union, places = np.unique(np.concatenate([pool.distinct for pool in different]), return_inverse=True)
+    if len(union) * len(queries) > DENSE * sum(len(pool.distinct) for pool in pools):
+        return [vectors[pool.distinct] @ vectors[query] for query, pool in zip(queries, pools, strict=True)]
+    ends = np.cumsum([len(pool.distinct) for pool in different])[:-1]
+    columns = {id(pool): each for pool, each in zip(different, np.split(places, ends), strict=True)}
+    products = vectors[queries] @ vectors[union].T
+    return [row[columns[id(pool)]] for row, pool in zip(products, pools, strict=True)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One data set's results, a column a metric.
+
+    values: of each query. resampled: means of bootstrap samples of the queries. chance: of random vectors.
+    """
+
+    task: RankingTask
+    candidates: int
+    values: Float[np.ndarray, "queries metrics"]
+    resampled: Float[np.ndarray, "resamples metrics"]
+    chance: Float[np.ndarray, " metrics"]
+
+
+def outcomes(ranked: Sequence[Ranked]) -> dict[str, Outcome]:
+    """Every data set's results, in order of first appearance."""
+    found = {}
+    for seed, (name, members) in enumerate(by_dataset(ranked).items()):
+        values = np.array([[measure(each.placement) for measure in METRICS.values()] for each in members])
+        candidates = sum(len(each.candidates) for each in members)
+        resampled = resampled_means(values, seed)
+        found[name] = Outcome(members[0].task, candidates, values, resampled, chances(members))
+    return found
+
+
+def chances(members: Sequence[Ranked]) -> Float[np.ndarray, " metrics"]:
+    """The mean score of random vectors by every metric: that of one tie of all candidates."""
+    pools = Counter((int(each.right.sum()), len(each.right)) for each in members)
+    total = np.zeros(len(METRICS))
+    for (right, size), count in pools.items():
+        total += [count * measure(all_tied(right, size - right)) for measure in METRICS.values()]
+    return total / len(members)
 
 
 def scores(ranked: Sequence[Ranked]) -> list[Score]:
-    """Every metric for every data set, meta-task, distribution, and overall.
-
-    R@k is the share of queries with a right answer among the first k, as in text-to-video retrieval.
-    """
-    groups = by_dataset(ranked)
-    found = []
-    for metric, measure in METRICS.items():
-        for (scope, name), datasets in scopes([group[0].task for group in groups.values()]).items():
-            found.append(score(scope, name, metric, [groups[dataset] for dataset in datasets], measure))
-    return found
+    """Every metric for every data set, meta-task, distribution, and overall."""
+    found = outcomes(ranked)
+    named = scopes([each.task for each in found.values()])
+    return [
+        score(scope, name, column, [found[dataset] for dataset in datasets])
+        for column in range(len(METRICS))
+        for (scope, name), datasets in named.items()
+    ]
 
 
 def by_dataset(ranked: Sequence[Ranked]) -> dict[str, list[Ranked]]:
@@ -75,7 +157,7 @@ def by_dataset(ranked: Sequence[Ranked]) -> dict[str, list[Ranked]]:
     return groups
 
 
-def scopes(tasks: Sequence[RankingTask]) -> dict[tuple[str, str], list[str]]:
+def scopes(tasks: Sequence[RankingTask]) -> Mapping[tuple[str, str], list[str]]:
     """What is averaged over what: (scope, name) -> names of data sets."""
     out: dict[tuple[str, str], list[str]] = {("overall", "all"): [task.name for task in tasks]}
     for task in tasks:
@@ -86,40 +168,33 @@ def scopes(tasks: Sequence[RankingTask]) -> dict[tuple[str, str], list[str]]:
     return out
 
 
-def score(
-    scope: str, name: str, metric: str, groups: Sequence[Sequence[Ranked]], measure: Callable[[Placement], float]
-) -> Score:
-    """One metric over one scope: the mean of its data sets' means."""
-    values = [np.array([measure(each.placement) for each in group]) for group in groups]
-    value, low, high = mean_interval(values)
-    members = [each for group in groups for each in group]
-    pool = float(np.mean([len(each.candidates) for each in members]))
-    return Score(scope, name, metric, value, low, high, len(members), pool, chance(groups, metric))
+def score(scope: str, name: str, column: int, members: Sequence[Outcome]) -> Score:
+    """One metric over one scope: the unweighted mean of its data sets' means (papers.md 3.1)."""
+    value = float(np.mean([each.values[:, column].mean() for each in members]))
+    low, high = interval(np.mean([each.resampled[:, column] for each in members], axis=0))
+    queries = sum(len(each.values) for each in members)
+    pool = sum(each.candidates for each in members) / queries
+    chance = float(np.mean([each.chance[column] for each in members]))
+    return Score(scope, name, list(METRICS)[column], value, low, high, queries, pool, chance)
 
 
-def chance(groups: Sequence[Sequence[Ranked]], metric: str) -> float:
-    """The score of random vectors: that of one tie of all candidates."""
-    measure = METRICS[metric]
-    return float(np.mean([np.mean([measure(tie_of_all(each)) for each in group]) for group in groups]))
+def clustering_scores(ranked: Sequence[Ranked], embedded: Embedded, seed: int = 0) -> list[Score]:
+    """V-measure of the query vectors of every classification data set against its classes.
 
-
-def tie_of_all(ranked: Ranked) -> Placement:
-    """The placement when all candidates are alike."""
-    return placement(np.zeros(len(ranked.candidates), dtype=np.float32), ranked.right)
-
-
-def clustering_scores(ranked: Sequence[Ranked], embedded: Embedded) -> list[Score]:
-    """V-measure of the query vectors of every classification data set against its classes."""
+    Of data sets with many classes or queries those are taken that `capped` keeps.
+    """
     found = []
     for name, members in by_dataset(ranked).items():
         if members[0].task.meta_task != "classification":
             continue
-        classes = [each.candidates[each.right][0] for each in members]
-        labels = np.unique(classes, return_inverse=True)[1]
+        classes = np.array([each.candidates[each.right][0] for each in members])
+        kept = capped(classes, seed)
+        labels = np.unique(classes[kept], return_inverse=True)[1]
         if len(np.unique(labels)) < 2:
             continue
-        vectors = embedded.vectors[[each.query for each in members]]
-        value, low, high = v_measure(vectors, labels)
+        vectors = embedded.vectors[[members[index].query for index in kept]]
+        measured = v_measure(vectors, labels, seed)
         pool = float(labels.max()) + 1
-        found.append(Score("dataset", name, "V-measure", value, low, high, len(labels), pool, 0.0))
+        span = (measured.value, measured.low, measured.high)
+        found.append(Score("dataset", name, "V-measure", *span, len(labels), pool, measured.chance))
     return found

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+DRAWN_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,18 @@ class Score:
     chance: float
 
 
-def resampled_means(values: Float[np.ndarray, " n"], seed: int = 0) -> Float[np.ndarray, " resamples"]:
-    """The means of 1000 samples of n values drawn with replacement."""
+def resampled_means(values: Float[np.ndarray, "n *columns"], seed: int = 0) -> Float[np.ndarray, "resamples *columns"]:
+    """The means of 1000 samples of n values, or rows of values, drawn with replacement."""
     generator = np.random.default_rng([seed, len(values)])
-    return values[generator.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
+    at_once = max(1, DRAWN_AT_ONCE // len(values))
+    found = []
+    for start in range(0, RESAMPLES, at_once):
+        samples = min(at_once, RESAMPLES - start)
+        picks = generator.integers(len(values), size=(samples, len(values)))
+        cells = (picks + len(values) * np.arange(samples)[:, None]).ravel()
+        times = np.bincount(cells, minlength=picks.size).reshape(picks.shape)
+        found.append(times @ values / len(values))
+    return np.concatenate(found)
 
 
 def interval(means: Float[np.ndarray, " resamples"]) -> tuple[float, float]:

@@ -17,8 +17,8 @@ SAMPLED = 16
 class Mixture:
     """What one pass over the data is.
 
-    pairs: after the cap on each data set, a data set of weight 2 counted twice. query_pictures, target_pictures: shares of items with a picture.
-    origin: in words, where that is from.
+    pairs: after the cap on each data set; one of weight 2 counts twice. query_pictures, target_pictures: shares of
+    items with a picture. origin: in words, where that is from.
     """
 
     pairs: int

@@ -86,18 +86,11 @@ def test_an_unknown_data_set_lists_the_known_ones(run, monkeypatch, capsys):
 def test_a_bundle_over_a_file_is_refused_and_the_file_kept(run, tmp_path, monkeypatch, capsys):
     path = tmp_path / "notes.txt"
     path.write_text("mine")
-    monkeypatch.setattr("core.evaluation.suites.ranking_tasks", small_benchmark)
-    status, error = refused(monkeypatch, capsys, "--checkpoint", str(run), "--suite.queries", "1", "--out", str(path))
+    small = ("--suite.queries", "1", "--suite.datasets", '["shape"]')
+    status, error = refused(monkeypatch, capsys, "--checkpoint", str(run), *small, "--out", str(path))
     assert status == 1
     assert "notes.txt is a file" in error
     assert path.read_text() == "mine"
-
-
-def small_benchmark(seed: int, queries: int):
-    """The first data set of the miniature alone."""
-    from core.data.miniature.benchmark import SOURCES, ranking_task
-
-    return [ranking_task(SOURCES[0], seed, queries)]
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

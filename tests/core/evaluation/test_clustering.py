@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import completeness_score, homogeneity_score
+from sklearn.metrics import completeness_score, homogeneity_score, v_measure_score
 
-from core.evaluation.clustering import v_measure
+from core.evaluation.clustering import Measured, capped, left_out, v_measure
+
+
+def span(measured: Measured) -> tuple[float, float, float]:
+    return measured.value, measured.low, measured.high
 
 
 def blobs(classes: int, each: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -14,14 +18,14 @@ def blobs(classes: int, each: int, spread: float, seed: int = 0) -> tuple[np.nda
 
 
 def test_separable_classes_score_one():
-    assert v_measure(*blobs(4, 10, 0.02)) == pytest.approx((1, 1, 1))
+    assert span(v_measure(*blobs(4, 10, 0.02))) == pytest.approx((1, 1, 1))
 
 
 def test_vectors_alike_score_zero_without_a_warning():
     labels = np.array([0, 1, 2, 0, 1, 2])
-    assert v_measure(np.ones((6, 3), dtype=np.float32), labels) == (0, 0, 0)
+    assert v_measure(np.ones((6, 3), dtype=np.float32), labels) == Measured(0.0, 0.0, 0.0, 0.0)
     nearly = np.ones((6, 3), dtype=np.float32) + np.linspace(0, 5e-7, 6, dtype=np.float32)[:, None]
-    assert v_measure(nearly, labels)[0] == 0
+    assert v_measure(nearly, labels).value == 0
 
 
 def test_fewer_different_vectors_than_classes_are_their_own_clusters():
@@ -29,17 +33,51 @@ def test_fewer_different_vectors_than_classes_are_their_own_clusters():
     labels = np.array([0, 0, 1, 1, 2, 2])
     merged = np.minimum(labels, 1)
     h, c = homogeneity_score(labels, merged), completeness_score(labels, merged)
-    assert v_measure(np.eye(2, dtype=np.float32)[merged], labels)[0] == pytest.approx(2 * h * c / (h + c))
+    assert v_measure(np.eye(2, dtype=np.float32)[merged], labels).value == pytest.approx(2 * h * c / (h + c))
 
 
 def test_random_vectors_of_many_items_score_near_zero():
     _, labels = blobs(3, 100, 0.0)
     vectors = np.random.default_rng(1).normal(size=(300, 8)).astype(np.float32)
-    value, low, high = v_measure(vectors, labels)
-    assert 0 <= low <= value <= high < 0.1
+    found = v_measure(vectors, labels)
+    assert 0 <= found.low <= found.value <= found.high < 0.1
+    assert abs(found.value - found.chance) < 0.03
 
 
 def test_the_interval_narrows_with_more_items_and_repeats():
     small, large = v_measure(*blobs(3, 12, 0.45)), v_measure(*blobs(3, 150, 0.45))
-    assert small[2] - small[1] > large[2] - large[1] > 0
+    assert small.high - small.low > large.high - large.low > 0
     assert v_measure(*blobs(3, 12, 0.45)) == small
+
+
+def test_leaving_out_is_done_once_for_items_alike():
+    generator = np.random.default_rng(0)
+    labels, clusters = generator.integers(4, size=60), generator.integers(4, size=60)
+    each = [v_measure_score(np.delete(labels, i), np.delete(clusters, i)) for i in range(60)]
+    np.testing.assert_allclose(left_out(labels, clusters), each, atol=1e-12)
+
+
+def test_vectors_that_mean_nothing_are_at_chance_even_in_small_classes():
+    """Where classes have two items, V-measure is high for anything; the chance beside it says so."""
+    labels = np.repeat(np.arange(30), 2)
+    vectors = np.random.default_rng(2).normal(size=(60, 8)).astype(np.float32)
+    found = v_measure(vectors, labels)
+    assert found.chance > 0.5
+    assert abs(found.value - found.chance) < 0.06
+    assert v_measure(np.eye(30, dtype=np.float32)[labels], labels).value == 1
+
+
+def test_of_many_classes_the_largest_are_kept():
+    labels = np.concatenate([np.arange(300), np.repeat(np.arange(300, 330), 5)])
+    kept = capped(labels, seed=1)
+    counts = {name: int((labels[kept] == name).sum()) for name in np.unique(labels[kept])}
+    assert len(counts) == 50
+    assert {name for name, count in counts.items() if count == 5} == {*range(300, 330)}
+    assert kept.tolist() == sorted(kept)
+    assert not np.array_equal(kept, capped(labels, seed=2))
+    np.testing.assert_array_equal(kept, capped(labels, seed=1))
+
+
+def test_few_classes_and_items_are_all_kept_and_many_items_are_not():
+    assert capped(np.arange(7) % 3).tolist() == [*range(7)]
+    assert len(capped(np.arange(5000) % 3)) == 2000

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.records import Item, Ranking, RankingTask, Text
+from core.data.images import BadImage, FileImage
+from core.data.records import Image, Item, Ranking, RankingTask, Text
 from core.encoder.tiny import tiny_embedder
-from core.evaluation.encode import Embedded, NotFinite, distinct_items, embed_distinct
+from core.evaluation.encode import Embedded, Encoding, NotFinite, distinct_items, embed_distinct, encode, portions
+from core.feature_cache import FeatureCache
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def test_every_distinct_item_goes_through_the_model_exactly_once(some, monkeypat
     monkeypatch.setattr(embedder, "prepare", lambda item: prepared.append(item.content_id) or prepare(item))
     items = distinct_items(some)
     embedded = embed_distinct(embedder, iter(items), batch=50, progress=False)
-    assert prepared == [item.content_id for item in items]
+    assert sorted(prepared) == sorted(item.content_id for item in items)
     assert sum(rows) == len(items)
     assert embedded.items == tuple(items)
     assert embedded.vectors.shape == (len(items), 32)
@@ -39,6 +41,68 @@ def test_every_distinct_item_goes_through_the_model_exactly_once(some, monkeypat
     assert [embedded.row[item.content_id] for item in items] == list(range(len(items)))
     for number in (0, 49, 50, len(items) - 1):
         np.testing.assert_allclose(embedded.vectors[number], embedder.embed([items[number]])[0], atol=1e-5)
+
+
+def test_shared_objects_are_asked_for_their_content_once(monkeypatch):
+    """A thousand rankings over one pool, and lists spelled out anew from the same objects: one content id an object."""
+    pool = tuple(Item((Text(f"class {number}"),)) for number in range(40))
+    queries = [Item((Text(f"query {number}"),)) for number in range(30)]
+    rankings = [Ranking(query, pool if number % 2 else (*pool,), (0,)) for number, query in enumerate(queries)]
+    rankings += [Ranking(queries[0], tuple(reversed(pool)), (0,))]
+    asked = []
+    made = Item.content_id.func
+    monkeypatch.setattr(Item.content_id, "func", lambda item: asked.append(item) or made(item))
+    found = distinct_items([RankingTask("one", "vqa", True, tuple(rankings))])
+    assert len(found) == len(asked) == 70
+
+
+def test_portions_depend_on_the_items_alone(some):
+    items = distinct_items(some)
+    cut = portions(items, 7)
+    assert sorted(row for rows in cut for row in rows) == [*range(len(items))]
+    assert {len(rows) for rows in cut[:-1]} == {7}
+    lengths = [(sum(1 for _ in items[row].images()), len(items[row].text)) for rows in cut for row in rows]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_loader_processes_prepare_the_same(tiny, some):
+    items = distinct_items(some)[:40]
+    cut = [[items[row] for row in rows] for rows in portions(items, 16)]
+    alone, helped = (list(encode(tiny, cut, Encoding(16, 8, workers))) for workers in (0, 2))
+    for one, other in zip(alone, helped, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_unreadable_picture_is_one_plain_message(tiny, tmp_path, workers):
+    missing = Item((Image(FileImage(tmp_path / "gone.png")),))
+    with pytest.raises(BadImage, match=r"gone\.png") as caught:
+        list(encode(tiny, [[missing]], Encoding(workers=workers)))
+    assert "Traceback" not in str(caught.value)
+
+
+def test_encoding_leaves_the_generator_of_the_training_alone(tiny):
+    before = torch.get_rng_state()
+    embed_distinct(tiny, [Item((Text("red"),))], progress=False)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_vision_tower_sees_no_picture_twice_with_a_feature_cache(tmp_path, some):
+    embedder = tiny_embedder(width=32, layers=1, vision_layers=1).requires_grad_(False)
+    items = [item for item in distinct_items(some) if "image" in item.modality][:6]
+    cut = [items]
+    first, second = FeatureCache(tmp_path), FeatureCache(tmp_path)
+    (one,) = encode(embedder, cut, Encoding(features=first))
+    (plain,) = encode(embedder, cut, Encoding())
+    other = tiny_embedder(seed=1, width=32, layers=1, vision_layers=1).requires_grad_(False)
+    names = [name for name, _ in other.family.weights(other.backbone, "vision")]
+    state, theirs = other.backbone.state_dict(), embedder.backbone.state_dict()
+    other.backbone.load_state_dict({name: theirs[name] if name in names else state[name] for name in state})
+    (changed,) = encode(other, cut, Encoding(features=second))
+    assert first.misses == second.hits > 0
+    assert second.misses == 0
+    np.testing.assert_allclose(one, plain, atol=1e-6)
+    assert np.abs(changed - one).max() > 0.01
 
 
 def test_two_pictures_alike_are_one_item():

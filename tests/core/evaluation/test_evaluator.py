@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data.records import Item, Ranking, RankingTask, Text
+from core.evaluation import evaluator
 from core.evaluation.encode import Embedded, distinct_items
 from core.evaluation.evaluator import METRICS, clustering_scores, rank_all, scores
+from core.evaluation.ranking import placement
 
 
 def words(*texts: str) -> tuple[Item, ...]:
@@ -84,7 +87,15 @@ def test_metrics_by_hand():
     np.testing.assert_allclose(ranked[1].similarities, cosines, atol=1e-6)
     assert [each.placement.rank for each in ranked] == [1, 3, 7]
     found = scores(ranked)
-    expected = {"P@1": 1 / 3, "R@5": 2 / 3, "R@10": 1.0, "MRR": (1 + 1 / 3 + 1 / 7) / 3}
+    reciprocal = (1 + 1 / 3 + 1 / 7) / 3
+    expected = {
+        "P@1": 1 / 3,
+        "R@5": 2 / 3,
+        "R@10": 1.0,
+        "MRR": reciprocal,
+        "NDCG@5": (1 + 1 / 2) / 3,
+        "MAP": reciprocal,
+    }
     assert {metric: find(found, "overall", "all", metric).value for metric in METRICS} == pytest.approx(expected)
 
 
@@ -158,7 +169,7 @@ def test_every_scope_of_the_miniature_is_there(tasks, items):
     named = {(each.scope, each.name) for each in found}
     assert {name for scope, name in named if scope == "dataset"} == {task.name for task in tasks}
     assert {name for scope, name in named if scope == "meta-task"} == {task.meta_task for task in tasks}
-    assert len(found) == len(named) * len(METRICS) == (1 + 2 + 5 + 16) * 4
+    assert len(found) == len(named) * len(METRICS) == (1 + 2 + 5 + 16) * 6
     inside = find(found, "distribution", "in distribution")
     members = [find(found, "dataset", task.name) for task in tasks if task.in_distribution]
     assert inside.value == pytest.approx(np.mean([each.value for each in members]))
@@ -190,3 +201,63 @@ def test_a_single_class_is_not_clustered():
     vectors = unit_rows(np.array([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]))
     embedded = Embedded(words("query", "yes", "no"), vectors)
     assert clustering_scores(rank_all([task], embedded), embedded) == []
+
+
+def one_by_one(tasks, embedded: Embedded) -> list[tuple[int, list[float], list[int]]]:
+    """Every ranking by the plain rule."""
+    found = []
+    for task in tasks:
+        for ranking in task.rankings:
+            rows = [embedded.row[item.content_id] for item in ranking.candidates]
+            candidates = list(dict.fromkeys(rows))
+            right = np.isin(candidates, [rows[index] for index in ranking.right])
+            cosines = embedded.vectors[candidates] @ embedded.vectors[embedded.row[ranking.query.content_id]]
+            placed = placement(cosines, right)
+            found.append((placed.first, placed.chances.tolist(), candidates))
+    return found
+
+
+@pytest.mark.parametrize("dense", [0, 8, 10**9])
+@pytest.mark.parametrize("at_once", [1, 50, 2**21])
+def test_blocks_of_queries_give_what_each_gives_alone(tasks, items, dense, at_once, monkeypatch):
+    """Local pools, a global pool, repeated candidates and several right answers, however the work is cut."""
+    monkeypatch.setattr(evaluator, "DENSE", dense)
+    monkeypatch.setattr(evaluator, "PAIRS_AT_ONCE", at_once)
+    shared = words(*(f"shared {number}" for number in range(12)))
+    whole = tuple(Ranking(words(f"asks {q}")[0], shared, (q % 12, (5 * q + 1) % 12)) for q in range(20))
+    repeated = Ranking(shared[0], (shared[1], shared[2], shared[1], shared[3]), (2,))
+    every = [*tasks, RankingTask("global", "video", False, (*whole, repeated))]
+    rounded = torch.from_numpy(random_vectors(len(distinct_items(every)), 16, 5)).bfloat16().float().numpy()
+    embedded = Embedded(tuple(distinct_items(every)), rounded)
+    ranked = rank_all(every, embedded)
+    found = [(each.placement.first, each.placement.chances.tolist(), each.candidates.tolist()) for each in ranked]
+    assert found == one_by_one(every, embedded)
+    assert {id(each.candidates) for each in ranked if each.ranking.candidates is shared} == {id(ranked[-2].candidates)}
+
+
+def test_ties_of_bfloat16_cosines_count_by_expectation():
+    """Rounded to 8 bits, many cosines are the same number: the first of equals would win too often (papers.md 3.3)."""
+    task = synthetic(60, 200)
+    embedded = embedded_at_random(task, d=2)
+    embedded = Embedded(embedded.items, torch.from_numpy(embedded.vectors).bfloat16().float().numpy())
+    ranked = rank_all([task], embedded)
+    assert sum(len(each.placement.chances) > 1 for each in ranked) > 0
+    shuffled = []
+    for each in ranked:
+        cosines, right = each.similarities, each.right
+        orders = [np.lexsort((np.random.default_rng(seed).random(len(cosines)), -cosines)) for seed in range(300)]
+        shuffled.append(np.mean([right[order[:5]].any() for order in orders]))
+    assert find(scores(ranked), "overall", "all", "R@5").value == pytest.approx(np.mean(shuffled), abs=0.01)
+
+
+def test_many_classes_are_clustered_by_their_largest():
+    classes = words(*(f"class {number}" for number in range(90)))
+    queries = words(*(f"query {number}" for number in range(240)))
+    labels = [number if number < 90 else number % 50 for number in range(240)]
+    rankings = tuple(Ranking(query, classes, (label,)) for query, label in zip(queries, labels, strict=True))
+    embedded = embedded_at_random(task := RankingTask("many", "classification", True, rankings), d=64)
+    for query, label in zip(queries, labels, strict=True):
+        embedded.vectors[embedded.row[query.content_id]] = np.eye(64)[label % 64]
+    (score,) = clustering_scores(rank_all([task], embedded), embedded)
+    assert (score.value, score.pool, score.n) == (1.0, 50, 200)
+    assert 0.3 < score.chance < 0.9

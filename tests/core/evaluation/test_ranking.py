@@ -4,13 +4,23 @@ import itertools
 
 import numpy as np
 import pytest
+import pytrec_eval
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import label_ranking_average_precision_score
+from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
 
-from core.evaluation.ranking import TIE, placement
+from core.evaluation.ranking import TIE, all_tied, placement, placements
 
 pools = st.lists(st.tuples(st.integers(-2, 2), st.booleans()), min_size=1, max_size=6)
+
+
+def sorted_orders(similarities: list[int]) -> list[tuple[int, ...]]:
+    """Every order of the candidates, by index, that is sorted by similarity."""
+    return [
+        order
+        for order in itertools.permutations(range(len(similarities)))
+        if all(similarities[a] >= similarities[b] for a, b in itertools.pairwise(order))
+    ]
 
 
 def by_enumeration(similarities: list[int], right: list[bool]) -> dict[int, float]:
@@ -88,3 +98,95 @@ def test_a_similarity_that_is_not_finite_is_refused(bad, place):
 def test_a_pool_without_a_right_answer_is_refused():
     with pytest.raises(ValueError, match="right marks no candidate"):
         placement(np.zeros(2, dtype=np.float32), np.array([False, False]))
+
+
+@given(pools)
+@settings(deadline=None)
+def test_ndcg_and_average_precision_are_means_over_all_orders_of_the_ties(pool):
+    similarities, right = map(list, zip(*pool, strict=True))
+    assume(any(right))
+    gains, precisions = [], []
+    for order in sorted_orders(similarities):
+        places = [place for place, index in enumerate(order, start=1) if right[index]]
+        gains.append(sum(1 / np.log2(place + 1) for place in places if place <= 3))
+        precisions.append(np.mean([(count + 1) / place for count, place in enumerate(places)]))
+    ideal = sum(1 / np.log2(place + 1) for place in range(1, min(3, sum(right)) + 1))
+    placed = placement(np.array(similarities, dtype=np.float32) / 2, np.array(right))
+    assert placed.ndcg(3) == pytest.approx(np.mean(gains) / ideal)
+    assert placed.average_precision == pytest.approx(np.mean(precisions))
+
+
+@given(pools)
+@settings(deadline=None)
+def test_ndcg_is_that_of_sklearn_which_averages_over_ties(pool):
+    similarities, right = map(np.array, zip(*pool, strict=True))
+    assume(right.any() and len(right) > 1)
+    theirs = ndcg_score(right[None].astype(float), similarities[None].astype(float), k=5)
+    assert placement(similarities.astype(np.float32), right).ndcg(5) == pytest.approx(theirs)
+
+
+@given(st.integers(2, 60), st.integers(1, 4), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=50)
+def test_without_ties_all_is_as_trec_eval_has_it(n, rights, seed):
+    generator = np.random.default_rng(seed)
+    similarities = (generator.permutation(n) / n).astype(np.float32)
+    right = np.zeros(n, dtype=bool)
+    right[generator.permutation(n)[:rights]] = True
+    relevant = {"q": {f"d{i}": int(right[i]) for i in range(n)}}
+    measures = {"map", "recip_rank", "ndcg_cut.5", "success.1,5,10"}
+    run = {"q": {f"d{i}": float(similarities[i]) for i in range(n)}}
+    theirs = pytrec_eval.RelevanceEvaluator(relevant, measures).evaluate(run)["q"]
+    placed = placement(similarities, right)
+    mine = {
+        "map": placed.average_precision,
+        "recip_rank": placed.reciprocal,
+        "ndcg_cut_5": placed.ndcg(5),
+        **{f"success_{k}": placed.hit(k) for k in (1, 5, 10)},
+    }
+    assert mine == pytest.approx(theirs)
+
+
+@given(st.lists(pools.filter(lambda pool: any(right for _, right in pool)), min_size=1, max_size=8))
+@settings(deadline=None)
+def test_many_queries_at_once_are_each_placed_as_alone(listed):
+    flat = [each for pool in listed for each in pool]
+    similarities = np.array([value for value, _ in flat], dtype=np.float32) / 2
+    right = np.array([own for _, own in flat])
+    found = placements(similarities, right, [len(pool) for pool in listed])
+    ends = np.cumsum([len(pool) for pool in listed])[:-1]
+    expected = [placement(*each) for each in zip(np.split(similarities, ends), np.split(right, ends), strict=True)]
+    for one, other in zip(found, expected, strict=True):
+        assert (one.first, one.chances.tolist(), one.places) == (other.first, other.chances.tolist(), other.places)
+
+
+def test_rounding_ties_alike_in_both_forms():
+    generator = np.random.default_rng(0)
+    steps = generator.integers(-30, 30, size=(200, 40))
+    similarities = (0.5 + steps * TIE / 10).astype(np.float32)
+    right = np.zeros((200, 40), dtype=bool)
+    right[np.arange(200), generator.integers(40, size=200)] = True
+    found = placements(similarities.ravel(), right.ravel(), [40] * 200)
+    for one, values, marks in zip(found, similarities, right, strict=True):
+        assert (one.first, one.places) == (placement(values, marks).first, placement(values, marks).places)
+
+
+@given(st.integers(1, 40), st.integers(0, 40))
+@settings(deadline=None)
+def test_a_tie_of_all_is_made_from_counts(r, w):
+    one, other = all_tied(r, w), placement(np.zeros(r + w, dtype=np.float32), np.arange(r + w) < r)
+    assert (one.first, one.chances.tolist(), one.places) == (other.first, other.chances.tolist(), other.places)
+
+
+def test_large_ties_are_exact():
+    """C(n, r) of thousands is no float; the chances still sum to 1 and fall as they should."""
+    placed = all_tied(1000, 30_000)
+    assert placed.chances.sum() == pytest.approx(1, abs=1e-9)
+    assert placed.rank == pytest.approx(31_001 / 1001)
+
+
+def test_of_many_queries_one_without_a_right_answer_or_a_number_is_refused():
+    right = np.array([True, False, False, False])
+    with pytest.raises(ValueError, match="right marks no candidate"):
+        placements(np.zeros(4, dtype=np.float32), right, [2, 2])
+    with pytest.raises(ValueError, match="not finite"):
+        placements(np.array([0, np.nan, 0, 0], dtype=np.float32), right, [3, 1])
