@@ -52,7 +52,7 @@ def show(run: Run, bundle: Bundle) -> None:
 
 def halves_known(bundle: Bundle) -> bool:
     """Whether it is known which data sets the model was trained on; who imports vectors need not say."""
-    return bundle.imported is None or bundle.rankings["in_distribution"].nunique() > 1
+    return bundle.imported is None or bool(bundle.rankings["in_distribution"].nunique() > 1)
 
 
 def show_cards(bundle: Bundle) -> None:
