@@ -107,7 +107,7 @@ def photograph():
 @pytest.fixture(scope="session")
 def qwen() -> Embedder:
     """The tiny Qwen2-VL. Shared: do not train it."""
-    from core.encoder.tiny_qwen2_vl import tiny_qwen2_vl
+    from core.encoder.tiny_models.qwen2_vl import tiny_qwen2_vl
 
     return tiny_qwen2_vl()
 

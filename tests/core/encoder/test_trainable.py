@@ -10,7 +10,7 @@ from tiny_backbones import BACKBONES
 from core.encoder.backbone import to_float64
 from core.encoder.embedder import Embedder
 from core.encoder.tiny import tiny_embedder
-from core.encoder.tiny_qwen2_vl import tiny_qwen2_vl
+from core.encoder.tiny_models.qwen2_vl import tiny_qwen2_vl
 from core.encoder.trainable import TrainableSettings, lora_targets, make_trainable, merge_adapter, set_attention
 
 LORA = {"lora_rank": 4, "lora_alpha": 8.0}

@@ -25,7 +25,7 @@ from core.encoder.backbone import to_float64
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import Inputs
 from core.encoder.tiny import tiny_embedder
-from core.encoder.tiny_clip import tiny_clip
+from core.encoder.tiny_models.clip import tiny_clip
 from core.encoder.trainable import TrainableSettings, make_trainable
 from core.files import CannotWrite
 from core.objectives.hardness import HardnessWeighted

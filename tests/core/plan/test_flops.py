@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from core.data.records import Image, Item, Text
 from core.encoder.embedder import Embedder
 from core.encoder.tiny import tiny_embedder
-from core.encoder.tiny_qwen2_vl import TINY, tiny_qwen2_vl
+from core.encoder.tiny_models.qwen2_vl import TINY, tiny_qwen2_vl
 from core.encoder.trainable import TrainableSettings, make_trainable
 from core.plan.flops import Flops, Items, hours, item_flops, items_flops, language_attention, pair_flops
 from core.plan.shape import Blank, PictureSize, picture_size, shape_of

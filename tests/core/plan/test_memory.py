@@ -13,7 +13,7 @@ from core.data.records import Image, Item, Text
 from core.data.sources import training_data
 from core.encoder.embedder import Embedder
 from core.encoder.tiny import tiny_embedder
-from core.encoder.tiny_qwen2_vl import TINY, tiny_qwen2_vl
+from core.encoder.tiny_models.qwen2_vl import TINY, tiny_qwen2_vl
 from core.encoder.trainable import TrainableSettings, make_trainable, set_attention
 from core.parallel.gradient_cache import GraphSize
 from core.parallel.sharding import language_parts

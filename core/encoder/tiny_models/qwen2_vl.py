@@ -3,7 +3,7 @@
 from transformers import PreTrainedTokenizerFast, Qwen2VLConfig, Qwen2VLModel
 
 from core.encoder.embedder import Embedder
-from core.encoder.tiny_qwen_vl import MERGE, Shape, qwen_tokenizer, sections, special_ids, text_config, untrained
+from core.encoder.tiny_models.qwen_vl import MERGE, Shape, qwen_tokenizer, sections, special_ids, text_config, untrained
 
 PATCH = 14
 

@@ -3,7 +3,7 @@
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLModel
 
 from core.encoder.embedder import Embedder
-from core.encoder.tiny_qwen_vl import (
+from core.encoder.tiny_models.qwen_vl import (
     CHAT_TEMPLATE_WITH_SYSTEM,
     MERGE,
     Shape,
