@@ -181,7 +181,8 @@ def score(scope: str, name: str, column: int, members: Sequence[Outcome]) -> Sco
 def clustering_scores(ranked: Sequence[Ranked], embedded: Embedded, seed: int = 0) -> list[Score]:
     """V-measure of the query vectors of every classification data set against its classes.
 
-    Of data sets with many classes or queries those are taken that `capped` keeps.
+    Of data sets with many classes or queries those are taken that `capped` keeps. Where every class has one query, any
+    vectors cluster perfectly: such data sets are left out.
     """
     found = []
     for name, members in by_dataset(ranked).items():
@@ -190,7 +191,7 @@ def clustering_scores(ranked: Sequence[Ranked], embedded: Embedded, seed: int = 
         classes = np.array([each.candidates[each.right][0] for each in members])
         kept = capped(classes, seed)
         labels = np.unique(classes[kept], return_inverse=True)[1]
-        if len(np.unique(labels)) < 2:
+        if not 2 <= len(np.unique(labels)) < len(labels):
             continue
         vectors = embedded.vectors[[members[index].query for index in kept]]
         measured = v_measure(vectors, labels, seed)

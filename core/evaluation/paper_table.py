@@ -67,13 +67,15 @@ def group_sheet(scores: Sequence[Score], model: str) -> Sheet:
     own = {(each.scope, each.name): each for each in scores if each.metric == "P@1"}
     scored = {name for scope, name in own if scope == "dataset"}
     cells = [own_cell(own.get((each.scope, each.name)) if scored >= {*each.datasets} else None) for each in GROUPS]
-    rows = [Row((Cell(model), *cells, Cell("-")), own=True)]
+    differs = differences(own, scored)
+    name = Cell(model, "not comparable with the rest: see below" if differs else "")
+    rows = [Row((name, *cells, Cell("-")), own=True)]
     sources = Sources()
     for each in published()["mmeb"]:
         values = [printed_cell(each["scores"].get(KEYS.get(column.name, column.name))) for column in GROUPS]
         rows.append(Row((Cell(each["model"], each.get("note", "")), *values, sources.cell(each["source"]))))
     headings = [f"{each.heading} ({len(each.datasets)})" for each in GROUPS]
-    notes = (*cautions(own, scored), *sources.notes())
+    notes = (*differs, *GENERAL, *sources.notes())
     return Sheet("MMEB: precision at 1, %", ("model", *headings, "source"), tuple(rows), notes)
 
 
@@ -92,9 +94,18 @@ class Sources:
         return (" ".join(f"[{number}] {source}." for source, number in self._numbers.items()),)
 
 
-def cautions(own: Mapping[tuple[str, str], Score], scored: set[str]) -> list[str]:
-    """What a reader must know before comparing the first line with the others."""
-    notes = ["Means over data sets, each counted once. The range is a 95 % bootstrap interval over queries."]
+GENERAL = (
+    "Means over data sets, each counted once. The range is a 95 % bootstrap interval over queries.",
+    "Published results are as printed, in percent, without intervals; their harnesses count ties in the model's "
+    "favour, this one by expectation.",
+)
+SMALLER = 0.8
+"""A pool with less than this share of the published candidates is another task; some are lost to equal candidates."""
+
+
+def differences(own: Mapping[tuple[str, str], Score], scored: set[str]) -> list[str]:
+    """Why the first line must not be compared with the others; nothing for the full MMEB."""
+    notes: list[str] = []
     whole = [each.name for each in DATASETS]
     if missing := [name for name in whole if name not in scored]:
         notes.append(
@@ -103,15 +114,22 @@ def cautions(own: Mapping[tuple[str, str], Score], scored: set[str]) -> list[str
         )
     if few := [name for name in whole if name in scored and own["dataset", name].n != QUERIES]:
         notes.append(
-            f"Not scored on all {QUERIES} queries: "
-            + ", ".join(f"{name} ({own['dataset', name].n})" for name in few)
-            + ". The published results are."
+            f"Not scored on all {QUERIES} queries, as the published results are: "
+            + listed({name: own["dataset", name].n for name in few})
         )
-    notes.append(
-        "Published results are as printed, in percent, without intervals; their harnesses count ties in the model's "
-        "favour, this one by expectation."
-    )
+    pools = {each.name: own["dataset", each.name].pool for each in DATASETS if each.name in scored}
+    if small := [each for each in DATASETS if pools.get(each.name, each.candidates) < SMALLER * each.candidates]:
+        notes.append(
+            "Fewer candidates than the published results rank, which is easier: "
+            + listed({each.name: f"{pools[each.name]:.0f} of {each.candidates}" for each in small})
+        )
     return notes
+
+
+def listed(values: Mapping[str, object], most: int = 6) -> str:
+    """The first names with their values, and how many more there are."""
+    shown = ", ".join(f"{name} ({value})" for name, value in list(values.items())[:most])
+    return f"{shown}{f' and {len(values) - most} more' if len(values) > most else ''}."
 
 
 def dataset_sheet(scores: Sequence[Score], model: str) -> Sheet:

@@ -97,6 +97,19 @@ def test_a_part_of_mmeb_shows_no_mean_that_misleads_and_says_what_is_missing():
     assert (rows["GQA"].text, rows["DocVQA"].text) == ("50.0", "-")
 
 
+def test_smaller_pools_than_published_are_told_beside_the_name():
+    full = [replace(each, pool=950.0) for each in whole()]
+    assert group_sheet(full, "mine").rows[0].cells[0] == Cell("mine")
+    small = [replace(each, pool=50.0) if each.name in ("DocVQA", "VOC2007") else each for each in full]
+    sheet = group_sheet(small, "mine")
+    assert sheet.rows[0].cells[0].small.startswith("not comparable")
+    (note,) = [note for note in sheet.notes if "Fewer candidates" in note]
+    assert note.endswith("which is easier: DocVQA (50 of 1000).")  # VOC2007 has 20 classes
+    tiny = group_sheet([replace(each, pool=2.0) for each in full], "mine")
+    (note,) = [note for note in tiny.notes if "Fewer candidates" in note]
+    assert note.endswith("and 29 more.")
+
+
 def test_fewer_queries_than_published_are_told():
     few = [replace(each, n=50) if each.name == "DocVQA" else each for each in whole()]
     (note,) = [note for note in group_sheet(few, "mine").notes if "Not scored on all" in note]
