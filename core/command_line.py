@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +28,17 @@ def parse(settings: type[Settings], description: str, arguments: Sequence[str] |
         return settings(**{field.name: nested[field.name] for field in dataclasses.fields(settings)})  # pyright: ignore[reportArgumentType]
     except ValueError as error:
         parser.error(str(error))
+
+
+def run(settings: type[Settings], description: str, act: Callable[[Settings], str]) -> int:
+    """Parse, act, print what the act says of itself; the exit status is 0, or 1 for a user's error, which is told."""
+    parsed = parse(settings, description)
+    try:
+        print(act(parsed))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def with_switches(settings: type[Any], arguments: Sequence[str]) -> list[str]:

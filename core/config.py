@@ -23,8 +23,6 @@ class DataSettings:
     """miniature: generated; mmeb: a local folder in MMEB-train's layout; folder: pictures with captions."""
     path: Path | None = None
     """The folder to read, for mmeb and folder."""
-    image_root: Path | None = None
-    """mmeb: where the rows' picture paths start, a folder or a ZIP archive; null for `path`."""
     datasets: list[str] = field(default_factory=list)
     """Names of the data sets to train on; empty means all that the source has."""
     caption_column: str = "text"
@@ -33,6 +31,8 @@ class DataSettings:
     """mmeb: which files of each data set to read: original, diverse_instruction or train."""
     limit: int | None = None
     """mmeb: at most this many pairs of each data set, drawn at random by the seed; the paper uses 50000."""
+    image_root: Path | None = None
+    """mmeb: where the rows' picture paths start, a folder or a ZIP archive; null for `path`."""
     limits: dict[str, int] = field(default_factory=dict)
     """mmeb: other limits for the data sets that it names, such as {VisDial: 20000}."""
     weights: dict[str, float] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from core import checkpoint as checkpoints
-from core.command_line import parse
+from core.command_line import run
 from core.encoder.adapter import add_adapter, check_same, is_adapter
 from core.encoder.embedder import SHARDS, Embedder, read_description
 from core.encoder.trainable import merge_adapter
@@ -116,14 +116,9 @@ def whole_weights(folder: Path) -> dict[str, Tensor]:
 
 def main() -> int:
     """Parse, consolidate, say where; 0 when done, 1 for a user's error."""
-    settings = parse(ConsolidateSettings, "Make an ordinary embedder of a sharded checkpoint.")
     transformers_logging.disable_progress_bar()
-    try:
-        print(f"Wrote {consolidate(settings)}")
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    description = "Make an ordinary embedder of a sharded checkpoint."
+    return run(ConsolidateSettings, description, lambda settings: f"Wrote {consolidate(settings)}")
 
 
 if __name__ == "__main__":

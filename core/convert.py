@@ -8,21 +8,15 @@ import sys
 
 from transformers.utils import logging as transformers_logging
 
-from core.command_line import parse
+from core.command_line import run
 from core.published.conversion import ConvertSettings, convert
 
 
 def main() -> int:
     """Parse, convert, say where; 0 when done, 1 for a user's error."""
-    settings = parse(ConvertSettings, "Turn a published checkpoint into one that the other commands read.")
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    try:
-        print(convert(settings))
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run(ConvertSettings, "Turn a published checkpoint into one that the other commands read.", convert)
 
 
 if __name__ == "__main__":

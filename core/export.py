@@ -11,22 +11,16 @@ import sys
 
 from transformers.utils import logging as transformers_logging
 
-from core.command_line import parse
+from core.command_line import run
 from core.exports.run import export
 from core.exports.settings import ExportSettings
 
 
 def main() -> int:
     """Parse, export, say where it is; 0 when done, 1 for a user's error."""
-    settings = parse(ExportSettings, "Export a checkpoint for other libraries and people.")
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    try:
-        print(export(settings))
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run(ExportSettings, "Export a checkpoint for other libraries and people.", export)
 
 
 if __name__ == "__main__":

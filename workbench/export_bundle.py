@@ -6,19 +6,13 @@ python workbench/export_bundle.py --bundle vectors --to lancedb --output databas
 
 import sys
 
-from core.command_line import parse
+from core.command_line import run
 from workbench.exchange.export import ExportSettings, export
 
 
 def main() -> int:
     """Parse, export, say what to do next; 0 when done, 1 for a user's error."""
-    settings = parse(ExportSettings, "Export a bundle for another tool.")
-    try:
-        print(export(settings))
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run(ExportSettings, "Export a bundle for another tool.", export)
 
 
 if __name__ == "__main__":

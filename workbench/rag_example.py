@@ -8,20 +8,14 @@ import sys
 
 from transformers.utils import logging as transformers_logging
 
-from core.command_line import parse
+from core.command_line import run
 from workbench.rag.example import RagSettings, run_example, told
 
 
 def main() -> int:
     """Parse, retrieve, answer; 0 when done, 1 for a user's error."""
-    settings = parse(RagSettings, "Answer a question from cards of text and image.")
     transformers_logging.disable_progress_bar()
-    try:
-        print(told(run_example(settings)))
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run(RagSettings, "Answer a question from cards of text and image.", lambda each: told(run_example(each)))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,10 @@ from core.encoder.inputs import Prepared, sorted_chunks
 from core.feature_cache import FeatureCache
 
 
+TOKENS_ON_CPU = 2**12
+"""Tokens that go through the model at once on a CPU: what more of them leave behind no longer fits its caches."""
+
+
 class NotFinite(ValueError):
     """A model gave vectors with NaN or infinity; the message names the items."""
 
@@ -42,9 +46,10 @@ class Embedded:
 class Encoding:
     """How items are encoded.
 
-    portion: items that are prepared together. batch: of these, items that go through the model at once. workers:
-    processes that prepare portions ahead; 0 prepares them in this one. features: remembers what the vision tower made
-    of each picture; it is used where no weight of the tower trains.
+    portion: items that are prepared together. batch: of these, items that go through the model at once, fewer
+    where a CPU would have over TOKENS_ON_CPU tokens. workers: processes that prepare portions ahead; 0 prepares them in
+    this one. features: remembers what the vision tower made of each picture; it is used where no weight of the tower
+    trains.
     """
 
     portion: int = 256
@@ -125,13 +130,23 @@ def vectors_of(embedder: Embedder, prepared: Sequence[Prepared], encoding: Encod
     was_training = embedder.training
     embedder.eval()
     vectors = np.empty((len(prepared), embedder.dimensions), dtype=np.float32)
-    for indices in sorted_chunks([each.length for each in prepared], encoding.batch):
+    tokens = TOKENS_ON_CPU if embedder.device.type == "cpu" else None
+    for indices in chunks([each.length for each in prepared], encoding.batch, tokens):
         inputs = embedder.collate([prepared[index] for index in indices])
         if encoding.features is not None:
             (inputs,) = embedder.with_vision([inputs], encoding.features)
         vectors[indices] = embedder(inputs).float().cpu().numpy()
     embedder.train(was_training)
     return vectors
+
+
+def chunks(lengths: Sequence[int], size: int, tokens: int | None = None) -> list[list[int]]:
+    """Indices in chunks of similar length, longest first: at most `size` of them, and `tokens` tokens or one item."""
+    found = []
+    for chunk in sorted_chunks(lengths, size):
+        most = size if tokens is None else max(1, tokens // max(1, lengths[chunk[0]]))
+        found += [chunk[start : start + most] for start in range(0, len(chunk), most)]
+    return found
 
 
 @dataclass(frozen=True)
