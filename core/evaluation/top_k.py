@@ -5,6 +5,9 @@
 
 Groups spare most of the work of choosing: the k largest of a row lie in the k groups with the largest maxima, and
 maxima are as cheap as reading.
+
+Many queries on a CPU that multiplies bfloat16 in hardware: a first pass in bfloat16 (core.evaluation.bfloat16_search)
+finds the few vectors that may be among the k, and only their products are computed in float32.
 """
 
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from core.evaluation.bfloat16_search import QUERIES_AT_ONCE, candidates, first_pass_pays
 from core.evaluation.ranking import TIE
 
 GROUP = 64
@@ -45,13 +49,56 @@ def top_k(queries: Float[Tensor, "queries d"], vectors: Float[Tensor, "n d"], k:
     if k < 1 or len(vectors) == 0:
         raise ValueError(f"top_k needs k >= 1 and at least one vector; k = {k}, {len(vectors)} vectors.")
     k = min(k, len(vectors))
+    if first_pass_pays(queries, vectors, k):
+        parts = queries.split(QUERIES_AT_ONCE)
+        return joined([in_two_passes(part, vectors, k) for part in parts], queries, k)
+    return in_one_pass(queries, vectors, k)
+
+
+def in_one_pass(queries: Float[Tensor, "queries d"], vectors: Float[Tensor, "n d"], k: int) -> TopK:
+    """`top_k` from every product."""
     tile = min(max(SMALLEST_TILE, COSINES_AT_ONCE // len(vectors)), LARGEST_TILE, max(1, len(queries)))
     space = queries.new_empty((tile, len(vectors)))
-    found = [top_of(products(part, vectors, space[: len(part)]), k) for part in queries.split(tile) if len(part)]
-    if not found:
+    parts = [part for part in queries.split(tile) if len(part)]
+    return joined([top_of(products(part, vectors, space[: len(part)]), k) for part in parts], queries, k)
+
+
+def in_two_passes(queries: Float[Tensor, "queries d"], vectors: Float[Tensor, "n d"], k: int) -> TopK:
+    """`top_k` from the products of the vectors that a first pass in bfloat16 does not exclude.
+
+    Queries that it leaves with too many are searched in one pass.
+    """
+    found = candidates(queries, vectors, k, TIE)
+    settled = found.counts > 0
+    # Lines of the candidates of each query, filled up with -inf.
+    most = max(k, int(found.counts.max()))
+    held = queries.new_full((len(queries), most), float("-inf"))
+    members = torch.zeros_like(held, dtype=torch.long)
+    of_each = found.rows.split(found.counts.tolist())
+    for place, rows in enumerate(of_each):
+        if len(rows):
+            # Not by torch.mv, of which equal vectors may differ in the last bit.
+            held[place, : len(rows)] = vectors.index_select(0, rows).mul_(queries[place]).sum(dim=1)
+            members[place, : len(rows)] = rows
+    values, places = held.topk(k, dim=1)
+    result = TopK(*in_order(members.gather(1, places), values), beyond(held, values))
+    if not settled.all():
+        rest = in_one_pass(queries[~settled], vectors, k)
+        result.rows[~settled], result.similarities[~settled] = rest.rows, rest.similarities
+        result.tied[~settled] = rest.tied
+    return result
+
+
+def joined(parts: list[TopK], queries: Float[Tensor, "queries d"], k: int) -> TopK:
+    """The answers of parts of the queries, one after another."""
+    if not parts:
         empty = queries.new_empty((0, k))
         return TopK(empty.long(), empty, empty.new_empty(0).long())
-    return TopK(*(torch.cat(each) for each in zip(*found, strict=True)))
+    return TopK(
+        torch.cat([part.rows for part in parts]),
+        torch.cat([part.similarities for part in parts]),
+        torch.cat([part.tied for part in parts]),
+    )
 
 
 def products(
@@ -73,15 +120,13 @@ def products(
     return space
 
 
-def top_of(
-    cosines: Float[Tensor, "queries n"], k: int
-) -> tuple[Int[Tensor, "queries k"], Float[Tensor, "queries k"], Int[Tensor, " queries"]]:
+def top_of(cosines: Float[Tensor, "queries n"], k: int) -> TopK:
     """Rows, cosines and ties of the k largest of each line."""
     n = cosines.shape[1]
     whole = n // GROUP * GROUP
     if k * GROUP * 4 > n:
         values, rows = cosines.topk(k, dim=1)
-        return (*in_order(rows, values), beyond(cosines, values))
+        return TopK(*in_order(rows, values), beyond(cosines, values))
     maxima = cosines[:, :whole].unflatten(1, (-1, GROUP)).amax(dim=2)
     groups = maxima.topk(k, dim=1).indices
     members = (groups[:, :, None] * GROUP + torch.arange(GROUP, device=cosines.device)).flatten(1)
@@ -94,7 +139,7 @@ def top_of(
     full = (maxima >= values[:, -1:] - TIE).sum(dim=1) > k
     if full.any():
         tied[full] = beyond(cosines[full], values[full])
-    return (*in_order(members.gather(1, places), values), tied)
+    return TopK(*in_order(members.gather(1, places), values), tied)
 
 
 def beyond(cosines: Float[Tensor, "queries _"], values: Float[Tensor, "queries k"]) -> Int[Tensor, " queries"]:
