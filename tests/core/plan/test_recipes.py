@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
+from accelerate.state import AcceleratorState
 from planned import RECIPES, mmeb_folder, saved_model
 
 from core.command_line import parse, plain
@@ -151,7 +152,16 @@ SMALL = ("--batch", "8", "--data.block", "4", "--data.workers", "0", "--sharding
          "--data.datasets", "[colour, caption-to-image]", "--data.limit", "8", "--chunk", "4")  # fmt: skip
 
 
+@pytest.fixture
+def fresh_accelerator():
+    """accelerate keeps the first precision of a process for all of it; the recipes' is not that of other tests."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("fresh_accelerator")
 @pytest.mark.parametrize(
     ("name", "family", "changes"),
     [
