@@ -1,10 +1,18 @@
 """Synthetic files in exactly MMEB's evaluation layouts, with the miniature's scenes for pictures.
 
     <root>/<data set>/test-00000-of-00001.parquet    one folder for each of the 36 data sets, as on the hub
-    <root>/images/<collection>/<number>.png          pictures; some collections serve several data sets, as COCO does
+    <root>/images/<data set>/<number>.png            pictures; images/COCO has those that several data sets show
 
 As in the real files the right candidate comes first, class names serve every row, and distractors come from the data
-set's own targets, so that most items occur many times.
+set's own targets. What else occurs more than once is a guess of how it is in MMEB, made rather too low than too high:
+
+    labels       ImageNet-1K, -A and -R name the same classes, ObjectNet a third of them; other sets have their own
+    answers      a fifth is common to all sets of questions ("yes", "two"), the rest are each set's own
+    captions     each set's own
+    pictures     a tenth of those of data sets made of COCO is shown by all of these, the rest by one each; a target's
+                 picture is never a query's
+    queries      two or three ask about one picture in sets that are made so; instructions and questions differ, so
+                 the items differ where the picture is the same
 """
 
 import random
@@ -19,20 +27,35 @@ from core.data.miniature.scenes import DrawnScene, Scene, random_shape, random_s
 from core.data.miniature.words import phrase
 from core.data.mmeb_datasets import DATASETS, MmebDataset, known
 
-COLLECTIONS: Mapping[str, str] = {
-    "VisDial": "MSCOCO",
-    "MSCOCO_t2i": "MSCOCO",
-    "MSCOCO_i2t": "MSCOCO",
-    "RefCOCO": "MSCOCO",
-    "RefCOCO-Matching": "MSCOCO",
-    "Visual7W": "MSCOCO",
-    "Visual7W-Pointing": "MSCOCO",
-    "OK-VQA": "MSCOCO",
-    "A-OKVQA": "MSCOCO",
-    "VisualNews_t2i": "VisualNews",
-    "VisualNews_i2t": "VisualNews",
+COCO = frozenset(
+    {"VisDial", "MSCOCO_t2i", "MSCOCO_i2t", "MSCOCO", "RefCOCO", "RefCOCO-Matching"}
+    | {"Visual7W", "Visual7W-Pointing", "OK-VQA", "A-OKVQA"}
+)
+"""Data sets whose pictures are COCO's."""
+COLLECTION = "COCO"
+SHARED_EVERY = 10
+"""Of the pictures of a data set in `COCO` one in so many is shown by the others too."""
+
+QUERIES_A_PICTURE: Mapping[str, int] = {
+    "InfographicsVQA": 2,
+    "GQA": 3,
+    "Visual7W": 2,
+    "Visual7W-Pointing": 2,
+    "RefCOCO": 2,
+    "RefCOCO-Matching": 2,
 }
-"""Whose pictures a data set shows, where they are not its own."""
+"""How many queries show one picture, where it is more than 1."""
+
+CLASSES, ANSWERS = "ImageNet-1K", "answers"
+COMMON_TEXTS: Mapping[str, tuple[str, float]] = {
+    "ImageNet-A": (CLASSES, 1.0),
+    "ImageNet-R": (CLASSES, 1.0),
+    "ObjectNet": (CLASSES, 1 / 3),
+    **{each.name: (ANSWERS, 1 / 5) for each in DATASETS if each.meta_task == "vqa"},
+}
+"""Whose texts the targets of a data set have, and what part of them; the others are its own."""
+VOCABULARIES: Mapping[str, int] = {name: place for place, name in enumerate([*(d.name for d in DATASETS), ANSWERS])}
+VOCABULARY_SIZE = 10_000
 
 MARK = "<|image_1|>"
 INSTRUCTIONS: Mapping[str, str] = {
@@ -119,7 +142,8 @@ def synthetic_rows(
         right = number % len(pool)
         others = [index for index in range(len(pool)) if index != right]
         order = [right, *chance.sample(others, count - 1)]
-        path = picture(dataset, QUERIES_FROM + number, seed, scenes) if "image" in dataset.query else ""
+        shown = QUERIES_FROM + number // QUERIES_A_PICTURE.get(dataset.name, 1)
+        path = picture(dataset, shown, seed, scenes) if "image" in dataset.query else ""
         words = INSTRUCTIONS[dataset.meta_task]
         text = "" if dataset.query == "image" else question(pool[right], number)
         texts, paths = [pool[index][0] for index in order], [pool[index][1] for index in order]
@@ -131,27 +155,35 @@ def synthetic_rows(
 def targets(dataset: MmebDataset, count: int, seed: int, scenes: dict[str, Scene]) -> list[tuple[str, str]]:
     """So many different targets, each a text and a path; one of both may be empty."""
     if dataset.target == "text":
-        return [(words, "") for words in different_phrases(count, seed)]
+        return [(words, "") for words in texts(dataset, count, seed)]
     paths = [picture(dataset, number, seed, scenes) for number in range(count)]
-    words = different_phrases(count, seed) if dataset.target == "image+text" else [""] * count
+    words = texts(dataset, count, seed) if dataset.target == "image+text" else [""] * count
     return list(zip(words, paths, strict=True))
 
 
-def different_phrases(count: int, seed: int) -> list[str]:
-    """So many different phrases; the first are the same whatever the count."""
-    chance = random.Random(f"{seed}/phrases")
-    found: dict[str, None] = {}
-    while len(found) < count:
-        shape = random_shape(chance)
-        words = f"{phrase(shape)} at the {shape.place}"
-        found.setdefault(words if words not in found else f"{words}, number {len(found)}")
-    return list(found)
+def texts(dataset: MmebDataset, count: int, seed: int) -> list[str]:
+    """So many different texts: those that other data sets have too, then the data set's own."""
+    vocabulary, part = COMMON_TEXTS.get(dataset.name, ("", 0.0))
+    common = round(part * count)
+    shared = different_phrases(vocabulary, common, seed) if common else []
+    return shared + different_phrases(dataset.name, count - common, seed)
+
+
+def different_phrases(vocabulary: str, count: int, seed: int) -> list[str]:
+    """So many different phrases of a vocabulary; the first are the same whatever the count.
+
+    There are few shapes, so a number that is the vocabulary's own tells its phrases from all others.
+    """
+    chance = random.Random(f"{seed}/phrases/{vocabulary}")
+    first = VOCABULARIES[vocabulary] * VOCABULARY_SIZE
+    shapes = [random_shape(chance) for _ in range(count)]
+    return [f"{phrase(shape)} at the {shape.place}, number {first + place}" for place, shape in enumerate(shapes)]
 
 
 def picture(dataset: MmebDataset, number: int, seed: int, scenes: dict[str, Scene]) -> str:
-    """The path of a picture of the data set's collection, which is the same for all data sets that share it."""
-    collection = COLLECTIONS.get(dataset.name, dataset.name)
-    path = f"{collection}/{number:06d}.png"
+    """The path of a picture of the data set, or of the collection that it shares with others."""
+    shared = dataset.name in COCO and number % SHARED_EVERY == 0
+    path = f"{COLLECTION if shared else dataset.name}/{number:06d}.png"
     if path not in scenes:
         scenes[path] = random_single(random.Random(f"{seed}/{path}"))
     return path

@@ -20,7 +20,6 @@ from core.encoder.embedder import Embedder
 from core.encoder.inputs import Prepared, sorted_chunks
 from core.feature_cache import FeatureCache
 
-
 TOKENS_ON_CPU = 2**12
 """Tokens that go through the model at once on a CPU: what more of them leave behind no longer fits its caches."""
 
@@ -142,11 +141,14 @@ def vectors_of(embedder: Embedder, prepared: Sequence[Prepared], encoding: Encod
 
 def chunks(lengths: Sequence[int], size: int, tokens: int | None = None) -> list[list[int]]:
     """Indices in chunks of similar length, longest first: at most `size` of them, and `tokens` tokens or one item."""
-    found = []
-    for chunk in sorted_chunks(lengths, size):
-        most = size if tokens is None else max(1, tokens // max(1, lengths[chunk[0]]))
-        found += [chunk[start : start + most] for start in range(0, len(chunk), most)]
-    return found
+    found: list[list[int]] = [[]]
+    for index in (each for chunk in sorted_chunks(lengths, size) for each in chunk):
+        last = found[-1]
+        over = tokens is not None and last and (len(last) + 1) * lengths[last[0]] > tokens
+        if over or len(last) == size:
+            found.append([])
+        found[-1].append(index)
+    return [each for each in found if each]
 
 
 @dataclass(frozen=True)

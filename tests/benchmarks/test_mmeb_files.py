@@ -56,6 +56,32 @@ def test_data_sets_of_one_collection_show_the_same_pictures(tmp_path: Path) -> N
     assert shown[0] & shown[1]
 
 
+def texts(root: Path, name: str) -> set[str]:
+    """The targets' texts of a data set."""
+    return {text for row in pq.read_table(root / name / SHARD).to_pylist() for text in row["tgt_text"]}
+
+
+def test_texts_are_shared_as_said_and_no_more(tmp_path: Path) -> None:
+    names = ["ImageNet-1K", "ImageNet-A", "ImageNet-R", "ObjectNet", "SUN397", "GQA", "DocVQA", "MSCOCO_i2t"]
+    write_mmeb_eval(tmp_path, queries=40, candidates=30, datasets=names)
+    one, a, r, objects, scenes, gqa, documents, captions = (texts(tmp_path, name) for name in names)
+    assert one == a == r
+    assert len(one & objects) == 10
+    assert 0 < len(gqa & documents) <= 12
+    assert len(gqa) > 50
+    assert not one & scenes
+    assert not (one | gqa | scenes) & captions
+
+
+def test_queries_share_pictures_within_and_across_data_sets(tmp_path: Path) -> None:
+    names = ["GQA", "RefCOCO", "OK-VQA"]
+    write_mmeb_eval(tmp_path, queries=30, candidates=5, datasets=names)
+    shown = [[row["qry_img_path"] for row in pq.read_table(tmp_path / name / SHARD).to_pylist()] for name in names]
+    assert [len(set(paths)) for paths in shown] == [10, 15, 30]
+    assert not set(shown[0]) & set(shown[1])
+    assert len(set(shown[1]) & set(shown[2])) == 2
+
+
 def test_unknown_names_and_too_few_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'CIRRR' is not a data set of MMEB"):
         write_mmeb_eval(tmp_path, datasets=["CIRRR"])

@@ -7,7 +7,16 @@ import torch
 from core.data.images import BadImage, FileImage
 from core.data.records import Image, Item, Ranking, RankingTask, Text
 from core.encoder.tiny import tiny_embedder
-from core.evaluation.encode import Embedded, Encoding, NotFinite, distinct_items, embed_distinct, encode, portions
+from core.evaluation.encode import (
+    Embedded,
+    Encoding,
+    NotFinite,
+    chunks,
+    distinct_items,
+    embed_distinct,
+    encode,
+    portions,
+)
 from core.feature_cache import FeatureCache
 
 
@@ -133,3 +142,24 @@ def test_at_most_five_items_are_named():
         embed_distinct(embedder, items, progress=False)
     assert "number 4" in str(caught.value)
     assert "number 5" not in str(caught.value)
+
+
+def test_chunks_hold_at_most_so_many_items_and_tokens_or_one_item():
+    lengths = [3, 9, 1, 4, 4, 2]
+    assert chunks(lengths, 4) == [[1, 3, 4, 0], [5, 2]]
+    assert chunks(lengths, 4, 8) == [[1], [3, 4], [0, 5], [2]]
+    assert chunks(lengths, 4, 9) == [[1], [3, 4], [0, 5, 2]]
+    assert chunks(lengths, 2, 100) == [[1, 3], [4, 0], [5, 2]]
+    assert chunks([], 4, 8) == []
+
+
+def test_on_a_cpu_few_tokens_go_through_the_model_at_once(some, monkeypatch):
+    embedder = tiny_embedder(width=32, layers=1, vision_layers=1)
+    items = distinct_items(some)[:40]
+    whole = embed_distinct(embedder, items, progress=False).vectors
+    seen = []
+    embedder.register_forward_hook(lambda _, given, __: seen.append(given[0].token_ids.shape))
+    monkeypatch.setattr("core.evaluation.encode.TOKENS_ON_CPU", 200)
+    assert np.allclose(embed_distinct(embedder, items, progress=False).vectors, whole, atol=1e-5)
+    assert all(rows * length <= 200 or rows == 1 for rows, length in seen)
+    assert sum(rows for rows, _ in seen) == 40

@@ -66,7 +66,7 @@ def test_one_two_and_three_processes_give_the_same_bits(checkpoint, tmp_path):
 @pytest.mark.slow
 def test_all_of_mmeb_by_one_and_two_processes_and_again_from_the_cache(checkpoint, tmp_path):
     """The 36 data sets in their published layout: same scores, every mean shown, and nothing encoded twice."""
-    write_mmeb_eval(tmp_path / "files", 2, 5)
+    write_mmeb_eval(tmp_path / "files", 3, 2)
     cache = str(tmp_path / "vectors")
     suite = ("--suite.name", "mmeb", "--suite.path", str(tmp_path / "files"), "--checkpoint", str(checkpoint))
     alone = evaluate(0, *suite, "--out", str(tmp_path / "0"))
