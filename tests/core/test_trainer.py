@@ -46,6 +46,17 @@ def test_a_run_leaves_what_the_design_says(tmp_path: Path) -> None:
     assert not [path for path in settings.output.rglob(".*")]
 
 
+def test_weights_of_data_sets_change_the_epoch(tmp_path: Path) -> None:
+    names = ["colour", "background"]
+    plain, twice = (
+        Trainer(small(tmp_path / str(number), data=DataSettings(datasets=names, block=4, weights=weights)))
+        for number, weights in enumerate(({}, {"colour": 2.0}))
+    )
+    lengths = [len(each) for each in plain.batches.datasets]
+    grown = (2 * lengths[0] + lengths[1]) / sum(lengths)
+    assert twice.batches.steps_per_epoch == pytest.approx(grown * plain.batches.steps_per_epoch)
+
+
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     settings = small(
         tmp_path / "run",

@@ -38,6 +38,18 @@ def test_limits_and_weights_hold_for_files(tmp_path: Path):
     assert found.pairs == 5 + 6
 
 
+def test_pictures_may_lie_elsewhere(tmp_path: Path):
+    export(tmp_path / "files", pairs_per_dataset=2)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "files/images").rename(tmp_path / "elsewhere/images")
+    settings = DataSettings(source="mmeb", path=tmp_path / "files", datasets=["shape"])
+    with pytest.raises(ValueError, match=r"shape"):
+        training_data(settings, seed=0, show_progress=False)
+    settings.image_root = tmp_path / "elsewhere"
+    (dataset,), problems = training_data(settings, seed=0, show_progress=False)
+    assert (len(dataset), problems) == (2, [])
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
