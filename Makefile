@@ -5,19 +5,23 @@ PIP_ARGS ?=
 RUN ?= runs/miniature
 WORKERS ?= 2
 OPEN ?= 1
+N ?= 1
+JUPYTER_ARGS ?=
 
 BIN := $(VENV)/bin
 ROOT := $(patsubst %/,%,$(dir $(RUN)))
 THREADS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 2) // $(WORKERS)))")
+LESSON = $(notdir $(wildcard lessons/$(if $(filter 1 2 3 4 5 6 7 8 9,$(N)),0)$(N)_*.ipynb))
+LAB = $(BIN)/jupyter lab $(JUPYTER_ARGS) --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/my-lessons/$(LESSON)
 EXPLORER = $(BIN)/streamlit run apps/explorer.py -- --root $(ROOT)
 NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train evaluate explore search test test-fast check clean
+.PHONY: help demo train evaluate explore search lesson lessons pages test test-fast check clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo "Settings: RUN=$(RUN)  WORKERS=$(WORKERS)  OPEN=$(OPEN) (0: no browser)  VENV=$(VENV)  PYTHON=$(PYTHON)  PIP_ARGS="
+	@echo "Settings: RUN=$(RUN)  WORKERS=$(WORKERS)  OPEN=$(OPEN) (0: no browser)  N=$(N) (lesson)  VENV=$(VENV)  PYTHON=$(PYTHON)  PIP_ARGS="
 
 demo: train evaluate  ## Train the miniature on 2 processes, evaluate it, open the explorer (OPEN=0: stop after the scores)
 ifeq ($(OPEN),1)
@@ -38,6 +42,22 @@ explore: $(VENV)/.ui-ready  ## Open the explorer on the runs next to RUN
 
 search: $(VENV)/.ui-ready  ## Open live search on the runs next to RUN
 	$(BIN)/python apps/search.py --root $(ROOT)
+
+lesson: $(VENV)/.lessons-ready  ## Open lesson N of the course in JupyterLab, in a copy of your own under my-lessons/
+	@[ -n "$(LESSON)" ] || { echo "There is no lesson N=$(N); the course has:" lessons/*.ipynb >&2; exit 1; }
+	@mkdir -p my-lessons
+	@[ -f "my-lessons/$(LESSON)" ] || cp "lessons/$(LESSON)" my-lessons/
+ifeq ($(OPEN),1)
+	$(LAB)
+else
+	@echo "Your copy of the lesson is my-lessons/$(LESSON). To work on it: $(LAB)"
+endif
+
+lessons: $(VENV)/.lessons-ready  ## Make the course's notebooks and instructor's notes from lessons/source
+	$(BIN)/python -m workbench.lessons.build
+
+pages: $(VENV)/.lessons-ready  ## Execute the lessons and write them as pages to read without a kernel, under pages/
+	$(BIN)/python -m workbench.lessons.pages --out pages
 
 test: $(VENV)/.dev-ready  ## Run every test
 	$(BIN)/python -m pytest
@@ -65,6 +85,10 @@ $(VENV)/bin/python:
 $(VENV)/.ui-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[ui]"
 	@touch $@
+
+$(VENV)/.lessons-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[ui,lessons]"
+	@touch $@ $(VENV)/.ui-ready
 
 $(VENV)/.dev-ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e ".[ui,dev]"

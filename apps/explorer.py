@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from apps.views import cached, first_page, hard_negatives, overview, pair_weights, similarity
+from apps.views import cached, first_page, hard_negatives, map_view, overview, pair_weights, similarity, training
 from apps.views.captions import escaped
 from apps.views.choose import choose_bundle, choose_run, choose_view
 from workbench.bundles import BundleError
@@ -37,6 +37,9 @@ def main() -> None:
         return
     view = choose_view()
     run = choose_run(runs)
+    if view == "training":
+        training.show(run)
+        return
     if not run.bundles:
         first_page.show_unevaluated(root, run)
         return
@@ -61,6 +64,8 @@ def show_bundle(view: str, run: Run, runs: list[Run]) -> None:
         similarity.show(run, bundle, runs)
     elif view == "hard_negatives":
         hard_negatives.show(bundle)
+    elif view == "map":
+        map_view.show(bundle)
     else:
         pair_weights.show(bundle)
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from core.command_line import parse
 from core.config import check_range
@@ -27,6 +26,7 @@ from core.files import write_text
 from workbench.bundles import Bundle, open_bundle
 from workbench.measures.hardness import effect, pools_of, rank_correlations, shares_by_hardness
 from workbench.measures.overlap import auroc, of_samples
+from workbench.measures.seeds import mean_and_half_width
 
 ROOT = Path(__file__).parents[1]
 OBJECTIVES = {"InfoNCE": "infonce", "LLaVE": "llave"}
@@ -88,12 +88,6 @@ def measures(bundle: Bundle, scores: Sequence[Score]) -> dict[str, float]:
         "weight follows true hardness": float(np.nanmean(rank_correlations(pools, pools.similarity))),
         "pull on negatives 1 attribute away": near.value,
     }
-
-
-def mean_and_half_width(values: np.ndarray) -> tuple[float, float]:
-    """The mean over seeds and half of its 95 % interval (Student's t)."""
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(half)
 
 
 def table(found: dict[str, list[dict[str, float]]]) -> str:

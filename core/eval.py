@@ -16,7 +16,7 @@ from core.evaluation.run import assist, evaluate
 from core.evaluation.settings import EvalSettings
 from core.evaluation.team import Team
 from core.evaluation.termination import ending_in_order
-from core.job import join, last_words, lost_another
+from core.job import join, last_words, leave, lost_another
 
 
 def main() -> int:
@@ -46,4 +46,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

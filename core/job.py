@@ -1,9 +1,11 @@
-"""The processes of one job: joining them, being started again, and losing one."""
+"""The processes of one job: joining them, being started again, losing one, and leaving."""
 
 import os
+import sys
 import time
 import uuid
 from datetime import timedelta
+from typing import NoReturn
 
 import torch
 import torch.distributed as dist
@@ -92,3 +94,17 @@ def lost_another(error: BaseException) -> bool:
         return False
     gone = isinstance(error, dist.DistNetworkError | dist.DistStoreError | dist.DistBackendError)
     return gone or any(sign in str(error) for sign in SIGNS)
+
+
+def leave(status: int, processes: int | None = None) -> NoReturn:
+    """End this process; one of several (by default as torchrun says) ends at once, without Python's own shutdown.
+
+    gloo's threads live on after a sharded model, whose device mesh torch keeps in caches. One that lets go of its last
+    tensor while Python shuts down is stopped in the middle of a destructor, and the whole process aborts ("terminate
+    called without an active exception") though its work is done: 4 of 80 processes on a busy machine.
+    """
+    if (processes or int(os.environ.get("WORLD_SIZE", "1"))) == 1:
+        sys.exit(status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

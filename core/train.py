@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from core.command_line import parse
 from core.config import TrainSettings
-from core.job import join, last_words, lost_another, started_again
+from core.job import join, last_words, leave, lost_another, started_again
 from core.nonfinite import NotFinite
 from core.plan.dry_run import dry_run
 from core.trainer import Interrupted, Trainer
@@ -71,4 +71,4 @@ def report(state: PartialState, message: str, status: int, alike: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

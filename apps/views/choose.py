@@ -13,6 +13,8 @@ VIEWS = {
     "similarity": ("Similarity", "Do right and wrong answers overlap?"),
     "hard_negatives": ("Hard negatives", "Which ones fool it?"),
     "pair_weights": ("Pair weights", "What does each pair weigh?"),
+    "map": ("Map", "How does the space look?"),
+    "training": ("Training", "What happened while it learnt?"),
 }
 SUITES = {"miniature": "the miniature", "folder": "own pictures"}
 

@@ -111,11 +111,11 @@ def show_all(bundle: Bundle, dataset: str | None, trained: Setting, chosen: Sett
     """All queries of the data set: where the gradient goes by true hardness, and how many negatives matter."""
     pool = cached.pools(bundle.digest, dataset, bundle)
     st.markdown(f"##### Over {len(pool):,} queries of {'all data sets' if dataset is None else dataset}")
-    shares = [cached.shares(bundle.digest, dataset, each, bundle) for each in (trained, chosen)]
+    before, after = (cached.shares(bundle.digest, dataset, each, bundle) for each in (trained, chosen))
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        if shares[1]:
-            st.plotly_chart(hardness_shares_figure(*shares), key="hardness", config={"displayModeBar": False})
+        if after:
+            st.plotly_chart(hardness_shares_figure(before, after), key="hardness", config={"displayModeBar": False})
         else:
             st.info("True hardness is known in the miniature only: these items carry no attributes.")
     with right:

@@ -135,7 +135,8 @@ class GraphSize:
         storage = saved.untyped_storage()
         if storage.data_ptr() not in self._weights:
             self._seen[storage.data_ptr()] = storage.nbytes()
-        return saved
+        # Returned itself, it would tie a node to its own output, and a graph that is dropped would never be freed.
+        return saved.detach()
 
     def __enter__(self) -> None:
         self._seen = {}

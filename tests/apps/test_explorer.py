@@ -17,7 +17,7 @@ from core.evaluation.encode import distinct_items
 from workbench import jobs
 from workbench.objective_words import LABELS
 
-VIEWS = ("overview", "similarity", "hard_negatives", "pair_weights")
+VIEWS = ("overview", "similarity", "hard_negatives", "pair_weights", "map")
 BUNDLE = "000010-miniature"
 
 

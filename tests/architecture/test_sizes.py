@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CODE = ("core", "workbench", "apps", "benchmarks")
 FILE_LINES = 400
+LESSON_LINES = 600  # most of a lesson is prose
 FUNCTION_LINES = 60
 
 
@@ -33,8 +34,8 @@ def long_functions(file: Path) -> list[str]:
 
 
 def test_no_file_is_too_long():
-    long_files = [f"{file}: {lines(file)}" for file in sources(*CODE, "lessons", "tests") if lines(file) > FILE_LINES]
-    assert long_files == []
+    assert [f"{file}: {lines(file)}" for file in sources(*CODE, "tests") if lines(file) > FILE_LINES] == []
+    assert [f"{file}: {lines(file)}" for file in sources("lessons") if lines(file) > LESSON_LINES] == []
 
 
 def test_no_function_is_too_long():

@@ -1,5 +1,8 @@
 """Processes of one attempt find each other past what dead ones left; the loss of one is told from other errors."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -71,3 +74,19 @@ def test_the_loss_of_a_process_is_told_from_other_errors(error: Exception, lost:
 def test_nccls_own_words_are_kept_and_gloos_are_not() -> None:
     assert last_words(RuntimeError("[/gloo/transport/tcp/pair.cc:547] Connection closed by peer")) == LOST
     assert "unhandled system error" in last_words(dist.DistBackendError("NCCL: unhandled system error\nstack"))
+
+
+LEAVING = """
+import atexit
+from core.job import leave
+atexit.register(print, "shut down")
+print("last words")
+leave(3)
+"""
+
+
+@pytest.mark.parametrize(("processes", "printed"), [("1", "last words\nshut down\n"), ("2", "last words\n")])
+def test_one_of_several_processes_ends_without_pythons_shutdown(processes: str, printed: str) -> None:
+    environment = {**os.environ, "WORLD_SIZE": processes}
+    ended = subprocess.run([sys.executable, "-c", LEAVING], env=environment, stdout=subprocess.PIPE, text=True)
+    assert (ended.returncode, ended.stdout) == (3, printed)

@@ -12,22 +12,25 @@ Shares = Float[np.ndarray, " n"]
 HEAVIEST = 12
 
 
-def gradient_shares_figure(labels: Sequence[str], trained: Shares, what_if: Shares) -> go.Figure:
+def gradient_shares_figure(
+    labels: Sequence[str], trained: Shares, what_if: Shares, names: tuple[str, str] = ("what-if", "as trained")
+) -> go.Figure:
     """Bars in percent for the negatives in the given order (the most similar first), at most 12, and the rest as one.
 
-    labels: what each negative is, in words. trained, what_if: shares of all negatives, each summing to 1.
+    labels: what each negative is, in words. trained, what_if: shares of all negatives, each summing to 1. names: of
+    what_if and trained.
     """
-    names = [f"{place}" for place in range(1, min(HEAVIEST, len(labels)) + 1)]
-    rest = len(labels) - len(names)
+    places = [f"{place}" for place in range(1, min(HEAVIEST, len(labels)) + 1)]
+    rest = len(labels) - len(places)
     hover = [escape(label) for label in labels[:HEAVIEST]]
     if rest > 0:
-        names.append("rest")
+        places.append("rest")
         hover.append(f"the other {rest} negatives together")
     figure = go.Figure()
-    for shares, name, colour, pattern in ((what_if, "what-if", ORANGE, ""), (trained, "as trained", GREY, "/")):
+    for shares, name, colour, pattern in ((what_if, names[0], ORANGE, ""), (trained, names[1], GREY, "/")):
         figure.add_trace(
             go.Bar(
-                x=names,
+                x=places,
                 y=100 * folded(shares),
                 name=name,
                 marker={"color": colour, "pattern": {"shape": pattern}},

@@ -10,19 +10,21 @@ from workbench.measures.hardness import Mean
 Shares = Mapping[int, tuple[Mean, float]]
 
 
-def hardness_shares_figure(trained: Shares, what_if: Shares) -> go.Figure:
+def hardness_shares_figure(
+    trained: Shares, what_if: Shares, names: tuple[str, str] = ("what-if", "as trained")
+) -> go.Figure:
     """Bars in percent with 95 % intervals, by attributes that differ; a tick marks what an equal pull would give.
 
-    Both from `workbench.measures.hardness.shares_by_hardness` of the same pools.
+    Both from `workbench.measures.hardness.shares_by_hardness` of the same pools. names: of what_if and trained.
     """
     levels = list(what_if)
-    names = [level_name(level) for level in levels]
+    places = [level_name(level) for level in levels]
     figure = go.Figure()
-    for shares, name, colour, pattern in ((what_if, "what-if", ORANGE, ""), (trained, "as trained", GREY, "/")):
+    for shares, name, colour, pattern in ((what_if, names[0], ORANGE, ""), (trained, names[1], GREY, "/")):
         means = [shares[level][0] for level in levels]
         figure.add_trace(
             go.Bar(
-                x=names,
+                x=places,
                 y=[100 * mean.value for mean in means],
                 error_y={
                     "type": "data",
@@ -39,7 +41,7 @@ def hardness_shares_figure(trained: Shares, what_if: Shares) -> go.Figure:
         )
     figure.add_trace(
         go.Scatter(
-            x=names,
+            x=places,
             y=[100 * what_if[level][1] for level in levels],
             mode="markers",
             marker={"symbol": "line-ew-open", "size": 34, "color": GREEN, "line": {"width": 3, "color": GREEN}},

@@ -16,6 +16,11 @@ LINES = (
     ("margin", "margin: right answer - hardest negative", BLUE, "dot", 2),
 )
 
+SIMILARITIES = (
+    ("positive", "right answers", BLUE, "solid"),
+    ("hardest", "hardest negative of the batch", ORANGE, "dash"),
+)
+
 
 def training_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
     """Three curves over the steps, each a running median; the losses (nats) above the margin (cosine).
@@ -27,24 +32,37 @@ def training_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
     rows = metrics[:: max(1, len(metrics) // POINTS)]
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.6, 0.4])
     for field, name, colour, dash, row in LINES:
-        points = [(each["step"], each[field]) for each in rows if isinstance(each.get(field), int | float)]
-        figure.add_trace(
-            go.Scatter(
-                x=[step for step, _ in points],
-                y=running_median(np.array([value for _, value in points])),
-                mode="lines",
-                line={"color": colour, "width": 2.5, "dash": dash},
-                name=name,
-                hovertemplate="step %{x}: %{y:.3f}<extra>" + name + "</extra>",
-            ),
-            row=row,
-            col=1,
-        )
+        figure.add_trace(line(rows, field, name, colour, dash), row=row, col=1)
     styled(figure, finding(rows), height=420)
     figure.update_yaxes(title="loss, nats", row=1)
     figure.update_yaxes(title="margin", row=2)
     figure.update_xaxes(title="step", row=2)
     return figure
+
+
+def hardest_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Mean similarity of right answers and of each query's hardest negative of the batch, each a running median."""
+    rows = metrics[:: max(1, len(metrics) // POINTS)]
+    if not any(isinstance(row.get("hardest"), int | float) for row in rows):
+        return empty("No similarity of negatives has been logged", height=120)
+    lines = [line(rows, *look) for look in SIMILARITIES]
+    last = [float(np.append(np.nan, np.asarray(each.y))[-1]) for each in lines]
+    title = f"At the end right answers have {last[0]:.2f}, hardest negatives {last[1]:.2f}"
+    figure = styled(go.Figure(lines), title, height=260)
+    return figure.update_xaxes(title="step").update_yaxes(title="cosine with the query")
+
+
+def line(rows: Sequence[Mapping[str, Any]], field: str, name: str, colour: str, dash: str) -> go.Scatter:
+    """One number of the log over the steps, where it is a number."""
+    points = [(each["step"], each[field]) for each in rows if isinstance(each.get(field), int | float)]
+    return go.Scatter(
+        x=[step for step, _ in points],
+        y=running_median(np.array([value for _, value in points])),
+        mode="lines",
+        line={"color": colour, "width": 2.5, "dash": dash},
+        name=name,
+        hovertemplate="step %{x}: %{y:.3f}<extra>" + name + "</extra>",
+    )
 
 
 def running_median(values: np.ndarray, share: float = 0.02) -> np.ndarray:
@@ -55,7 +73,7 @@ def running_median(values: np.ndarray, share: float = 0.02) -> np.ndarray:
 
 def finding(rows: Sequence[Mapping[str, Any]]) -> str:
     """Where the margin began and ended."""
-    margins = [float(row["margin"]) for row in rows if "margin" in row]
+    margins = [float(row["margin"]) for row in rows if isinstance(row.get("margin"), int | float)]
     if not margins:
         return f"{rows[-1]['step']} steps"
     tenth = max(1, len(margins) // 10)

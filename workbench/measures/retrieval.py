@@ -8,6 +8,7 @@ import pandas as pd
 
 from core.evaluation.metrics import Score
 from workbench.bundles import Bundle
+from workbench.measures.geometry import mean_similarity
 from workbench.measures.hardness import Pools, mean_of, rank_correlations, true_false_negatives
 
 ALIKE = 0.9
@@ -69,13 +70,6 @@ def collapsed(bundle: Bundle, pools: Pools) -> list[Hint]:
         return []
     text = f"The vectors have collapsed: two items drawn at random have a mean cosine of {value:.3f}."
     return [Hint(text, "similarity")]
-
-
-def mean_similarity(vectors: np.ndarray) -> float:
-    """The mean cosine of two different vectors; 0 for a single one."""
-    n = len(vectors)
-    total = float(np.square(vectors.sum(axis=0, dtype=np.float64)).sum() - np.square(vectors, dtype=np.float64).sum())
-    return total / (n * (n - 1)) if n > 1 else 0.0
 
 
 def at_chance(bundle: Bundle, pools: Pools) -> list[Hint]:

@@ -28,6 +28,7 @@ from core.encoder.tiny import tiny_embedder
 from core.encoder.tiny_models.clip import tiny_clip
 from core.encoder.trainable import TrainableSettings, make_trainable
 from core.files import CannotWrite
+from core.job import leave
 from core.objectives.hardness import HardnessWeighted
 from core.parallel import sharding
 from core.parallel.contrast import value_and_gradient
@@ -234,6 +235,7 @@ def main() -> None:
         elif case.name in SAVED:
             resume(case, rank, world, out)
     dist.destroy_process_group()
+    leave(0, processes=world)
 
 
 if __name__ == "__main__":

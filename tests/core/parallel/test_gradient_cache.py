@@ -1,6 +1,8 @@
 """Gradient caching gives the gradients of one big backward pass, whichever chunks keep their graphs."""
 
+import gc
 import math
+import weakref
 
 import psutil
 import pytest
@@ -102,3 +104,19 @@ def test_the_budget_is_the_setting_or_half_of_free_memory(monkeypatch: pytest.Mo
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert graph_budget(None, torch.device("cpu")) == pytest.approx(alone / 4, rel=0.2)
     assert 0 < alone < psutil.virtual_memory().total
+
+
+class Marker:
+    """Something whose end can be seen."""
+
+
+def test_a_counted_graph_that_is_dropped_is_freed():
+    layer, marker = nn.Linear(6, 6), Marker()
+    with GraphSize(layer.parameters()):
+        vectors = torch.tanh(layer(torch.ones(2, 6)))  # tanh saves its own output
+    assert vectors.grad_fn is not None
+    vectors.grad_fn.metadata["marker"] = marker
+    gone = weakref.ref(marker)
+    del vectors, marker
+    gc.collect()
+    assert gone() is None

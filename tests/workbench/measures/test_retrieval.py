@@ -56,14 +56,6 @@ def test_collapsed_vectors(bundle):
     assert "1.000" in hint.text
 
 
-def test_mean_similarity_is_that_of_different_pairs():
-    vectors = np.random.default_rng(0).normal(size=(7, 3))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    pairs = (vectors @ vectors.T)[~np.eye(7, dtype=bool)]
-    assert retrieval.mean_similarity(vectors) == pytest.approx(pairs.mean())
-    assert retrieval.mean_similarity(vectors[:1]) == 0
-
-
 def test_zero_vectors(bundle):
     assert "2 items" in retrieval.zero_vectors(replace(bundle, zero_vectors=2), hardness.pools_of(bundle, [0]))[0].text
 

@@ -1,0 +1,1 @@
+"""The course's workshop: lesson sources become notebooks, instructor's notes and pages."""
