@@ -160,7 +160,7 @@ def written(form: str, value: float) -> str:
 def show_selection(bundle: Bundle, table: pd.DataFrame, rows: list[int]) -> None:
     """The selected items as a table and as cards."""
     if not rows:
-        st.info("Draw a lasso or a box on the map, or click a point, to see what is there.")
+        st.caption("Draw a lasso or a box on the map, or click a point, to see what is there.")
         return
     within, across = within_and_across(bundle.vectors, rows, table.index.difference(rows).to_numpy())
     st.markdown(f"##### {len(rows):,} selected")

@@ -53,14 +53,16 @@ DATASET, TAU = "image-to-caption", 0.02
 # %% [markdown]
 # ## Ten pictures, ten captions
 #
-# The course's tiny model turns any item, a picture or a text, into a vector of length 1. Below are ten pictures of the
-# miniature (the rows) and their ten captions (the columns), in the same order. Each cell is the cosine of a picture's
-# vector with a caption's. Hover to read the captions.
+# The course's tiny model turns any item, a picture or a text, into a vector of length 1. Its data are the
+# **miniature**: drawn scenes of coloured shapes, with captions, so that it is known what is true of each. Below are ten
+# of its pictures (the rows, our *queries*) and their ten captions (the columns, the *targets*), in the same order. Each
+# cell is the cosine of a picture's vector with a caption's. Hover to read the captions.
 #
 # The model was trained to make one thing true: *in each row the brightest cell is on the diagonal*. That is a guessing
 # game. Shown a picture and ten captions, which one belongs to it? The bars under the matrix are the model's answer for
-# the outlined row; how they come about is this lesson. That row is a close call: among the first 64 pairs we took a
-# query whose right caption leads by about 0.03, the pair that comes so close to it, and eight others.
+# the outlined row (blue: the right caption); how they come about is this lesson. That row is a close call: among the
+# first 64 pairs we took a query whose right caption leads by about 0.03, which means that its cosine is that much above
+# the best wrong caption's; then the pair that comes so close to it, and eight others.
 
 # %%
 queries, targets = (each.double() for each in classroom.pair_vectors("infonce", DATASET, 256, SEED))
@@ -97,6 +99,9 @@ matrix_at(0.1)
 # What a network puts out has any length; only its direction is meant. The cosine of two vectors is their dot product
 # after both were divided by their lengths: $s_{ij} = \frac{q_i \cdot t_j}{\lVert q_i \rVert\, \lVert t_j \rVert}$. It
 # lies in $[-1, 1]$.
+#
+# How to read the signatures of all exercises: `Float[Tensor, "m d"]` is a tensor of floats of the shape (m, d). The
+# same letter stands for the same number, and `""` is a scalar.
 
 
 # %% tags=["exercise"] exercise="1.1" difficulty=1 minutes=8
@@ -201,8 +206,9 @@ for tau in (1.0, 0.1, 0.02):
 # %% [markdown]
 # ## 1.3 Both directions
 #
-# Turn the game round: shown a caption, which of the pictures belongs to it? Those are the columns. CLIP, LLaVE's
-# published code and our trainer take the mean of both losses; LLaVE's equations have the first direction alone.
+# Turn the game round: shown a caption, which of the pictures belongs to it? Those are the columns. CLIP, our trainer
+# and the published code of LLaVE (the paper that this course follows) take the mean of both losses; LLaVE's equations
+# have the first direction alone.
 
 
 # %% tags=["exercise"] exercise="1.3" difficulty=1 minutes=5

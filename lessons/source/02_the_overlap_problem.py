@@ -60,7 +60,8 @@ classroom.begin(SEED)
 #
 # In lesson 1 you wrote the loss that trains an embedder: InfoNCE, a classifier over the batch. The tiny model of this
 # course was trained with it for 1500 steps. Here is one query of the data set *caption-to-image*, which it never saw
-# in training: find the picture that a caption describes, among 100. It is the query whose right answer loses by most.
+# in training: find the picture that a caption describes, among 100 (the query's *pool*). It is the query whose right
+# answer loses by most.
 
 # %%
 DATASET = "caption-to-image"
@@ -93,7 +94,7 @@ failing_query_figure(DATASET, card(rankings[worst].query), candidates, similarit
 #
 # - **positives**: the similarity $s^+$ of each query with its right answer, one a query;
 # - **negatives**: the similarities $s^-$ of each query with its wrong candidates. Among them, the **hard** ones are the
-#   5 most similar of each query (that is the paper's definition).
+#   5 most similar of each query (that is the paper's definition), and the **easy** ones the 5 least similar.
 
 # %%
 kinds = {kind: np.concatenate(each) for kind, each in by_kind(similarity, positive, found.wrong).items()}
@@ -211,8 +212,8 @@ for tau in (1.0, 0.02, 0.005):
 # ## The number that decides
 #
 # AUROC mixes the pairs of all queries. A search does not: a query is answered by *its* most similar candidate, so a
-# single negative above the right answer is enough to fail. The number that decides is the **margin to the hardest
-# negative** of the same query:
+# single negative above the right answer is enough to fail. **P@1** (precision at 1) is the share of queries whose right
+# answer comes first. What decides it is the **margin to the hardest negative** of the same query:
 #
 # $$m_i = s^+_i - \max_{j \text{ wrong}} s_{ij}$$
 #
@@ -309,7 +310,8 @@ for place, step in enumerate(recorded.steps):
 with_slider(stills, "step", play=True)
 
 # %% [markdown]
-# Where do the two end? The query on which the weighted model's margin is smallest:
+# Where do the two end? First, the query on which the weighted model's margin is smallest. Then the measures of both
+# models after the last step:
 
 # %% tags=["figure"]
 weighted = trained_pools("llave", DATASET, seed=SEED)

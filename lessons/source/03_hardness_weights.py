@@ -58,8 +58,8 @@ DATASET, TAU, ALPHA = "image-to-caption", 0.02, 9.0
 # captions of which one is right. The pools hold near misses on purpose: captions that are wrong in one attribute only,
 # such as the size or the shape.
 #
-# Most interesting is a query that the model gets right, but not by much. We take the one whose right caption is ahead
-# of the best wrong one by closest to 15 percent of its cosine. This is its picture:
+# Most interesting is a query that the model gets right, but not by much. Of all 100 we take the one whose right caption
+# has a cosine nearest to 15 percent above that of the best wrong caption. This is its picture:
 
 # %%
 pools = trained_pools("infonce", DATASET, 100, SEED)
@@ -82,10 +82,11 @@ for column in np.argsort(-pools.similarity[chosen])[:5]:
 print(f"\nAll {int(pools.wrong[chosen].sum())} negatives together: {1 - plain.right[0]:.5f}")
 
 # %% [markdown]
-# You know from lesson 1 what that means. InfoNCE's gradient is $(p_{ij} - [j = i])/\tau$: all negatives of a row
-# together are pushed with $1 - p_{ii}$, and the right caption is pulled with the same. The last number is all that is
-# left of this row. For InfoNCE the job is done, although a caption of another scene sits right behind, and a
-# slightly different picture would mix them up.
+# You know from lesson 1 what that means. The gradient of one row's InfoNCE is $(p_{ij} - [j = i])/\tau$, where
+# $[j = i]$ is 1 if the condition in the brackets holds and 0 if not. But for $1/\tau$, all negatives of a row together
+# are pushed with $1 - p_{ii}$, and the right caption is pulled with the same. The last number is all that is left of
+# this row. For InfoNCE the job is done, although the caption of another scene, with another shape, comes next at a
+# cosine that is still high.
 #
 # **LLaVE's idea**: let a negative count as if it were there many times, the more the more similar it is to the query.
 # Each negative's term gets a weight $w_{ij}$, and the right answer's does not:
@@ -136,7 +137,8 @@ check.hardness_weights(hardness_weights, SEED)
 # %% [markdown] tags=["predict"]
 # **Predict.** Our query has 99 negatives with cosines between about -0.5 and 0.8. At $\alpha = 9$, how many times more
 # does its hardest negative weigh than its median one: 3 times, 30 times, 300 times or more? Does any negative weigh
-# *less* than under InfoNCE?
+# *less* than under InfoNCE? (In the figure, *what-if* is the weight at the slider's alpha, and *as trained* is the loss
+# with which this model was trained: InfoNCE, whose weights are all 1.)
 
 # %% [markdown] tags=["instructor"]
 # The ratio is e^(9 (s_hardest - s_median)), with a difference of some 0.6 to 0.9 a factor of several hundred to a few
@@ -208,7 +210,7 @@ check.hardness_loss(hardness_loss, SEED)
 # Is it the same loss? We take a batch such as the trainer draws, 64 pictures with their captions, and compare
 # three things: the paper's formula with your weights of 3.1, your loss in log space, and the function that the trainer
 # calls. Like the paper's published code, the trainer takes the mean of both directions, query to target and target to
-# query; its formula in the paper has the first alone.
+# query; the paper's own formula has the first alone.
 
 # %%
 queries, targets = (each.double() for each in classroom.pair_vectors("infonce", DATASET, 64, SEED))
@@ -329,8 +331,9 @@ with_slider(
 )
 
 # %% [markdown]
-# Move the slider. Above, one point a negative, on a logarithmic axis; hover to read the captions. Below, the same as
-# bars: the row as it is, and its negatives alone, scaled to 100 %.
+# Move the slider. Above, one point a negative, on a logarithmic axis; hover to read the captions. What is smaller than
+# $10^{-12}$ is drawn at $10^{-12}$: leave that floor out of account. Below, the same as bars: the row as it is, and its
+# negatives alone, scaled to 100 %.
 
 # %% [markdown] tags=["explain"]
 # **Explain.** InfoNCE's points lie on a straight line, and so do the weighted ones. Which slopes do the two lines have
@@ -429,7 +432,8 @@ with_slider(stills, "alpha", start="9", play=True)
 
 # %% [markdown] tags=["predict"]
 # **Predict.** The slider below is the temperature, from 0.02 to 0.5. Where is the difference between InfoNCE and
-# $\alpha = 9$ largest?
+# $\alpha = 9$ largest? (Green marks: what a group would get if every negative were pulled alike. Whiskers: 95 %
+# intervals over the queries.)
 
 # %% [markdown] tags=["instructor"]
 # At high temperatures. There InfoNCE pulls on all negatives nearly alike, so e^(9 s) has much to redistribute; at 0.02
@@ -458,7 +462,8 @@ with_slider(stills, "tau", play=True)
 # ## What two trainings show
 #
 # Until now one model's vectors were looked at through different losses. The course also has that model's twin: the
-# same first weights, the same batches in the same order, the same 1500 steps, but trained with $\alpha = 9$.
+# same first weights, the same batches in the same order, the same 1500 steps, but trained with $\alpha = 9$ (which
+# rises from 0 over the first half of the steps).
 
 # %% [markdown] tags=["predict"]
 # **Predict.** Under the twin, are the cosines of right answers higher or lower than under InfoNCE? Those of hard
@@ -529,7 +534,8 @@ for dataset in (DATASET, "shape", "colour-of", "how-many"):
 # - At $\tau = 0.02$ it hardly chooses among a row's negatives. It lifts all of them against the right answer and so
 #   asks for a margin in proportion to the similarity: $s_{ii}$ must reach $(1 + \alpha\tau)\, s_{ij}$.
 # - $\alpha$ and $\tau$ belong together: their product is the margin.
-# - Losses of different $\alpha$ do not compare. Margins, ranks and `infonce_loss` do.
+# - Losses of different $\alpha$ do not compare. Margins and ranks do, and so does `infonce_loss`: the plain InfoNCE of
+#   the same batch, which the trainer logs beside the loss for that reason.
 #
 # ## Open questions
 #

@@ -280,10 +280,12 @@ stills = {
 with_slider(stills, "negative at (degrees)", start="40")
 
 # %% [markdown]
-# Move the slider. Where the negative is far, the right answer leads by enough: the loss is done and the query rests.
+# Move the slider. The curves below the circle are the query's speed for every place of the negative, and above 0 means
+# towards the right answer. Where the negative is far from the query, the right answer leads by enough: the loss is done
+# and the query rests.
 # Where it comes near, it takes over. At 40 degrees you see the case you predicted. At 35 degrees, nearer to the query
-# than the right answer is, the two curves lie on opposite sides of zero: one training step brings the query to its
-# answer, the other drives it away.
+# than the right answer is, the two curves lie on opposite sides of zero: one loss moves the query towards its answer,
+# the other away from it.
 #
 # With many negatives the same holds for sums: with the stop, the forces on a query add up to zero *weight*, so
 # candidates that stand in the same place cancel. Without it, every query feels a net push away from wherever its
@@ -344,7 +346,8 @@ lesson_04.teacher_loss(teacher_loss, seed=SEED)
 #
 # Five ways to weigh negatives, by your functions. Each trains a small linear head (128 to 16 dimensions) on the frozen
 # vectors of the InfoNCE model, for 200 steps on batches of 64 pairs of *look-alike*, with three seeds. Then it ranks
-# 100 test queries among 100 candidates each. The teacher is the frozen model under the head.
+# 100 test queries among 100 candidates each. The teacher is the frozen model under the head; the averaged copy is the
+# head with a running average of its own weights.
 #
 # And each does so twice: with batches in which **every scene occurs once**, and with batches in which **every scene
 # occurs twice**, so that each query has one false negative, as at the top of this lesson. The test pools have none.

@@ -411,30 +411,35 @@ steps = {
     "e  all rows, live": e,
     "f  all rows, live, x W": f,
 }
-measured = {}
+measured, found = {}, {}
 for name, step in steps.items():
-    losses = [each["loss"] for each in run_on_ranks(gradient_on_rank, 2, *batch, step=step)]
-    measured[name] = Measured(float(torch.stack(losses).mean()), gradient_error(step, *batch))
+    ranks = run_on_ranks(gradient_on_rank, 2, *batch, step=step)
+    found[name] = torch.stack([each["gradient"] for each in ranks]).mean(dim=0)
+    loss = torch.stack([each["loss"] for each in ranks]).mean()
+    measured[name] = Measured(float(loss), gradient_error(step, *batch))
 gradient_errors_figure(measured, float(whole["loss"]))
 
 # %%
-for name, found in measured.items():
-    print(f"{name:24} loss {found.loss:.6f}   error of the gradient {found.error:.1e}")
+print("                         loss       error of the gradient   its length   its cosine, to one process's")
+for name, each in measured.items():
+    length = found[name].norm() / whole["gradient"].norm()
+    cosine = torch.cosine_similarity(found[name].flatten(), whole["gradient"].flatten(), dim=0)
+    print(f"{name:24} {each.loss:.6f}   {each.error:21.1e}   {length:10.2f}   {cosine:.3f}")
 
 # %% [markdown] tags=["explain"]
 # **Explain.** (1) `e` has an error of exactly one half. Would you notice it with plain SGD? With Adam? With gradient
 # clipping? (2) `f` has the right gradient and the wrong loss. What would you log? (3) Which of the six would a test
-# catch that compares *losses*?
+# catch that compares *losses*? (4) `c` gives the targets a part of their gradient back, `b` none. Why can `c` be
+# further off all the same?
 
 # %% [markdown] tags=["instructor"]
 # (1) `e` is the right direction, 1/W as long. SGD: a learning rate W times too small. Adam divides by the gradient's
 # own size, so its steps hardly change - which is how the mistake survives. But clipping at a fixed norm then clips
-# less, and weight decay inside the gradient weighs W times more. `b` and `c` are worse: a wrong direction (the cosine
-# that was printed for `plain_step`, which is `b`), which no learning rate mends. That putting rows back can be worse
-# than not: the right gradient of a nearly solved batch is the small difference of large parts, and `c` has all of the
-# pull towards the right pair but half of the push away from the wrong ones. `d` does not train at all. (2) The
-# unscaled loss: otherwise the curve jumps when the number of GPUs changes. (3) Only `f`, one of the two that are
-# right! Known recipes: a is OpenCLIP's and LLaVE's, f is VLM2Vec's.
+# less, and weight decay inside the gradient weighs W times more. `b` and `c` are worse: a wrong direction, which no
+# learning rate mends. `d` does not train at all. (2) The unscaled loss: otherwise the curve jumps when the number of
+# GPUs changes. (3) Only `f`, one of the two that are right! (4) The right gradient of a nearly solved batch is the
+# small difference of large parts, and `c` has all of the pull towards the right pair but half of the push away from
+# the wrong ones; hence its length. Known recipes: a is OpenCLIP's and LLaVE's, f is VLM2Vec's.
 
 # %% [markdown]
 # ## Averaged or added? (optional)
@@ -491,10 +496,11 @@ check.loss_factor(loss_factor, seed=SEED)
 # Enough of single matrices: the next cell runs `torchrun --nproc_per_node=2 core/train.py` with a very small model,
 # for 3 steps of 16 pairs, in a temporary folder, and shows its log. `--batch` is the *global* batch, 8 pairs a
 # process, and every query sees all 15 negatives.
-
 #
 # (LLaVE's alpha grows from 0 to 9 in the first half of a run, so step 1 has two equal losses: `loss` is the weighted
-# one, `infonce_loss` that of the same pool with all weights 1. Both are means over all 16 pairs, not over 8.)
+# one, `infonce_loss` that of the same pool with all weights 1. Both are means over all 16 pairs, not over 8.
+# `positive` and `hardest` are mean cosines: of a query with its right answer, and with its hardest negative. Every step
+# has other pairs and another alpha, so three steps say nothing yet about learning.)
 
 # %%
 small = ("--model.width", "32", "--model.layers", "1", "--model.vision_layers", "1", "--data.block", "8")

@@ -116,9 +116,9 @@ def accumulated(pairs: Sequence[Pair], part: int) -> tuple[float, Tensor]:
         vectors = torch.cat([embedder(chunk) for chunk in step.chunks])
         contrast = value_and_gradient(OBJECTIVE, batch_of(step, vectors.detach(), None))
         share = part / len(pairs)
-        vectors.backward(share * vector_gradients(contrast, step, vectors.detach()))
+        vectors.backward(share * vector_gradients(contrast, step, vectors.detach()))  # the loss's gradient, row by row
         loss += share * float(contrast.loss)
-    return loss, taken_gradient(embedder)
+    return loss, taken_gradient(embedder)  # all weights' .grad as one vector; .grad is cleared for the next use
 
 
 # %% tags=["figure"]
@@ -128,7 +128,8 @@ whole = found[32][1]
 likeness = {part: agreement(gradient, whole) for part, (_, gradient) in found.items()}
 for part in parts:
     cosine, length = likeness[part]
-    print(f"parts of {part:2}: loss {found[part][0]:.4f}, cosine {cosine:.3f}, length {length:.3f}")
+    print(f"parts of {part:2}: loss {found[part][0]:.4f}; gradient, beside the whole's:", end=" ")
+    print(f"cosine {cosine:.3f}, length {length:.1%}")
 gradient_agreement_figure(
     parts, [likeness[part][0] for part in parts], [likeness[part][1] for part in parts], "pairs in a part"
 )
@@ -417,8 +418,10 @@ print(f"cosine with one pass, another draw of dropout: {agreement(other, dropped
 #
 # The price is one more forward pass. Counted in multiplications a backward pass is two forwards, so a step of three
 # units becomes one of four. `CachedEncoder`, which the trainer runs, pays only where it must: the first chunks **keep**
-# the graph of their first pass while a memory budget lasts, and only the others are encoded twice. The slider says how
-# many keep it. Bars are measured on this machine just now; the curve below them is what graphs hold.
+# the graph of their first pass while a memory budget lasts, and only the others are encoded twice. (Hence one random
+# state a chunk: a single one for the whole pass replays rightly only if no chunk is skipped.) The slider says how
+# many keep it. Bars are measured on this machine just now (if it is busy with other things, run the cell again); the
+# curve below them is what graphs hold.
 
 # %% [markdown] tags=["predict"]
 # **Predict.** At the slider's two ends, what shape has the memory curve: a saw or a mountain? And how much time lies

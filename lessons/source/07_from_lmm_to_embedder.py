@@ -173,7 +173,8 @@ with_slider(
 
 # %% [markdown]
 # The reason is the **causal mask**: a language model's token sees itself and what stands before it, never what comes
-# after. So the first token has seen nothing. An item with another picture and another question shows it:
+# after. So the first token has seen nothing: move the slider, and its three cosines stay, whatever is asked. An item
+# with another picture and another question shows it too:
 
 # %%
 other = classroom.task("how-many", 20, SEED).rankings[0].query
@@ -224,8 +225,8 @@ check.last_vectors(last_vectors, SEED)
 
 # %% [markdown] tags=["hint"]
 # Hint 2: the code
-# `last = (attention_mask * torch.arange(length)).argmax(dim=1)` is the place; `states[torch.arange(n), last]` picks one
-# state a row; divide by `.norm(dim=-1, keepdim=True)`.
+# With `n, length = attention_mask.shape`, `last = (attention_mask * torch.arange(length)).argmax(dim=1)` is the place;
+# `states[torch.arange(n), last]` picks one state a row; divide by `.norm(dim=-1, keepdim=True)`.
 
 # %% [markdown] tags=["predict"]
 # **Predict.** The figure scores five ways of reading on captions that look for pictures, padded on the right and on
@@ -245,7 +246,7 @@ alone = precision_at_1(task, torch.cat([embedder.embed([each]) for each in capti
 
 
 def score(rule: str, side: Literal["left", "right"]) -> float:
-    """P@1 with one rule and one side of padding."""
+    """P@1 with one rule and one side of padding, two pads wider than the longest caption needs."""
     found = read_by(embedder, captions, RULES[rule], side, further=2)
     return precision_at_1(task, torch.nn.functional.normalize(found, dim=1), known)
 
@@ -263,7 +264,8 @@ pooling_rules_figure(scores, alone)
 # ## The prompt
 #
 # So the vector is read behind the last token, and it depends on everything before: on the words of the instruction,
-# on the template's own tokens, on the place of the picture. Here is what each is worth, on five data sets.
+# on the template's own tokens, on the place of the picture. Here is what the first and the last are worth, on five
+# data sets.
 
 # %% [markdown] tags=["predict"]
 # **Predict.** (a) Without its instruction, which data set loses most, and which loses least? (b) What happens when the
@@ -366,7 +368,7 @@ print(llave_prompt("<|image_1|>\nFind a caption of the image.\n"))
 # wider than the mosaic ($\mathtt{width} / \mathtt{height} > W / H$) fills all columns and
 # $\lfloor \mathtt{height} \cdot W / \mathtt{width} \rfloor$ lines; otherwise it fills all lines and
 # $\lfloor \mathtt{width} \cdot H / \mathtt{height} \rfloor$ columns. Of the $p$ lines (columns) that are left over,
-# $\lfloor p / 2 \rfloor$ are cut on each side.
+# $\lfloor p / 2 \rfloor$ are cut on each side. (Which mosaic a picture gets is decided before; here it is given.)
 
 
 # %% tags=["exercise"] exercise="7.3" difficulty=3 minutes=15
@@ -392,8 +394,9 @@ check.picture_tokens(picture_tokens, SEED)
 
 # %% [markdown] tags=["hint"]
 # Hint 2: the cut
-# `filled = height * wide // width`, and `tall - 2 * ((tall - filled) // 2)` lines are left. Cut the same number on both
-# sides: with an odd rest one line of padding stays.
+# With `tall, wide = 27 * rows, 27 * columns`, a wide picture has `filled = height * wide // width`, and
+# `tall - 2 * ((tall - filled) // 2)` lines are left. Cut the same number on both sides: with an odd rest one line of
+# padding stays. The other case is the same with the directions exchanged.
 
 # %%
 SHAPES = {"a square icon": (384, 384, 1, 1), "a photo": (768, 1024, 2, 2), "a banner": (300, 1500, 1, 2)}
@@ -409,7 +412,7 @@ for name, shape in SHAPES.items():
 #
 # Three ways are in use: train everything; freeze the vision tower (LLaVE); or train low-rank adapters on the language
 # model (VLM2Vec). LoRA writes a frozen matrix $W$ as $W + \frac{\alpha}{r} B A$ with $A$ of shape $r \times d_{in}$ and
-# $B$ of shape $d_{out} \times r$; only $A$ and $B$ train.
+# $B$ of shape $d_{out} \times r$; only $A$ and $B$ train. A fresh adapter has a random $A$, and $B = 0$.
 
 # %%
 SETTINGS = {
@@ -425,8 +428,9 @@ for name, settings in SETTINGS.items():
     print(f"{name:>14}: {trains:9,} of {total:9,} weights train ({trains / total:.1%})")
 
 # %% [markdown] tags=["predict"]
-# **Predict.** One training step on look-alikes, everything trains. Which part gets the largest gradient: vision tower,
-# projector or language model? And in the step of a fresh LoRA adapter, which of the two matrices $A$ and $B$ gets none?
+# **Predict.** One step of an untrained model on look-alikes, everything trains. Which part gets the largest
+# gradient: vision tower, projector or language model? And in the step of a fresh LoRA adapter, which of the two
+# matrices $A$ and $B$ gets none?
 
 # %%
 dataset = next(each for each in training_sets(SEED) if each.name == "look-alike")

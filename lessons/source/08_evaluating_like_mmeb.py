@@ -104,7 +104,7 @@ def published_hits(similarities: Float[Tensor, "queries pool"]) -> Float[Tensor,
 
 
 def reads_the_position(similarities: Float[Tensor, "queries pool"]) -> Float[Tensor, "queries pool"]:
-    """A cache of vectors keyed by (query, place in the pool), where place 0 is the query's own: cosine 1."""
+    """A cache gives vectors by (query, place in the pool); by mistake place 0 holds the query's own: cosine 1."""
     leaking = torch.rand(similarities.shape)
     leaking[:, 0] = 1.0
     return leaking
@@ -201,8 +201,8 @@ verdicts = [
 evaluator_lies_figure(verdicts, chance=1 / similarities.shape[1])
 
 # %% [markdown] tags=["explain"]
-# **Explain.** The wrong cache scores 100 % by honest ties too, if the pools are not shuffled. Why do honest ties not
-# help here, and why does shuffling?
+# **Explain.** The wrong cache scores 100 % by honest ties too, if the pools are not shuffled; shuffled, about chance
+# (of 100 queries 0 to 3 hits). Why do honest ties not help here, and why does shuffling?
 
 # %% [markdown] tags=["instructor"]
 # There is no tie: candidate 0 has cosine 1 and wins clearly. The information that leaks is the *place* of the right
@@ -236,11 +236,10 @@ for dataset in ("caption-to-image", "image-to-caption", "edit", "look-alike", "g
     print(f"{dataset:18}" + "".join(f"{100 * each.mean():9.1f} %   " for each in numbers) + f"{int(tied):9}")
 
 # %% [markdown]
-# The three columns of bfloat16 score the *same* numbers. What lies between the first and the last of them is decided
-# not by the model but by who stands first in a list; for image-to-caption that is a large part of the score. The honest
-# score stays close to the one in float32; the score that gives every tie to candidate 0 goes UP when the arithmetic
-# gets worse. Keep vectors as you like, but compute
-# their products in float32: our evaluator does.
+# The three scores of bfloat16 rate the *same* numbers. What lies between "first of the ties" and "ties wrong" is
+# decided not by the model but by who stands first in a list; for image-to-caption that is a large part of the score.
+# The honest score stays close to the one in float32; the score that gives every tie to candidate 0 goes UP when the
+# arithmetic gets worse. Keep vectors as you like, but compute their products in float32: our evaluator does.
 #
 # ### Copies of the right answer
 #
@@ -262,7 +261,8 @@ print(f"core.evaluation:     {100 * score:.1f} %, pools of {len(merged[0].candid
 # %% [markdown]
 # ## How large is the pool?
 #
-# "P@1 is 60 %" is not a result. 60 % among how many, and how were they chosen?
+# "P@1 is 60 %" is not a result. 60 % among how many, and how were they chosen? (All curves below end in one point: all
+# 100 candidates, however they were chosen.)
 
 # %% [markdown] tags=["predict"]
 # **Predict.** The trained model's P@1 is measured among 100 candidates. What will it be among 10 of them, and among
@@ -473,7 +473,7 @@ differences = [*(difference([name], name) for name in both), difference(both, "m
 paired_differences_figure(("infonce", "llave"), differences)
 
 # %% [markdown] tags=["instructor"]
-# With seed 0 llave is ahead by 4 points, and the interval reaches from just below 0 to 9. Unpaired it is a bit wider.
+# With seed 0 llave is ahead by 4 points, and the interval reaches from just below 0 to 9. Unpaired it is a sixth wider.
 
 # %% [markdown]
 # How much pairing helps depends on how alike the two models fail. If their hits have the correlation $\rho$ (and the
@@ -485,7 +485,7 @@ for name in both:
     print(f"{name:18} correlation of the hits {correlation:+.2f}, width {(1 - correlation) ** 0.5:.2f}")
 
 # %% [markdown] tags=["explain"]
-# **Explain.** Read the title and the last line. May you write "hardness weighting improves retrieval" under this
+# **Explain.** Read the figure's title and last row. May you write "hardness weighting improves retrieval" under this
 # figure? What is missing even where an interval excludes 0? And if one of five data sets excludes 0, is that a finding?
 
 # %% [markdown] tags=["instructor"]
@@ -571,9 +571,8 @@ for name in ("caption-to-image", "image-to-caption", "edit", "grounding", "cards
     lost = [found.ranked[query] for query in found.failures]
     pairs = [(each, items[each.candidates[each.similarities.argmax()]]) for each in lost]
     differ = Counter(true_hardness(each.ranking.asks, each.ranking.candidates[0], item) for each, item in pairs)
-    print(
-        f"{name:18} asks for {len(lost[0].ranking.asks)}: " + ", ".join(f"{n} x {k}" for k, n in sorted(differ.items()))
-    )
+    counts = ", ".join(f"{n} differ in {k}" for k, n in sorted(differ.items()))
+    print(f"{name:18} asks for {len(lost[0].ranking.asks)}: {counts}")
 
 # %% [markdown] tags=["explain"]
 # **Explain.** Take three failures. For each: in what does the winner differ from the right answer, and is that

@@ -438,6 +438,17 @@ for count in (1, 4, 8):
 print(f"LLaVE, 8192 tokens, 100 for words: {frames_that_fit(8192, 27, 100)} frames;", end=" ")
 print(f"without the 2 x 2 reduction {(8192 - 100 - 1) // 27**2}")
 
+# %% [markdown] tags=["explain"]
+# **Explain.** A frame of the tiny model is 6 x 6 patches: find its 12, 39 and 75 tokens again. A clip lasts two minutes
+# at 25 frames a second: which share of its frames does LLaVE see with 32 of them, and how far apart are they? Which
+# videos does that suit, and would you spend a doubled budget on more frames or on finer ones?
+
+# %% [markdown] tags=["instructor"]
+# 9 tokens a frame, one newline, two of the template: 9 + 3, 36 + 3, 72 + 3. Of 3000 frames 32 are 1 %, some 4 seconds
+# apart: enough for what stays in view (a scene, an activity), not for what happens in between (a gesture, an order of
+# short events). More frames help with events, finer ones with small things and with writing; only a benchmark that asks
+# for one of them can tell, which the next cells test for motion.
+
 # %% [markdown] tags=["predict"]
 # **Predict.** The next cell gives the tiny model 1 to 8 frames of each film. It reads a clip in two ways: all
 # frames in one sequence (as LLaVE does), and each frame alone, the vectors averaged afterwards. Sketch recall at 1
@@ -462,8 +473,9 @@ for places in taken.values():
     together = film_vectors(llave, [[film[place] for place in places] for film in shown.films])
     for (name, scores), vectors in zip(curves.items(), (together, mean_vectors(singles, places)), strict=True):
         scores.append(recall_at_1(name, (captions @ vectors.T).numpy(), shown.right))
+print(f"{'R@1 with frames:':22}" + "".join(f"{count:6}" for count in counts))
 for name, scores in curves.items():
-    print(name, [f"{score.value:.2f}" for score in scores], f"chance {scores[0].chance:.3f}")
+    print(f"{name:22}" + "".join(f"{score.value:6.2f}" for score in scores) + f"   chance {scores[0].chance:.3f}")
 
 # %% tags=["figure"]
 strip = [frame.open() for frame in shown.films[0]]
@@ -552,7 +564,7 @@ if classroom.real_models():
 # ## What to take away
 #
 # - You may write a gradient that belongs to no loss. Then the closed form is your test, and rank metrics are your
-# eyes.
+#   eyes.
 # - Absolute and relative hardness divide a row's pull alike. They differ in which *rows* pull: LLaVE spreads the pull
 #   over rows that are won, the amplifier keeps it on rows that are lost.
 # - Before you believe in a new weighting, ask whether it is an old loss in disguise. Normalised relative hardness is
@@ -567,4 +579,4 @@ if classroom.real_models():
 # 2. Take the centres of n equal segments in place of `frame_positions` and draw the curve again. Does the sampling
 #    rule change more than the number of frames does?
 # 3. What is the smallest change to the miniature's training data after which the model tells left from right in a
-# clip?
+#    clip?

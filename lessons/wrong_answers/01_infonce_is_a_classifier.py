@@ -80,6 +80,21 @@ def probability_without_logarithm(similarity: Similarities, tau: float) -> Tenso
     return -torch.softmax(similarity / tau, dim=1).diagonal().mean()
 
 
+def tau_under_one_part(similarity: Similarities, tau: float) -> Tensor:
+    """The diagonal is not divided by tau."""
+    return (torch.logsumexp(similarity / tau, dim=1) - similarity.diagonal()).mean()
+
+
+def mean_of_all_pairs(similarity: Similarities, tau: float) -> Tensor:
+    """Every target counts as right."""
+    return -torch.log_softmax(similarity / tau, dim=1).mean()
+
+
+def softmax_twice(similarity: Similarities, tau: float) -> Tensor:
+    """cross_entropy is given probabilities."""
+    return cross_entropy(torch.softmax(similarity / tau, dim=1), torch.arange(len(similarity)))
+
+
 def one_direction(similarity: Similarities, tau: float) -> Tensor:
     """Query to target alone."""
     return cross_entropy(similarity / tau, torch.arange(len(similarity)))
@@ -136,6 +151,12 @@ def softmax_of_columns(similarity: Similarities, tau: float) -> Similarities:
     return (p - torch.eye(len(p))) / (len(p) * tau)
 
 
+def of_both_directions(similarity: Similarities, tau: float) -> Similarities:
+    """The gradient of exercise 1.3 in place of 1.2's."""
+    p, turned = (torch.softmax(similarity / tau, dim=dim) for dim in (1, 0))
+    return ((p + turned) / 2 - torch.eye(len(p))) / (len(p) * tau)
+
+
 WRONG_ANSWERS: tuple[WrongAnswer, ...] = (
     WrongAnswer("1.1", check.cosine_similarity, dot_products, "plain dot products"),
     WrongAnswer("1.1", check.cosine_similarity, normalised_over_the_batch, "normalised over the batch"),
@@ -149,6 +170,9 @@ WRONG_ANSWERS: tuple[WrongAnswer, ...] = (
     WrongAnswer("1.2", check.row_loss, sum_of_losses, "summed over the queries"),
     WrongAnswer("1.2", check.row_loss, one_loss_a_query, "one a query"),
     WrongAnswer("1.2", check.row_loss, probability_without_logarithm, "logarithm is missing"),
+    WrongAnswer("1.2", check.row_loss, tau_under_one_part, "not divided by tau"),
+    WrongAnswer("1.2", check.row_loss, mean_of_all_pairs, "the mean over all pairs"),
+    WrongAnswer("1.2", check.row_loss, softmax_twice, "two softmaxes"),
     WrongAnswer("1.3", check.info_nce, one_direction, "one direction alone, query -> target"),
     WrongAnswer("1.3", check.info_nce, the_other_direction, "one direction alone, target -> query"),
     WrongAnswer("1.3", check.info_nce, both_summed, "summed"),
@@ -159,4 +183,5 @@ WRONG_ANSWERS: tuple[WrongAnswer, ...] = (
     WrongAnswer("1.4", check.row_gradient, by_logits, "1/N and 1/tau are missing"),
     WrongAnswer("1.4", check.row_gradient, sign_turned, "sign is the other way round"),
     WrongAnswer("1.4", check.row_gradient, softmax_of_columns, "softmax over columns"),
+    WrongAnswer("1.4", check.row_gradient, of_both_directions, "gradient of both directions"),
 )

@@ -47,6 +47,13 @@ def overlap_by_common_total(positive: Samples, negative: Samples, bins: int) -> 
     return float(shared / (len(positive) + len(negative)))
 
 
+def overlap_over_the_data(positive: Samples, negative: Samples, bins: int) -> float:
+    """Both sides have the same bins, but those of the data's range."""
+    edges = np.histogram_bin_edges(np.concatenate([positive, negative]), bins)
+    own, other = (np.histogram(each, edges)[0] / len(each) for each in (positive, negative))
+    return float(np.minimum(own, other).sum())
+
+
 def auroc_without_ties(positive: Samples, negative: Samples) -> float:
     """Ties count nothing."""
     return float((positive[:, None] > negative).mean())
@@ -99,6 +106,16 @@ def margin_to_any_pool(similarity: Matrix, positive: Marks) -> Samples:
     return similarity[positive] - np.where(positive, -np.inf, similarity).max()
 
 
+def margin_without_sign(similarity: Matrix, positive: Marks) -> Samples:
+    """A distance, which says nothing of who wins."""
+    return np.abs(similarity[positive] - np.where(positive, -np.inf, similarity).max(axis=1))
+
+
+def margin_to_a_place(similarity: Matrix, positive: Marks) -> Samples:
+    """The column of the hardest negative in place of its similarity."""
+    return similarity[positive] - np.where(positive, -np.inf, similarity).argmax(axis=1)
+
+
 def with_the_right_answer(ranking: Ranking) -> list[int]:
     """The right answer itself is counted as a false negative."""
     own = ranking.candidates[ranking.right[0]]
@@ -131,12 +148,20 @@ def near_misses_too(ranking: Ranking) -> list[int]:
     return [at for at in others if (true_hardness(ranking.asks, own, ranking.candidates[at]) or 0) <= 1]
 
 
+def places_among_the_wrong(ranking: Ranking) -> list[int]:
+    """The right answer is taken out first, so all indices after it are one too small."""
+    own = ranking.candidates[ranking.right[0]]
+    others = [each for at, each in enumerate(ranking.candidates) if at not in ranking.right]
+    return [at for at, each in enumerate(others) if true_hardness(ranking.asks, own, each) == 0]
+
+
 WRONG_ANSWERS = (
     WrongAnswer("2.1", lesson_02.overlap, overlap_of_counts, "these are counts"),
     WrongAnswer("2.1", lesson_02.overlap, overlap_as_union_share, "intersection over union"),
     WrongAnswer("2.1", lesson_02.overlap, overlap_with_own_bins, "each side has its own bins"),
     WrongAnswer("2.1", lesson_02.overlap, overlap_of_densities, "heights per unit of similarity"),
     WrongAnswer("2.1", lesson_02.overlap, overlap_by_common_total, "all samples together"),
+    WrongAnswer("2.1", lesson_02.overlap, overlap_over_the_data, "span the data's range, not"),
     WrongAnswer("2.2", lesson_02.auroc, auroc_without_ties, "ties count nothing"),
     WrongAnswer("2.2", lesson_02.auroc, auroc_with_ties_as_wins, "ties count as wins"),
     WrongAnswer("2.2", lesson_02.auroc, auroc_turned_round, "the negative is above"),
@@ -147,9 +172,12 @@ WRONG_ANSWERS = (
     WrongAnswer("2.3", lesson_02.margins, margin_masked_by_zero, "masked by 0"),
     WrongAnswer("2.3", lesson_02.margins, margin_to_the_easiest, "the easiest negative"),
     WrongAnswer("2.3", lesson_02.margins, margin_to_any_pool, "each query has its own pool"),
+    WrongAnswer("2.3", lesson_02.margins, margin_without_sign, "every margin is positive"),
+    WrongAnswer("2.3", lesson_02.margins, margin_to_a_place, "the *place* of the largest"),
     WrongAnswer("2.4", lesson_02.false_negatives, with_the_right_answer, "the right answer itself is in the list"),
     WrongAnswer("2.4", lesson_02.false_negatives, exact_copies, "only exact copies are found"),
     WrongAnswer("2.4", lesson_02.false_negatives, alike_in_everything, "all attributes are compared"),
     WrongAnswer("2.4", lesson_02.false_negatives, unknown_is_zero, "the truth is unknown"),
     WrongAnswer("2.4", lesson_02.false_negatives, near_misses_too, "near misses are in the list"),
+    WrongAnswer("2.4", lesson_02.false_negatives, places_among_the_wrong, "without the right answers"),
 )

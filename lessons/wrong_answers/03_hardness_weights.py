@@ -169,6 +169,11 @@ def no_margin(negative: Float[Tensor, " k"], alpha: float, tau: float) -> Float[
     return negative
 
 
+def cut_off(negative: Float[Tensor, " k"], alpha: float, tau: float) -> Float[Tensor, " k"]:
+    """Held inside the range of a cosine."""
+    return (negative * (1 + alpha * tau)).clamp(-1, 1)
+
+
 WRONG_ANSWERS: tuple[WrongAnswer, ...] = (
     WrongAnswer("3.1", check.hardness_weights, positive_weighted_too, "positives on the diagonal are weighted too"),
     WrongAnswer("3.1", check.hardness_weights, positive_left_out, "weigh 0"),
@@ -196,4 +201,5 @@ WRONG_ANSWERS: tuple[WrongAnswer, ...] = (
     WrongAnswer("3.4", check.tie, tau_forgotten, "tau is missing"),
     WrongAnswer("3.4", check.tie, the_other_way_round, "the other way round"),
     WrongAnswer("3.4", check.tie, no_margin, "equal cosines tie only"),
+    WrongAnswer("3.4", check.tie, cut_off, "cut off at 1"),
 )

@@ -101,6 +101,11 @@ def exchanged(angles: Float[Tensor, " 3"], alpha: float, tau: float, stop: bool)
     return -uphill(angles, alpha, tau, not stop)
 
 
+def always_stopped(angles: Float[Tensor, " 3"], alpha: float, tau: float, stop: bool) -> Float[Tensor, " 3"]:
+    """The argument `stop` is not looked at."""
+    return -uphill(angles, alpha, tau, True)
+
+
 def negative_stands_still(angles: Float[Tensor, " 3"], alpha: float, tau: float, stop: bool) -> Float[Tensor, " 3"]:
     """The negative's similarity is detached altogether."""
     leaf = angles.clone().requires_grad_()
@@ -172,6 +177,7 @@ WRONG_ANSWERS = (
     WrongAnswer("4.2", lesson_04.gradient_without_stop, without_the_mean, "the mean over the rows is missing"),
     WrongAnswer("4.3", lesson_04.speeds, uphill, "point uphill"),
     WrongAnswer("4.3", lesson_04.speeds, exchanged, "the two cases are exchanged"),
+    WrongAnswer("4.3", lesson_04.speeds, always_stopped, "`stop` is not used"),
     WrongAnswer("4.3", lesson_04.speeds, negative_stands_still, "nothing moves the negative"),
     WrongAnswer("4.3", lesson_04.speeds, query_stands_still, "the query stands still"),
     WrongAnswer("4.3", lesson_04.speeds, without_the_reward, "the reward is missing"),

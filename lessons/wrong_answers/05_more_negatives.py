@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from workbench.checks import lesson_05
 from workbench.checks.feedback import WrongAnswer
-from workbench.lessons.data_parallel import gradient_on_rank, whole_gradient
+from workbench.lessons.data_parallel import TAU, gradient_on_rank, whole_gradient
 from workbench.lessons.processes import run_on_ranks
 
 Step = Callable[[Tensor, Tensor], Tensor]
@@ -41,6 +41,12 @@ def over_all_rows(queries: Tensor, all_targets: Tensor, rank: int, tau: float = 
     """The sum over own rows is divided by N, so DDP's mean divides by W a second time."""
     labels = rank * len(queries) + torch.arange(len(queries))
     return cross_entropy(queries @ all_targets.T / tau, labels, reduction="sum") / len(all_targets)
+
+
+def constant_tau(queries: Tensor, all_targets: Tensor, rank: int, tau: float = 0.05) -> Tensor:
+    """It divides by the lesson's TAU, whatever tau it is given."""
+    logits = queries @ all_targets.T / TAU
+    return cross_entropy(logits, rank * len(queries) + torch.arange(len(queries)))
 
 
 def plain(local: Tensor) -> Tensor:
@@ -116,6 +122,19 @@ def all_rows_back(local: Tensor) -> Tensor:
     return Gather.apply(local)
 
 
+def sliced_first(local: Tensor) -> Tensor:
+    """The backward cuts out the own rows and sums the pieces, which belong to different rows."""
+
+    class Gather(Joined):
+        @staticmethod
+        def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
+            own = gradients[0].chunk(dist.get_world_size())[dist.get_rank()].clone()
+            dist.all_reduce(own)
+            return own
+
+    return Gather.apply(local)
+
+
 def compares_losses(step: Step, weight: Tensor, queries: Tensor, targets: Tensor) -> float:
     """It compares losses, which impostors get right."""
     ranks = run_on_ranks(gradient_on_rank, 2, weight, queries, targets, step=step)
@@ -135,6 +154,13 @@ def adds(step: Step, weight: Tensor, queries: Tensor, targets: Tensor) -> float:
     ranks = run_on_ranks(gradient_on_rank, 2, weight, queries, targets, step=step)
     whole = whole_gradient(weight, queries, targets)["gradient"]
     return float((sum(each["gradient"] for each in ranks) - whole).norm() / whole.norm())
+
+
+def mean_of_errors(step: Step, weight: Tensor, queries: Tensor, targets: Tensor) -> float:
+    """It takes each rank's error and averages those, not the gradients."""
+    ranks = run_on_ranks(gradient_on_rank, 2, weight, queries, targets, step=step)
+    whole = whole_gradient(weight, queries, targets)["gradient"]
+    return float(sum((each["gradient"] - whole).norm() / whole.norm() for each in ranks) / 2)
 
 
 def directions_alone(step: Step, weight: Tensor, queries: Tensor, targets: Tensor) -> float:
@@ -173,25 +199,34 @@ def always_one(rows: str, combine: str, world: int) -> float:
     return 1.0
 
 
+def two_for_world(rows: str, combine: str, world: int) -> float:
+    """It knows that this lesson has two ranks, and writes 2 for world."""
+    return (2.0 if rows == "all" else 1.0) / (2.0 if combine == "sum" else 1.0)
+
+
 WRONG_ANSWERS = (
     WrongAnswer("5.1", lesson_05.own_rows_loss, no_offset, "add the offset rank * n"),
     WrongAnswer("5.1", lesson_05.own_rows_loss, rank_as_offset, "start at `rank`"),
     WrongAnswer("5.1", lesson_05.own_rows_loss, offset_by_columns, "beyond the last column"),
     WrongAnswer("5.1", lesson_05.own_rows_loss, own_columns, "only this rank's own targets"),
     WrongAnswer("5.1", lesson_05.own_rows_loss, over_all_rows, "divided by N"),
+    WrongAnswer("5.1", lesson_05.own_rows_loss, constant_tau, "not by the constant TAU"),
     WrongAnswer("5.2", lesson_05.gather, plain, "no gradient at all"),
     WrongAnswer("5.2", lesson_05.gather, own_slot_put_back, "put your own rows back"),
     WrongAnswer("5.2", lesson_05.gather, forgets_to_sum, "own rows of this rank's gradient alone"),
     WrongAnswer("5.2", lesson_05.gather, averages, "W times too small"),
     WrongAnswer("5.2", lesson_05.gather, another_ranks_rows, "another rank's rows"),
     WrongAnswer("5.2", lesson_05.gather, all_rows_back, "a gradient for all N rows"),
+    WrongAnswer("5.2", lesson_05.gather, sliced_first, "gradients of different rows"),
     WrongAnswer("5.3", lesson_05.gradient_error, compares_losses, "compare losses"),
     WrongAnswer("5.3", lesson_05.gradient_error, one_rank, "one rank's gradient"),
     WrongAnswer("5.3", lesson_05.gradient_error, adds, "add the ranks' gradients"),
+    WrongAnswer("5.3", lesson_05.gradient_error, mean_of_errors, "average the ranks' errors"),
     WrongAnswer("5.3", lesson_05.gradient_error, directions_alone, "compare directions alone"),
     WrongAnswer("5.3", lesson_05.gradient_error, not_relative, "not relative"),
     WrongAnswer("5.4", lesson_05.loss_factor, no_times_world, "all + mean needs W"),
     WrongAnswer("5.4", lesson_05.loss_factor, combine_ignored, "how gradients are combined"),
     WrongAnswer("5.4", lesson_05.loss_factor, rows_exchanged, "are exchanged"),
     WrongAnswer("5.4", lesson_05.loss_factor, always_one, "off by W"),
+    WrongAnswer("5.4", lesson_05.loss_factor, two_for_world, "2 for the number of ranks"),
 )

@@ -46,10 +46,30 @@ def one_tensor(encode: Encode, chunks: Sequence[Tensor], gradient_of: GradientOf
         return gradient_of(torch.cat([encode(chunk) for chunk in chunks]))
 
 
+def gradient_of_the_gradient(encode: Encode, chunks: Sequence[Tensor], gradient_of: GradientOf) -> list[Tensor]:
+    """Takes gradient_of for the loss and asks autograd for its gradient."""
+    vectors = [encode(chunk).detach() for chunk in chunks]
+    joined = torch.cat(vectors).requires_grad_()
+    (gradient,) = torch.autograd.grad(gradient_of(joined).sum(), joined)
+    return list(gradient.split([len(each) for each in vectors]))
+
+
+def stacked(encode: Encode, chunks: Sequence[Tensor], gradient_of: GradientOf) -> list[Tensor]:
+    """Stacks the chunks' vectors, which makes a dimension of the chunks, in place of joining them."""
+    with torch.no_grad():
+        return list(gradient_of(torch.stack([encode(chunk) for chunk in chunks])))
+
+
 def mean_surrogate(encode: Encode, chunks: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
     """Takes the mean of vectors * gradient in place of the sum."""
     for chunk, gradient in zip(chunks, gradients, strict=True):
         (encode(chunk) * gradient).mean().backward()
+
+
+def mean_over_rows(encode: Encode, chunks: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+    """Sums vectors * gradient over the dimensions, and takes the mean over a chunk's items."""
+    for chunk, gradient in zip(chunks, gradients, strict=True):
+        (encode(chunk) * gradient).sum(dim=1).mean().backward()
 
 
 def one_backward_for_all(encode: Encode, chunks: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
@@ -153,7 +173,10 @@ WRONG_ANSWERS = (
     WrongAnswer("6.1", check.cached_gradients, averaged_gradients, "divided by the number of chunks"),
     WrongAnswer("6.1", check.cached_gradients, equal_parts, "not into equal parts"),
     WrongAnswer("6.1", check.cached_gradients, one_tensor, "gave one tensor"),
+    WrongAnswer("6.1", check.cached_gradients, gradient_of_the_gradient, "gives the loss's gradient"),
+    WrongAnswer("6.1", check.cached_gradients, stacked, "join with torch.cat"),
     WrongAnswer("6.2", check.push, mean_surrogate, "the mean of vectors * gradient"),
+    WrongAnswer("6.2", check.push, mean_over_rows, "the mean over a chunk's rows"),
     WrongAnswer("6.2", check.push, one_backward_for_all, "still alive when the next was encoded"),
     WrongAnswer("6.2", check.push, behind_the_loop, "Only the last chunk's gradient"),
     WrongAnswer("6.2", check.push, without_graph, "no graph to push the gradient through"),

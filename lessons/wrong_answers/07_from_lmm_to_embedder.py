@@ -39,6 +39,12 @@ def first_one(states: Tensor, mask: Tensor) -> Tensor:
     return unit(states[torch.arange(len(states)), mask.argmax(dim=1)])
 
 
+def one_too_far(states: Tensor, mask: Tensor) -> Tensor:
+    """Adds the number of tokens to the first one's place, and reads behind the last."""
+    places = (mask.argmax(dim=1) + mask.sum(dim=1)).clamp(max=mask.shape[1] - 1)
+    return unit(states[torch.arange(len(states)), places])
+
+
 def not_normalised(states: Tensor, mask: Tensor) -> Tensor:
     """Forgets to scale to length 1."""
     return states[torch.arange(len(states)), last_places(mask)]
@@ -117,6 +123,24 @@ def odd_line_cut(height: int, width: int, rows: int, columns: int) -> int:
     return 27 * 27 + tall * (wide + 1)
 
 
+def breaks_of_the_whole_picture(height: int, width: int, rows: int, columns: int) -> int:
+    """Ends the whole picture's lines with breaks too."""
+    tall, wide = filled(height, width, rows, columns)
+    return 27 * 28 + tall * (wide + 1)
+
+
+def break_per_crop(height: int, width: int, rows: int, columns: int) -> int:
+    """Ends every crop's lines with a break, not the mosaic's."""
+    tall, wide = filled(height, width, rows, columns)
+    return 27 * 27 + tall * (wide + columns)
+
+
+def one_side_cut(height: int, width: int, rows: int, columns: int) -> int:
+    """Cuts p // 2 lines once, not on each side."""
+    tall, wide = check.cut_once((height, width, rows, columns))
+    return 27 * 27 + tall * (wide + 1)
+
+
 WRONG_ANSWERS = (
     WrongAnswer("7.1", check.last_vectors, place_minus_one, "You read place -1"),
     WrongAnswer("7.1", check.last_vectors, sum_minus_one, "You read place mask.sum() - 1"),
@@ -124,6 +148,7 @@ WRONG_ANSWERS = (
     WrongAnswer("7.1", check.last_vectors, norm_without_keepdim, "without keepdim"),
     WrongAnswer("7.1", check.last_vectors, first_one, "the first token of each row"),
     WrongAnswer("7.1", check.last_vectors, not_normalised, "its length is not 1"),
+    WrongAnswer("7.1", check.last_vectors, one_too_far, "one place behind the last token"),
     WrongAnswer("7.2", check.llave_prompt, no_assistant_turn, "The assistant's turn is missing"),
     WrongAnswer("7.2", check.llave_prompt, open_assistant_turn, "The assistant's turn is open"),
     WrongAnswer("7.2", check.llave_prompt, picture_behind, "stands behind the words"),
@@ -135,4 +160,7 @@ WRONG_ANSWERS = (
     WrongAnswer("7.3", check.picture_tokens, padding_counted, "You counted the whole mosaic"),
     WrongAnswer("7.3", check.picture_tokens, break_per_column, "a token for every column"),
     WrongAnswer("7.3", check.picture_tokens, odd_line_cut, "You cut an odd line too much"),
+    WrongAnswer("7.3", check.picture_tokens, breaks_of_the_whole_picture, "It has none: 27 x 27"),
+    WrongAnswer("7.3", check.picture_tokens, break_per_crop, "a line break for every crop"),
+    WrongAnswer("7.3", check.picture_tokens, one_side_cut, "on one side only"),
 )

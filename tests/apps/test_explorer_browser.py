@@ -80,7 +80,8 @@ def settle(page) -> None:
 def check(page) -> None:
     """Nothing failed, and nobody else was asked."""
     assert page.locator('[data-testid="stException"]').count() == 0
-    assert page.locator('[data-testid="stAlert"]').count() == 0
+    for kind in ("Error", "Warning"):
+        assert page.locator(f'[data-testid="stAlertContent{kind}"]').count() == 0
     assert page.faults == []
     assert {host for host in page.hosts if host} == {"127.0.0.1"}
 

@@ -76,7 +76,7 @@ def test_the_measures_stand_beside_their_baselines(show, run):
 
 def test_a_selection_is_listed_with_its_pictures(show, run):
     page = show(run.parent, view="map", dataset="look-alike")
-    assert "Draw a lasso" in said(page, "info")
+    assert "Draw a lasso" in said(page, "caption")
     first = [rows[0] for rows in ids(drawn(page)).values()]
     choose(page, *first, first[0], 10**6)
     assert f"##### {len(first)} selected" in said(page, "markdown")
@@ -90,7 +90,7 @@ def test_a_selection_of_items_that_another_data_set_lacks_is_dropped(show, run):
     choose(page, *[rows[0] for rows in ids(drawn(page)).values()])
     page.selectbox(key="dataset").set_value("clips").run()
     assert not page.exception
-    assert "Draw a lasso" in said(page, "info")
+    assert "Draw a lasso" in said(page, "caption")
 
 
 def test_a_umap_is_made_only_when_asked_and_then_shown(show, run, monkeypatch):
@@ -109,7 +109,7 @@ def test_a_umap_is_made_only_when_asked_and_then_shown(show, run, monkeypatch):
     assert not page.exception
     count = sum(len(rows) for rows in ids(drawn(page)).values())
     assert asked == [((count, 16), 5, 0.1, 2)]
-    assert "being made" in said(page, "info")
+    assert "being made" in said(page, "caption")
     page.run()
     assert len(asked) == 1
     job.set_result(Layout(np.arange(count), np.random.default_rng(0).normal(size=(count, 2)), "UMAP: made"))

@@ -26,10 +26,14 @@ def distance(first: Interval, second: Interval) -> float:
     return max(abs(one - other) for one, other in zip(first, second, strict=True))
 
 
-def resampled(groups: Sequence[Tensor], seed: int) -> Float[Tensor, " resamples"]:
-    """The means of the groups' means over samples of the queries."""
+def resampled(groups: Sequence[Tensor], seed: int, draws: int | None = None) -> Float[Tensor, " resamples"]:
+    """The means of the groups' means over samples of the queries; `draws` of each group are the mistake."""
     generator = torch.Generator().manual_seed(1000 + seed)
-    drawn = [each[torch.randint(len(each), (RESAMPLES, len(each)), generator=generator)].mean(dim=1) for each in groups]
+    sizes = [(RESAMPLES, draws or len(each)) for each in groups]
+    drawn = [
+        each[torch.randint(len(each), size, generator=generator)].mean(dim=1)
+        for each, size in zip(groups, sizes, strict=True)
+    ]
     return torch.stack(drawn).mean(dim=0)
 
 

@@ -195,6 +195,15 @@ def mistaken_row_losses(similarity: Similarities, tau: float) -> Mapping[str, Te
         "the positive is missing in the denominator: it is the sum over *all* targets, the right one too.": (
             others - logits.diagonal()
         ).mean(),
+        "the right target's logit is not divided by tau: both parts are of s / tau.": (
+            torch.logsumexp(logits, dim=1) - similarity.diagonal()
+        ).mean(),
+        "this is the mean over all pairs; each query's loss is -log p of its right target alone, the diagonal.": (
+            -torch.log_softmax(logits, dim=1).mean()
+        ),
+        "two softmaxes: cross_entropy takes one itself. Give it the logits, not probabilities.": cross_entropy(
+            torch.softmax(logits, dim=1), labels
+        ),
         "the logarithm is missing: this is a mean of probabilities.": held.mean(),
         "the logarithm is missing: this is minus a mean of probabilities.": -held.mean(),
         "the logarithm is missing: this is a mean of 1 - p.": 1 - held.mean(),
@@ -217,6 +226,10 @@ def mistaken_gradients(similarity: Similarities, tau: float) -> Mapping[str, Ten
         "tau multiplies; the slope of s / tau is 1/tau.": expected * tau * tau,
         "the sign is the other way round: a loss falls when a positive's similarity rises.": -expected,
         "P is the softmax over columns (dim=0); each row is one query's softmax: dim=1.": (columns - unit)
+        / (count * tau),
+        "this is the gradient of both directions, info_nce; asked is that of row_loss: rows alone.": (
+            (held + columns) / 2 - unit
+        )
         / (count * tau),
         "P is the softmax of s; the softmax is that of s / tau.": (torch.softmax(similarity, dim=1) - unit)
         / (count * tau),

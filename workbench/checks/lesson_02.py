@@ -85,6 +85,8 @@ def mistaken_overlaps(positive: Samples, negative: Samples) -> dict[str, float]:
     counts = [np.histogram(side, edges)[0] for side in (positive, negative)]
     own, other = (count / count.sum() for count in counts)
     free = [np.histogram(side, BINS)[0] / len(side) for side in (positive, negative)]
+    span = np.histogram_bin_edges(np.concatenate([positive, negative]), BINS)
+    spanned = [np.histogram(side, span)[0] / len(side) for side in (positive, negative)]
     density = [np.histogram(side, edges, density=True)[0] for side in (positive, negative)]
     return {
         "these are counts: there are many more negatives than positives, so the smaller height is nearly always the "
@@ -95,6 +97,8 @@ def mistaken_overlaps(positive: Samples, negative: Samples) -> dict[str, float]:
         "nothing has to be divided by.": float(np.minimum(own, other).sum() / np.maximum(own, other).sum()),
         "each side has its own bins: np.histogram spans the data's range unless it is told one, so that bin 5 of one "
         "side is elsewhere than bin 5 of the other. Give both range=(-1, 1).": float(np.minimum(*free).sum()),
+        "the bins span the data's range, not [-1, 1]: another sample would have other bins, and another "
+        "overlap. Give np.histogram range=(-1, 1).": float(np.minimum(*spanned).sum()),
         "density=True gives heights per unit of similarity; the area of a bin is height times width (2 / bins). Shares "
         "of the samples need no width.": float(np.minimum(*density).sum()),
         "this sums the larger height of each bin, which is the union. The shared part is the smaller one.": float(
@@ -202,6 +206,12 @@ def mistaken_margins(similarity: Float[np.ndarray, "m n"], positive: Bool[np.nda
         "this is the distance to the easiest negative. Take the largest, not the smallest.": own
         - np.array([each.min() for each in others]),
         "the sign is turned: a margin is positive when the right answer wins.": -right_margins(similarity, positive),
+        "every margin is positive: a query that fails has a margin below 0, so leave out the absolute value.": np.abs(
+            right_margins(similarity, positive)
+        ),
+        "the *place* of the largest negative is subtracted, not its similarity: .max(axis=1), not .argmax.": (
+            own - np.where(positive, -np.inf, similarity).argmax(axis=1)
+        ),
         "the right answer is masked by 0, and where all negatives are below zero that 0 wins. Mask with -inf.": own
         - np.where(positive, 0, similarity).max(axis=1),
         "the largest negative of all queries is taken; each query has its own pool: axis=1.": own
@@ -241,9 +251,9 @@ def planted_ranking(seed: int) -> tuple[Ranking, list[int]]:
     asks = tuple(each for each in drawn.asks if each != "background")
     elsewhere, _ = change(scene, chance, ("background",))
     wrong = [picture(each) for each in near_misses(scene, chance, ("colour", "kind", "place"))]
-    candidates = [drawn.target, wrong[0], twin(drawn.target, chance), wrong[1], picture(elsewhere), wrong[2]]
+    candidates = [drawn.target, twin(drawn.target, chance), wrong[0], wrong[1], picture(elsewhere), wrong[2]]
     ranking = Ranking(drawn.query, (*candidates, replace(drawn.target)), right=(0,), asks=asks)
-    return ranking, [2, 4, 6]
+    return ranking, [1, 4, 6]
 
 
 def mistaken_lists(ranking: Ranking) -> dict[str, list[int]]:
@@ -262,6 +272,8 @@ def mistaken_lists(ranking: Ranking) -> dict[str, list[int]]:
         "these are the candidates that truly differ. False negatives differ in nothing that is asked: hardness 0.": [
             at for at in others if hardness[at] != 0
         ],
+        "these are places in a list without the right answers. Give indices into ranking.candidates: number all of "
+        "them, and then skip those in ranking.right.": [place for place, at in enumerate(others) if hardness[at] == 0],
         "near misses are in the list: a candidate that differs in one asked attribute is wrong, however near. Keep "
         "hardness 0 alone.": [at for at in others if (hardness[at] or 0) <= 1],
     }

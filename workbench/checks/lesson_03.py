@@ -147,6 +147,11 @@ def tie(answer: Callable[..., Tensor], seed: int = 0) -> None:
     for negative, alpha, tau in ((torch.tensor([0.5]).double(), ALPHA, TAU), (drawn, 3.0, 0.05)):
         compare("tie", answer(negative, alpha, tau), (1 + alpha * tau) * negative, mistaken_ties(negative, alpha, tau))
     compare("tie with alpha = 0", answer(drawn, 0.0, TAU), drawn, {})
+    high = torch.full((2,), 0.8, dtype=torch.float64)
+    steep = answer(high, ALPHA, 0.2)
+    if isinstance(steep, Tensor) and bool((steep - 1).abs().max() < 1e-6):
+        raise Wrong("tie was cut off at 1. Give what the equation gives, also where no cosine can be so large.")
+    compare("tie at tau = 0.2", steep, (1 + ALPHA * 0.2) * high, {})
     pools = torch.stack([answer(drawn, ALPHA, TAU), drawn], dim=1)
     own = torch.tensor([[True, False]]).expand(len(drawn), 2)
     held = row_terms(HardnessWeighted(ALPHA, TAU), pools, own).probability[:, 0]

@@ -229,9 +229,12 @@ def mistaken_speeds(angles: Float[Tensor, " 3"], alpha: float, tau: float, stop:
     turn = pulled * torch.sin(angles[1:] - angles[0])
     return {
         "these are the gradients, which point uphill. Training goes down: return minus the gradient.": -correct,
-        "the two cases are exchanged: with stop=True the reward is detached.": right_speeds(
-            angles, alpha, tau, not stop
-        ),
+        (
+            "with stop=True the reward has to be detached, and is not: either the two cases are exchanged, or there is "
+            "no detach() at all."
+            if stop
+            else "with stop=False the reward is detached too: the argument `stop` is not used."
+        ): right_speeds(angles, alpha, tau, not stop),
         "nothing moves the negative: its similarity is detached in the logit too. Detach only the one in the "
         "reward.": torch.cat([-turn.sum()[None], turn]),
         "alpha was divided by tau: the reward is alpha times the cosine.": right_speeds(angles, alpha / tau, tau, stop),

@@ -45,6 +45,13 @@ def own_rows_loss(answer: Callable[[Tensor, Tensor, int, float], Tensor], seed: 
             loss_mistakes(queries[mine], targets, number),
         )
         parts.append(found)
+    q, other = queries[:n], 2 * TAU
+    compare(
+        f"The loss at tau = {other}",
+        answer(q, targets, 0, other),
+        rows_loss(q @ targets.T / other, 0),
+        {"Another tau gives the same loss: divide by the argument `tau`, not by the constant TAU.": parts[0]},
+    )
     against_the_trainer(answer, queries, targets, torch.stack(parts).mean())
     right("5.1", f"The mean over {world} ranks is the trainer's loss of the whole batch, and so is its gradient.")
 
@@ -151,6 +158,10 @@ OTHER_ROWS = (
     "The sum is right, but you take another rank's rows of it. Rank r owns rows r * n .. r * n + n - 1, with this "
     "process's rank = dist.get_rank()."
 )
+SLICED_FIRST = (
+    "You cut out each rank's own rows first and summed the pieces: that adds gradients of different rows. Sum all N "
+    "rows over ranks (dist.all_reduce), then take the own rows of the sum."
+)
 ORDER = "Your gathered rows are not in the order of ranks: rank r's rows belong at r * n .. r * n + n - 1."
 ALONE = (
     "Only this rank's own rows are there, the others are zero: dist.all_gather fills a list of W tensors; join them."
@@ -194,6 +205,7 @@ def check_backward(number: int, found: dict[str, Tensor], coefficients: Float[Te
             (NO_SUM if bool(found["custom"]) else OWN_SLOT): coefficients[number, mine],
             AVERAGED: total[mine] / WORLD,
             OTHER_ROWS: total[other],
+            SLICED_FIRST: torch.stack([each[rank * n :][:n] for rank, each in enumerate(coefficients)]).sum(0),
             "Your backward sums, but gives the other ranks' part alone: the own loss counts too.": (
                 total[mine] - coefficients[number, mine]
             ),
@@ -265,6 +277,12 @@ def errors(
         "You add the ranks' gradients. DDP averages them: divide by the number of ranks.": (
             (total - whole).norm() / whole.norm()
         ),
+        "You average the ranks' errors. No rank's gradient is right alone: average the gradients, then compare.": (
+            torch.stack([(each - whole).norm() / whole.norm() for each in gradients]).mean()
+        ),
+        "Your mean has no `dim`: it makes one number of all entries. Take torch.stack(...).mean(dim=0), over ranks.": (
+            (mean.mean() - whole).norm() / whole.norm()
+        ),
         "The error is not relative: divide by the norm of the right gradient.": (mean - whole).norm(),
         "You divide by the norm of the found gradient. Divide by the right one's: it does not depend on the mistake.": (
             (mean - whole).norm() / mean.norm()
@@ -291,10 +309,12 @@ def loss_factor(answer: Callable[[str, str, int], float], seed: int = 0) -> None
         if isinstance(factor, bool) or not isinstance(factor, int | float):
             raise Wrong(f"loss_factor{case} gave a {type(factor).__name__}; a number is expected.")
         found.append(float(factor))
+    given = torch.tensor(found, dtype=torch.float64)
+    right_ones = factors(cases, lambda rows, combine, world: world ** ((rows == "all") - (combine == "sum")))
     compare(
-        f"loss_factor for {cases}",
-        torch.tensor(found, dtype=torch.float64),
-        factors(cases, lambda rows, combine, world: world ** ((rows == "all") - (combine == "sum"))),
+        f"loss_factor (furthest off for {cases[int((given - right_ones).abs().argmax())]})",
+        given,
+        right_ones,
         {
             "You forget that with all rows each rank's backward reaches only its own rows' vectors: the mean over "
             "ranks then divides by W what nobody multiplied. all + mean needs W.": (
@@ -308,6 +328,9 @@ def loss_factor(answer: Callable[[str, str, int], float], seed: int = 0) -> None
             ),
             "mean and sum are exchanged: own rows + mean needs no factor, own rows + sum needs 1 / W.": (
                 factors(cases, lambda rows, combine, world: world ** ((rows == "all") - (combine == "mean")))
+            ),
+            "You wrote 2 for the number of ranks; it is the argument `world`.": (
+                factors(cases, lambda rows, combine, world: 2 ** ((rows == "all") - (combine == "sum")))
             ),
             "The factors are upside down: the loss is multiplied by them.": (
                 factors(cases, lambda rows, combine, world: world ** ((combine == "sum") - (rows == "all")))

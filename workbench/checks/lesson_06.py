@@ -76,6 +76,11 @@ class Contrasted:
                 f"gradient_of was called with a {type(vectors).__name__}; it takes one tensor with the vectors of all "
                 "items, so join those of the chunks with torch.cat first."
             )
+        if vectors.dim() != 2:
+            raise Wrong(
+                f"gradient_of was called with a tensor of shape {list(vectors.shape)}; it takes one row a vector, "
+                "[n, d]. torch.stack makes a new dimension (and needs chunks of one size): join with torch.cat."
+            )
         self.rows.append(len(vectors))
         self.alive.append(bool(self.tower.alive))
         if len(vectors) != ITEMS:
@@ -132,7 +137,7 @@ def cached_gradients(answer: Callable[..., Any], seed: int = 0) -> None:
         tower = Tower(seed)
         _, expected = vectors_and_gradient(tower, chunks)
         contrasted = Contrasted(tower)
-        found = answer(tower, chunks, contrasted)
+        found = first_pass(answer, tower, chunks, contrasted)
         check_parts(found, [len(chunk) for chunk in chunks])
         if any(contrasted.alive):
             raise Wrong(
@@ -151,6 +156,19 @@ def cached_gradients(answer: Callable[..., Any], seed: int = 0) -> None:
             },
         )
     right("6.1", f"Chunks of {', '.join(map(str, SIZES))} items: autograd's gradients, and no graph was alive.")
+
+
+def first_pass(answer: Callable[..., Any], tower: Tower, chunks: Sequence[Tensor], contrasted: Contrasted) -> object:
+    """Call the answer; autograd's complaint about a value without a graph has one cause here."""
+    try:
+        return answer(tower, chunks, contrasted)
+    except RuntimeError as error:
+        if "does not require grad" not in str(error):
+            raise
+        raise Wrong(
+            "You asked autograd for a gradient, but there is no graph here and none is needed: gradient_of does not "
+            "give the loss, it gives the loss's gradient. What it returns only has to be cut into chunks."
+        ) from error
 
 
 def check_parts(found: object, lengths: Sequence[int]) -> None:
@@ -231,6 +249,8 @@ def mistakes_of_push(
         "every chunk.": pushed(lambda gradient: gradient, slice(-1, None)),
         "You took the mean of vectors * gradient where the chain rule has the sum: each chunk is divided by its "
         "number of values.": pushed(lambda gradient: gradient / gradient.numel()),
+        "You took the mean over a chunk's rows where the chain rule has the sum: each chunk is divided by its number "
+        "of items.": pushed(lambda gradient: gradient / len(gradient)),
         "You divided by the number of chunks. The gradients of chunks add up, since dloss/dvectors already belongs to "
         "the loss of the whole batch.": expected / len(chunks),
         "You pushed ones back, not the cached gradients: the sum of the vectors' values is not the loss. Multiply by "

@@ -31,7 +31,7 @@ def last_vectors(answer: Callable[[Tensor, Tensor], Any], seed: int = 0) -> None
     """
     for lengths, side in (((5,), "right"), ((4, 2, 5, 3), "right"), ((4, 2, 5, 3), "left"), ((6, 1, 3), "left")):
         states, mask = padded_states(lengths, side, seed)
-        what = f"the vectors of {len(lengths)} rows padded on the {side}"
+        what = f"Your result for {len(lengths)} row{'s' * (len(lengths) > 1)} padded on the {side}"
         compare(what, asked(answer, states, mask), expected(states, mask), mistakes_of_reading(states, mask))
     for side in ("right", "left"):
         states, mask = padded_states((4, 2, 5, 3), side, seed)
@@ -39,7 +39,7 @@ def last_vectors(answer: Callable[[Tensor, Tensor], Any], seed: int = 0) -> None
             wide, wide_mask = widened(states, mask, side, further)
             alone = torch.cat([asked(answer, wide[[row]], wide_mask[[row]]) for row in range(len(wide))])
             compare(
-                f"row by row, padded by {further} more on the {side}, the vectors", alone, expected(states, mask), {}
+                f"Your result row by row, with {further} more pads on the {side},", alone, expected(states, mask), {}
             )
     right("7.1", "Either side, any amount of padding, one row or many: the same vectors, and core's.")
 
@@ -98,6 +98,8 @@ def mistakes_of_reading(states: Tensor, mask: Tensor) -> dict[str, Tensor]:
         "mask.": unit(states[:, -1]),
         "You read place mask.sum() - 1: that is how many tokens there are, not where they are, and with padding on the "
         "left they end at the right edge. Look for the place of the last 1.": unit(states[rows, counts - 1]),
+        "You read one place behind the last token: first place + number of tokens is the place after it; subtract "
+        "1.": unit(states[rows, (last_places(mask) + 1).clamp(max=states.shape[1] - 1)]),
         "You averaged over all places, padding included: what a vector says then depends on how long its neighbours "
         "are.": unit(states.mean(dim=1)),
         "You averaged over the item's own tokens. That is a sound rule for models trained with it; this one is trained "
@@ -224,8 +226,10 @@ def picture_tokens(answer: Callable[[int, int, int, int], Any], seed: int = 0) -
         return whole + torch.tensor([count(*each) for each in kept], dtype=torch.float64)
 
     full = [(rows * PATCHES, columns * PATCHES) for _, _, rows, columns in cases]
+    height, width, rows, columns = cases[int((counts - by_core).abs().argmax())]
+    worst = f"a picture of height {height} and width {width} in {rows} x {columns} crops"
     compare(
-        "the numbers of tokens",
+        f"picture_tokens (furthest off for {worst})",
         counts,
         by_core,
         {
@@ -238,6 +242,14 @@ def picture_tokens(answer: Callable[[int, int, int, int], Any], seed: int = 0) -
             "line, and there are as many lines as the mosaic is high.": counted(
                 lambda height, width: (height + 1) * width
             ),
+            "You added line breaks to the whole picture too. It has none: 27 x 27 tokens; only the mosaic's lines end "
+            "in one.": by_core + PATCHES,
+            "You added a line break for every crop. A line of the mosaic runs through all its crops and ends once.": (
+                whole
+                + torch.tensor([t * (w + c[3]) for (t, w), c in zip(kept, cases, strict=True)], dtype=torch.float64)
+            ),
+            "You cut on one side only: p // 2 lines go on each of the two sides.": whole
+            + torch.tensor([t * (w + 1) for t, w in map(cut_once, cases)], dtype=torch.float64),
             "You counted the whole mosaic. Lines or columns that show only padding are cut off before the model sees "
             "them.": whole + torch.tensor([height * (width + 1) for height, width in full], dtype=torch.float64),
             "You cut an odd line too much: (mosaic - picture) // 2 lines go on each side, so that with an odd rest one "
@@ -264,6 +276,13 @@ def by_floor(case: tuple[int, int, int, int]) -> tuple[int, int]:
     if width / height > wide / tall:
         return int(round(height * wide / width, 7)), wide
     return tall, int(round(width * tall / height, 7))
+
+
+def cut_once(case: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Lines and columns of the mosaic when p // 2 of the p that are left over are cut on one side alone."""
+    tall, wide = case[2] * PATCHES, case[3] * PATCHES
+    filled_tall, filled_wide = by_floor(case)
+    return tall - (tall - filled_tall) // 2, wide - (wide - filled_wide) // 2
 
 
 def kept_lines(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:

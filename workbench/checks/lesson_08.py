@@ -25,6 +25,7 @@ from workbench.checks.intervals import (
 
 ROUNDING = 2e-7
 SINGLE = 1e-6
+WIDE = 0.25
 NONE: Mapping[str, Tensor] = {}
 CLOSE = 0.2
 """Ends of intervals are called equal within so many standard errors: five deviations of 10,000 resamples."""
@@ -64,6 +65,11 @@ def precision_at_1(answer: Callable[..., Tensor], seed: int = 0) -> None:
 
 def compare_hits(of: str, found: object, expected: Tensor, mistakes: Mapping[str, Tensor] = NONE) -> None:
     """`feedback.compare` for hits in any float dtype: counts that are divided become float32. Raises Wrong."""
+    if isinstance(found, Tensor) and found.shape == expected.shape and bool(torch.isnan(found).any()):
+        raise Wrong(
+            f"precision_at_1{of} holds NaN for finite similarities: 0 / 0, so no candidate of that query counted as "
+            "best. Compare each row with its own largest similarity, amax(dim=1, keepdim=True)."
+        )
     compare(f"precision_at_1{of}", found, expected.double(), mistakes, SINGLE)
 
 
@@ -135,6 +141,10 @@ def check_rounding(answer: Callable[..., Tensor], similarities: Tensor, marks: T
         honest(similarities, marks),
         {exact: honest(shifted, marks)},
     )
+    wide = honest(torch.where(similarities >= similarities.amax(dim=1, keepdim=True) - WIDE, 1.0, 0.0), marks)
+    fixed = "precision_at_1 has a tolerance of its own. What counts as best is up to the caller: use `tie`."
+    found = answer(similarities.clone(), marks.clone(), tie=WIDE)
+    compare_hits(f" with tie={WIDE}", found, wide, {fixed: honest(similarities, marks)})
 
 
 def check_refusal(answer: Callable[..., Tensor], similarities: Tensor, marks: Tensor) -> None:
@@ -267,11 +277,20 @@ def interval(answer: Callable[..., Interval], seed: int = 0) -> None:
             "interval gave two different results from two generators with the same seed: it draws from another one. "
             "Pass `generator=generator` to torch.randint, so that your interval can be computed again."
         )
+    refuse_one_deviation(learner(groups[:1], 2), groups[:1], seed)
     compare_intervals(found, groups, seed)
+    compare_intervals(learner(groups[:1], 2), groups[:1], seed)
     same = learner([torch.full((9,), 0.25).double()])
     if max(abs(end - 0.25) for end in same) > 1e-6:
         raise Wrong(f"interval of nine values that are all 0.25 is {shown(same)}; both ends must be 0.25.")
-    compare_intervals(learner(groups[:1], 2), groups[:1], seed)
+    rare = torch.zeros(12).double()
+    rare[0] = 1.0
+    low, high = learner([rare])
+    if low < 0:
+        raise Wrong(
+            f"interval of 1 hit among 12 is {shown((low, high))}, though no share is below 0: mean minus and plus 1.96 "
+            "standard errors is symmetric where the scores are not. Draw samples and take quantiles of their means."
+        )
     _, *core = mean_interval([each.numpy() for each in groups])
     error = standard_error(groups)
     if max(abs(end - own) for end, own in zip(found, core, strict=True)) > CLOSE_TO_CORE * error:
@@ -298,6 +317,17 @@ def two_numbers(found: object) -> Interval:
     return low, high
 
 
+def refuse_one_deviation(found: Interval, groups: Sequence[Tensor], seed: int) -> None:
+    """Raise Wrong if `found` is the mean and one deviation; asked of one group, where too many draws are not like it."""
+    samples = resampled(groups, seed)
+    middle, spread = float(samples.mean()), float(samples.std())
+    if distance(found, (middle - spread, middle + spread)) <= CLOSE * standard_error(groups):
+        raise Wrong(
+            "interval gave mean minus and plus one standard deviation of the resampled means: that holds about 68 % of "
+            "them, not 95 %, and is symmetric even where the scores are not. Take the 2.5 % and 97.5 % quantiles."
+        )
+
+
 def compare_intervals(found: Interval, groups: Sequence[Tensor], seed: int) -> None:
     """Raise Wrong, with the mistake that comes closest, unless `found` is the percentile interval of the groups."""
     error = standard_error(groups)
@@ -315,14 +345,8 @@ def interval_mistakes(groups: Sequence[Tensor], seed: int) -> Mapping[str, Inter
     """What known mistakes give; those that equal the right answer for a single data set are left out there."""
     samples = resampled(groups, seed)
     middle = mean([float(each.mean()) for each in groups])
-    spread = float(samples.std())
     pooled = torch.cat(list(groups))
     found = {
-        "interval gave mean minus and plus one standard deviation of the resampled means: that holds about 68 % of "
-        "them, not 95 %, and is symmetric even where the scores are not. Take the 2.5 % and 97.5 % quantiles.": (
-            middle - spread,
-            middle + spread,
-        ),
         "interval draws without replacement (or draws once for all): every sample has all queries, so nothing varies. "
         "Draw indices with torch.randint, so that some queries come twice and others not at all.": (middle, middle),
         "interval gave quantiles of the hits themselves: these say how much single queries differ. You want how much "
@@ -335,6 +359,8 @@ def interval_mistakes(groups: Sequence[Tensor], seed: int) -> Mapping[str, Inter
     }
     if len(groups) > 1:
         found |= {
+            "interval draws more queries from a data set than it has, such as the number of all, so the samples vary "
+            "too little. Draw len(values) from each.": percentiles(resampled(groups, seed, len(pooled)), 0.025),
             "interval throws the queries of all data sets together (micro): large data sets count more, and the middle "
             "is another score. Resample within each data set, and average the data sets' means.": percentiles(
                 resampled([pooled], seed), 0.025
@@ -383,6 +409,8 @@ def compare_gathered(found: object, hits: Tensor, processes: int) -> None:
         "turn, so the end holds queries of the last shard, and the padding is still inside.": behind[:queries],
         f"gather_hits drops the last hit of every shard {where}: only some of them are padding, and real queries are "
         "lost with it.": torch.stack([each[:-1] for each in parts], dim=1).flatten(),
+        f"gather_hits cuts at the front {where}. What was dealt twice lies at the end: keep the first "
+        f"{queries}.": dealt[len(dealt) - queries :],
     }
     if isinstance(found, Tensor):
         for message, wrong in mistakes.items():

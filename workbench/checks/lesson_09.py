@@ -107,6 +107,13 @@ def move_mistakes(first: Tensor, second: Tensor) -> dict[str, Tensor]:
         ),
         "You took each side's own mean away. That closes the gap, but also throws away what both sides have in common "
         "(their common mean). Move by half of the gap only.": both(first - mean[0], second - mean[1]),
+        "You normalised the columns (dim=0). A unit vector is a row here: normalize(..., dim=1).": torch.cat(
+            [normalize(first - gap / 2, dim=0), normalize(second + gap / 2, dim=0)]
+        ),
+        "You made the gap a unit vector before you took half of it, so every gap is closed by the same 1/2, however "
+        "wide it is. Move by half of the gap as it is.": both(
+            first - normalize(gap, dim=0) / 2, second + normalize(gap, dim=0) / 2
+        ),
         "You moved every pair to its own middle. That uses which answer is right, so P@1 becomes 100 % for any "
         "model: the labels have leaked. One shift for all vectors of a side.": both(middle, middle),
     }
@@ -121,7 +128,7 @@ def k_occurrence(answer: Callable[[Tensor, int], Tensor], seed: int = 0) -> None
     similarity = random_similarity(seed, 40, 40)
     found = answer(similarity, 5)
     refuse_short(found, 40)
-    compare("N_5 of 40 queries and 40 items", found, counted(similarity, 5), count_mistakes(similarity, 5))
+    compare("N_5 of 40 queries and 40 items", found, counted(similarity, 5), count_mistakes(similarity, 5), SINGLE)
     by_hand = torch.tensor([[0.9, 0.5, 0.2, 0.1], [0.8, 0.4, 0.3, 0.1], [0.1, 0.7, 0.6, 0.2]], dtype=torch.float64)
     found = answer(by_hand, 2)
     refuse_short(found, 4)
@@ -174,6 +181,12 @@ def count_mistakes(similarity: Tensor, k: int) -> dict[str, Tensor]:
         "You left out the diagonal. That is right where an item would find itself; here rows are queries and columns "
         "are answers, and the right answer is among the items that a query may find.": counted(away, k),
         "These are shares of the queries. N_k is a count: leave out the division.": right_counts / len(similarity),
+        "You took the m * k largest similarities of the whole matrix, so some queries find many items and others none. "
+        "Every query has exactly k nearest: topk along each row (dim=1).": (
+            similarity >= similarity.flatten().topk(k * len(similarity)).values[-1]
+        )
+        .sum(dim=0)
+        .double(),
         "You counted queries whose similarity is above the average. A query has exactly k nearest, however near they "
         "are.": (similarity > similarity.mean()).sum(dim=0).double(),
     }
@@ -237,6 +250,10 @@ def rank_mistakes(vectors: Tensor) -> dict[str, Tensor]:
         "takes the singular values themselves.": entropy(squared).exp(),
         "This is the participation ratio, (sum l)^2 / sum(l^2) of the squares. It also counts directions, but by a "
         "sum of squares in place of an entropy; RankMe is exp(entropy).": torch.tensor(ratio, dtype=torch.float64),
+        "This is one over the sum of the squared shares, another effective number. RankMe takes exp of the entropy of "
+        "the shares.": 1 / share.square().sum(),
+        "This is one over the largest share: only the strongest direction counts. RankMe takes exp of the entropy of "
+        "all shares.": 1 / share.max(),
         "This is the entropy itself, in nats. exp() of it is a number of directions.": entropy(share),
         "The entropy is in bits (log2), but you raised e to it. Take the natural logarithm.": (
             entropy(share) / torch.log(torch.tensor(2.0, dtype=torch.float64))
@@ -302,6 +319,7 @@ def kept_mistakes(vectors: Tensor, points: Tensor, k: int) -> dict[str, Tensor]:
     near, mapped = nearest(true, k), nearest(shown, k)
     both = shared(near, mapped)
     cosine = nearest(-(points @ points.T), k)
+    angles = [nearest(-(each @ each.T), k) for each in (normalize(vectors, dim=1), normalize(points, dim=1))]
     return {
         "Each point is its own nearest neighbour here, and is always kept: the shares are too high. Set the diagonal "
         "of both distance matrices to infinity.": shared(nearest(true, k, itself=True), nearest(shown, k, itself=True))
@@ -315,6 +333,8 @@ def kept_mistakes(vectors: Tensor, points: Tensor, k: int) -> dict[str, Tensor]:
         ),
         "On the map you took the largest products as the nearest. Points of a map have no unit length: take distances "
         "(torch.cdist).": shared(near, cosine) / k,
+        "You compared directions (cosines) on both sides. On a map two points in the same direction can be far apart: "
+        "take distances (torch.cdist), of the vectors as they are.": shared(*angles) / k,
         "You took the k farthest in place of the k nearest: topk needs largest=False for distances.": (
             shared(nearest(true, k, largest=True), nearest(shown, k, largest=True)) / k
         ),

@@ -254,6 +254,10 @@ def mistaken_probabilities(similarity: Similarities, beta: float, tau: float) ->
         "the weight compares s_ij with s_jj, the positive of the column's query. `similarity.diagonal()` runs along "
         "columns when it is subtracted; give it a second axis, [:, None], so that row i gets s_ii.": p
         * torch.exp(beta * (similarity - s_jj)),
+        "the factor is 1 + beta (s_ij - s_ii), which agrees with e^(beta (s_ij - s_ii)) only near 0 and turns negative "
+        "far below the positive. Take .exp().": p * (1 + beta * (similarity - s_ii)),
+        "negatives below the positive are left as they are. The factor e^(beta (s_ij - s_ii)) also makes those "
+        "smaller; leave out the clamp.": p * torch.exp(beta * (similarity - s_ii).clamp(min=0)),
         "the sign of the hardness is reversed: negatives below the positive gain, and those above it lose.": p
         / relative,
         "the hardness is divided by the temperature; beta multiplies cosines, not logits.": p * relative ** (1 / tau),
@@ -280,6 +284,9 @@ def mistaken_values(similarity: Similarities, beta: float, tau: float) -> dict[s
         ).sum()
         / (len(similarity) * tau),
         "the loss is summed over queries; take the mean.": plain.loss.sum(),
+        "the softmax runs over the queries of each target; row i is query i, and its classes are the targets.": terms(
+            InfoNCE(tau), similarity.T
+        ).loss.mean(),
     }
 
 

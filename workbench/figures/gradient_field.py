@@ -47,7 +47,8 @@ def gradient_field_figure(
         dot = {"color": colour, "size": 11, "symbol": "circle" if dash == "solid" else "circle-open"}
         now = go.Scatter(x=[angles[at]], y=[speeds[at, 0]], mode="markers", marker=dot, name=name, showlegend=False)
         figure.add_trace(now, row=2, col=1)
-    return laid_out(figure, finding(angles[at], positive, with_stop[at], without[at]), angles, with_stop, without)
+    title = finding(angles[at], positive, with_stop[at, 0] / longest, without[at, 0] / longest)
+    return laid_out(figure, title, angles, with_stop, without)
 
 
 def arrows(
@@ -125,10 +126,9 @@ def laid_out(
     return figure.update_yaxes(title="query's speed", range=bounds, row=2, col=1)
 
 
-def finding(angle: float, positive: float, with_stop: Float[np.ndarray, " 3"], without: Float[np.ndarray, " 3"]) -> str:
-    """What becomes of the query at this place of the negative."""
-    largest = max(float(np.abs(with_stop).max()), float(np.abs(without).max()), 1e-12)
-    moves = [direction(float(speeds[0]) / largest, positive) for speeds in (with_stop, without)]
+def finding(angle: float, positive: float, with_stop: float, without: float) -> str:
+    """What becomes of the query at this place of the negative; its speeds as shares of the figure's largest."""
+    moves = [direction(speed, positive) for speed in (with_stop, without)]
     where = f"At {angle:.0f} degrees"
     if moves[0] == moves[1]:
         return f"{where}: the query {moves[0]} either way"
