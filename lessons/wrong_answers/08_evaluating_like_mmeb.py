@@ -186,6 +186,42 @@ def mean_of_shards(shards: Sequence[Tensor], queries: int) -> Tensor:
 
 
 P1, MEANS, INTERVAL, GATHERED = lesson_08.precision_at_1, lesson_08.means, lesson_08.interval, lesson_08.gathered
+
+
+def own_tolerance(similarities: Tensor, right: Tensor, tie: float = 1e-6) -> Tensor:
+    """Ties by torch's own tolerance; what the caller asks for is ignored."""
+    if not bool(torch.isfinite(similarities).all()):
+        raise ValueError("not finite")
+    best = torch.isclose(similarities, similarities.amax(dim=1, keepdim=True))
+    return (best & right).sum(dim=1) / best.sum(dim=1)
+
+
+def best_of_all_queries(similarities: Tensor, right: Tensor, tie: float = 1e-6) -> Tensor:
+    """The largest similarity of the whole matrix in place of the row's."""
+    best = similarities >= similarities.max() - tie
+    return (best & right).sum(dim=1) / best.sum(dim=1)
+
+
+def normal_interval(groups: Sequence[Tensor], generator: torch.Generator, resamples: int = 1000) -> tuple[float, float]:
+    """Mean minus and plus 1.96 standard errors; nothing is drawn."""
+    error = sum(float(each.double().var()) / len(each) for each in groups) ** 0.5 / len(groups)
+    middle = sum(float(each.double().mean()) for each in groups) / len(groups)
+    return middle - 1.96 * error, middle + 1.96 * error
+
+
+def as_many_as_all(groups: Sequence[Tensor], generator: torch.Generator, resamples: int = 1000) -> tuple[float, float]:
+    """From every data set as many queries as all data sets have together."""
+    size = (resamples, sum(len(each) for each in groups))
+    drawn = [each.double()[torch.randint(len(each), size, generator=generator)].mean(dim=1) for each in groups]
+    return ends(torch.stack(drawn).mean(dim=0))
+
+
+def cut_in_front(shards: Sequence[Tensor], queries: int) -> Tensor:
+    """In order, but the padding is cut from the wrong end."""
+    every = torch.stack(list(shards), dim=1).flatten()
+    return every[len(every) - queries :]
+
+
 WRONG_ANSWERS: tuple[WrongAnswer, ...] = (
     WrongAnswer("8.1", P1, published_rule, "argmax == 0"),
     WrongAnswer("8.1", P1, first_of_the_list, "a tie is won by whoever stands first"),
@@ -196,6 +232,8 @@ WRONG_ANSWERS: tuple[WrongAnswer, ...] = (
     WrongAnswer("8.1", P1, recall_of_the_right_ones, "divides by the number of right answers"),
     WrongAnswer("8.1", P1, exact_ties, "decided by the rounding"),
     WrongAnswer("8.1", P1, nan_is_scored, "raise ValueError"),
+    WrongAnswer("8.1", lesson_08.precision_at_1, own_tolerance, "a tolerance of its own"),
+    WrongAnswer("8.1", lesson_08.precision_at_1, best_of_all_queries, "with its own largest similarity"),
     WrongAnswer("8.2", MEANS, micro, "All means are over queries"),
     WrongAnswer("8.2", MEANS, micro_overall, "The overall mean is over all queries"),
     WrongAnswer("8.2", MEANS, mean_of_meta_tasks, "each meta-task weighs the same"),
@@ -208,9 +246,12 @@ WRONG_ANSWERS: tuple[WrongAnswer, ...] = (
     WrongAnswer("8.3", INTERVAL, all_in_one, "throws the queries of all data sets together"),
     WrongAnswer("8.3", INTERVAL, datasets_drawn, "draws DATA SETS again"),
     WrongAnswer("8.3", INTERVAL, global_generator, "draws from another one"),
+    WrongAnswer("8.3", lesson_08.interval, normal_interval, "1.96 standard errors"),
+    WrongAnswer("8.3", lesson_08.interval, as_many_as_all, "more queries from a data set than it has"),
     WrongAnswer("8.4", GATHERED, padding_counted, "gather_hits keeps the padding"),
     WrongAnswer("8.4", GATHERED, behind_one_another, "one behind the other (10 queries on 4 processes) and keeps"),
     WrongAnswer("8.4", GATHERED, cut_behind, "cuts the end off"),
     WrongAnswer("8.4", GATHERED, last_of_each, "drops the last hit of every shard"),
     WrongAnswer("8.4", GATHERED, mean_of_shards, "has shape []"),
+    WrongAnswer("8.4", lesson_08.gathered, cut_in_front, "cuts at the front"),
 )

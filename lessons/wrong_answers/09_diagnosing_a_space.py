@@ -150,6 +150,35 @@ GAP, HUBS, RANK, KEPT = (
     lesson_09.effective_rank,
     lesson_09.neighbours_kept,
 )
+
+
+def columns_normalised(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The moved vectors are normalised along the wrong dimension."""
+    gap = first.mean(dim=0) - second.mean(dim=0)
+    return gap.norm(), normalize(first - gap / 2, dim=0), normalize(second + gap / 2, dim=0)
+
+
+def one_threshold(similarity: Tensor, k: int) -> Tensor:
+    """The m * k largest similarities of all, wherever they stand."""
+    cut = similarity.flatten().topk(k * len(similarity)).values[-1]
+    return (similarity >= cut).sum(dim=0)
+
+
+def squared_shares(vectors: Tensor) -> Tensor:
+    """An effective number by a sum of squares."""
+    values = torch.linalg.svdvals(vectors)
+    return 1 / (values / values.sum()).square().sum()
+
+
+def angles(vectors: Tensor, points: Tensor, k: int) -> Tensor:
+    """Neighbours by cosine, on the map too."""
+    one, other = (
+        (unit @ unit.T).fill_diagonal_(-torch.inf).topk(k).indices
+        for unit in (normalize(vectors, dim=1), normalize(points, dim=1))
+    )
+    return (one[:, :, None] == other[:, None, :]).any(dim=2).double().mean(dim=1)
+
+
 WRONG_ANSWERS: tuple[WrongAnswer, ...] = (
     WrongAnswer("9.1", GAP, gap_of_directions, "made the two means unit vectors before you subtracted"),
     WrongAnswer("9.1", GAP, difference_of_lengths, "difference of the mean lengths"),
@@ -157,19 +186,23 @@ WRONG_ANSWERS: tuple[WrongAnswer, ...] = (
     WrongAnswer("9.1", GAP, not_normalised, "no longer have length 1"),
     WrongAnswer("9.1", GAP, whole_gap, "moved by the whole gap"),
     WrongAnswer("9.1", GAP, middle_of_each_pair, "the labels have leaked"),
+    WrongAnswer("9.1", lesson_09.remove_gap, columns_normalised, "You normalised the columns"),
     WrongAnswer("9.2", HUBS, queries_counted, "asked each item for its nearest queries"),
     WrongAnswer("9.2", HUBS, first_places, "how often an item comes first"),
     WrongAnswer("9.2", HUBS, own_answer_left_out, "left out the diagonal"),
     WrongAnswer("9.2", HUBS, no_minlength, "Give it minlength="),
     WrongAnswer("9.2", HUBS, least_similar, "k least similar"),
+    WrongAnswer("9.2", lesson_09.k_occurrence, one_threshold, "largest similarities of the whole matrix"),
     WrongAnswer("9.3", RANK, shares_forgotten, "not made shares"),
     WrongAnswer("9.3", RANK, of_squares, "squares of the singular values"),
     WrongAnswer("9.3", RANK, participation_ratio, "participation ratio"),
     WrongAnswer("9.3", RANK, zero_times_log_zero, "0 * log(0) is NaN"),
     WrongAnswer("9.3", RANK, entropy_alone, "entropy itself, in nats"),
+    WrongAnswer("9.3", lesson_09.effective_rank, squared_shares, "one over the sum of the squared shares"),
     WrongAnswer("9.4", KEPT, with_itself, "its own nearest neighbour"),
     WrongAnswer("9.4", KEPT, both_on_the_map, "Both lists of neighbours come from the same place"),
     WrongAnswer("9.4", KEPT, place_by_place, "place by place"),
     WrongAnswer("9.4", KEPT, farthest, "k farthest"),
     WrongAnswer("9.4", KEPT, products_on_the_map, "largest products"),
+    WrongAnswer("9.4", lesson_09.neighbours_kept, angles, "You compared directions"),
 )

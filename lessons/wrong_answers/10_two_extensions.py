@@ -171,12 +171,26 @@ def negative_frames(budget: int, side: int, others: int) -> int:
     return (budget - others - 1) // math.ceil(side / 2) ** 2
 
 
+def without_exp(similarity: Tensor, beta: float, temperature: float) -> Tensor:
+    """The factor is a line in place of the exponential."""
+    distance = similarity - similarity.diagonal()[:, None]
+    return torch.softmax(similarity / temperature, dim=1) * (1 + beta * distance)
+
+
+def amplified_only(similarity: Tensor, beta: float, temperature: float) -> Tensor:
+    """Negatives below the positive keep their p."""
+    distance = (similarity - similarity.diagonal()[:, None]).clamp(min=0)
+    return torch.softmax(similarity / temperature, dim=1) * torch.exp(beta * distance)
+
+
 WRONG_ANSWERS = (
     WrongAnswer("10.1", lesson_10.amplified_probabilities, relative_to_the_column, "positive of the column's query"),
     WrongAnswer("10.1", lesson_10.amplified_probabilities, absolute_hardness, "hardness is absolute here"),
     WrongAnswer("10.1", lesson_10.amplified_probabilities, positive_amplified, "on the diagonal is amplified too"),
     WrongAnswer("10.1", lesson_10.amplified_probabilities, renormalised, "normalised again"),
     WrongAnswer("10.1", lesson_10.amplified_probabilities, hardness_over_temperature, "divided by the temperature"),
+    WrongAnswer("10.1", lesson_10.amplified_probabilities, without_exp, "Take .exp()"),
+    WrongAnswer("10.1", lesson_10.amplified_probabilities, amplified_only, "leave out the clamp"),
     WrongAnswer("10.2", lesson_10.amplified_infonce, amplified_value, "with p and not Pbar"),
     WrongAnswer("10.2", lesson_10.amplified_infonce, bare_surrogate, "surrogate's own value means nothing"),
     WrongAnswer("10.2", lesson_10.amplified_infonce, without_one_over_n, "so divide by N"),

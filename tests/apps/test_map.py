@@ -109,7 +109,7 @@ def test_a_umap_is_made_only_when_asked_and_then_shown(show, run, monkeypatch):
     assert not page.exception
     count = sum(len(rows) for rows in ids(drawn(page)).values())
     assert asked == [((count, 16), 5, 0.1, 2)]
-    assert "being made" in said(page, "caption")
+    assert "being made" in said(page, "info")
     page.run()
     assert len(asked) == 1
     job.set_result(Layout(np.arange(count), np.random.default_rng(0).normal(size=(count, 2)), "UMAP: made"))

@@ -138,7 +138,7 @@ def cached_gradients(answer: Callable[..., Any], seed: int = 0) -> None:
         _, expected = vectors_and_gradient(tower, chunks)
         contrasted = Contrasted(tower)
         found = first_pass(answer, tower, chunks, contrasted)
-        check_parts(found, [len(chunk) for chunk in chunks])
+        parts = check_parts(found, [len(chunk) for chunk in chunks])
         if any(contrasted.alive):
             raise Wrong(
                 "The gradients may be right, but when gradient_of was called the graphs of the chunks were still "
@@ -146,7 +146,7 @@ def cached_gradients(answer: Callable[..., Any], seed: int = 0) -> None:
             )
         compare(
             f"the gradients of the vectors, in chunks of {size},",
-            torch.cat([each.detach() for each in found]),
+            torch.cat([each.detach() for each in parts]),
             expected,
             {
                 "Your gradients are right but divided by the number of chunks. The loss is already a mean over the "
@@ -171,8 +171,8 @@ def first_pass(answer: Callable[..., Any], tower: Tower, chunks: Sequence[Tensor
         ) from error
 
 
-def check_parts(found: object, lengths: Sequence[int]) -> None:
-    """Raise Wrong unless `found` is a list of tensors, one a chunk with its number of rows."""
+def check_parts(found: object, lengths: Sequence[int]) -> Sequence[Tensor]:
+    """`found`, if it is a list of tensors, one a chunk with its number of rows; else Wrong is raised."""
     if found is None:
         raise Wrong("cached_gradients gave None: the function has no `return`.")
     if isinstance(found, Tensor):
@@ -188,6 +188,7 @@ def check_parts(found: object, lengths: Sequence[int]) -> None:
             f"The chunks have {list(lengths)} rows, your gradients {rows}. The last chunk may be shorter: split by the "
             "chunks' own lengths, .split([len(each) for each in vectors]), not into equal parts."
         )
+    return found
 
 
 def push(answer: Callable[..., Any], seed: int = 0) -> None:

@@ -318,7 +318,7 @@ def two_numbers(found: object) -> Interval:
 
 
 def refuse_one_deviation(found: Interval, groups: Sequence[Tensor], seed: int) -> None:
-    """Raise Wrong if `found` is the mean and one deviation; asked of one group, where too many draws are not like it."""
+    """Raise Wrong if `found` is the mean and one deviation; asked of one group: too many draws look alike."""
     samples = resampled(groups, seed)
     middle, spread = float(samples.mean()), float(samples.std())
     if distance(found, (middle - spread, middle + spread)) <= CLOSE * standard_error(groups):

@@ -76,4 +76,4 @@ def finding(scores: Mapping[str, Sequence[Score]]) -> str:
     ]
     if moved:
         return f"Another order of frames moves: {', '.join(dict.fromkeys(moved))}"
-    return f"No order of frames leads out of the intervals of the frames {usual}"
+    return f"In any order the scores stay within the intervals of the frames {usual}"

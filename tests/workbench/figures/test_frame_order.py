@@ -23,7 +23,7 @@ def test_orders_stand_beside_each_other():
     assert list(chance.x) == [1, 50]
     assert list(figure.layout.yaxis.ticktext) == ["film", "motion"]
     assert usual.marker.symbol != other.marker.symbol
-    assert figure.layout.title.text.startswith("No order of frames leads out")
+    assert figure.layout.title.text.startswith("In any order the scores stay within")
 
 
 def test_what_moves_is_named():
