@@ -7,11 +7,10 @@ from numbers import Real
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.utils.data import DistributedSampler
 
 from core.evaluation.metrics import mean_interval
 from core.evaluation.ranking import placement
-from workbench.checks.feedback import Wrong, compare, right, tensor_like
+from workbench.checks.feedback import Wrong, compare, right
 from workbench.checks.intervals import (
     RESAMPLES,
     Interval,
@@ -22,6 +21,7 @@ from workbench.checks.intervals import (
     shown,
     standard_error,
 )
+from workbench.checks.shards import compare_gathered, shards
 
 ROUNDING = 2e-7
 SINGLE = 1e-6
@@ -384,37 +384,3 @@ def gathered(answer: Callable[..., Tensor], seed: int = 0) -> None:
     if any(float(score) != float(hits.mean()) for score in scores):
         raise Wrong("gather_hits gave another mean on 2 or 3 processes than on one.")
     right("8.4", "1, 2, 3 and 25 processes give the same score, bit for bit, and every hit is where its query is.")
-
-
-def shards(hits: Float[Tensor, " queries"], processes: int) -> list[Float[Tensor, " each"]]:
-    """What each process has after torch's own DistributedSampler dealt out the queries: padding at the end."""
-    return [
-        hits[list(DistributedSampler(range(len(hits)), processes, rank, shuffle=False))]  # pyright: ignore[reportArgumentType]
-        for rank in range(processes)
-    ]
-
-
-def compare_gathered(found: object, hits: Tensor, processes: int) -> None:
-    """Raise Wrong unless `found` is `hits`."""
-    parts = shards(hits, processes)
-    queries, dealt = len(hits), torch.stack(parts, dim=1).flatten()
-    behind = torch.cat(parts)
-    where = f"({queries} queries on {processes} processes)"
-    mistakes = {
-        f"gather_hits keeps the padding {where}: {len(dealt)} hits for {queries} queries, so some queries count twice. "
-        "Drop what comes after the last query.": dealt,
-        f"gather_hits puts the shards one behind the other {where} and keeps the padding. Queries were dealt out in "
-        "turn, like cards: the first hit of every shard comes first. Then drop the padding.": behind,
-        f"gather_hits puts the shards one behind the other and cuts the end off {where}. Queries were dealt out in "
-        "turn, so the end holds queries of the last shard, and the padding is still inside.": behind[:queries],
-        f"gather_hits drops the last hit of every shard {where}: only some of them are padding, and real queries are "
-        "lost with it.": torch.stack([each[:-1] for each in parts], dim=1).flatten(),
-        f"gather_hits cuts at the front {where}. What was dealt twice lies at the end: keep the first "
-        f"{queries}.": dealt[len(dealt) - queries :],
-    }
-    if isinstance(found, Tensor):
-        for message, wrong in mistakes.items():
-            if not torch.equal(wrong, hits) and found.shape == wrong.shape and torch.equal(found.double(), wrong):
-                raise Wrong(message)
-    tensor_like("gather_hits", found, hits)
-    compare(f"gather_hits {where}", found, hits, {})

@@ -6,6 +6,7 @@ import torch
 from core.evaluation.metrics import mean_interval
 from workbench.checks import lesson_08
 from workbench.checks.feedback import Wrong
+from workbench.checks.shards import shards
 
 
 @pytest.mark.parametrize(("queries", "processes"), [(10, 4), (12, 4), (3, 8), (1, 1), (5, 5)])
@@ -13,7 +14,7 @@ def test_shards_are_dealt_in_turn_and_padded_from_the_start(queries, processes):
     hits = torch.arange(queries).double()
     each = -(-queries // processes)
     expected = [[(k * processes + rank) % queries for k in range(each)] for rank in range(processes)]
-    assert [hand.int().tolist() for hand in lesson_08.shards(hits, processes)] == expected
+    assert [hand.int().tolist() for hand in shards(hits, processes)] == expected
 
 
 @pytest.mark.parametrize("seed", range(4))
