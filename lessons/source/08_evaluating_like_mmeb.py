@@ -45,6 +45,7 @@ from core.data.records import RankingTask, true_hardness
 from core.evaluation.evaluator import rank_all, scores
 from core.evaluation.paper_table import published
 from workbench.checks import lesson_08
+from workbench.checks.shards import shards
 from workbench.figures.evaluator_lies import Verdict, evaluator_lies_figure
 from workbench.figures.failing_queries import failing_query_figure
 from workbench.figures.paired_differences import Difference, paired_differences_figure
@@ -507,7 +508,7 @@ for name in both:
 grounding_hits = hits["grounding"]
 print(f"one process: {100 * grounding_hits.mean():.2f} %")
 for processes in (3, 7, 8, 16, 32, 64):
-    hands = lesson_08.shards(grounding_hits, processes)
+    hands = shards(grounding_hits, processes)
     counted = sum(len(hand) for hand in hands)
     naive = torch.cat(hands).mean()
     print(f"{processes:3} processes: {100 * naive:.2f} %, {counted - len(grounding_hits)} queries counted twice")
