@@ -18,6 +18,7 @@ from workbench.lessons.classroom import trained
 from workbench.lessons.rankings import evaluated
 from workbench.lessons.twins import twin_pairs
 from workbench.measures.overlap import Overlap, by_kind, of_samples
+from workbench.measures.recall import recall_at_1
 
 DIMENSIONS, BATCH, STEPS, RATE, DECAY = 16, 64, 200, 0.01, 0.9
 
@@ -135,12 +136,12 @@ def by(vectors: Float[Tensor, "*n d"], head: Float[Tensor, "d k"]) -> Float[Tens
 
 
 def outcome(head: Float[Tensor, "d k"], data: Features) -> Outcome:
-    """How a head ranks the test pools; a tie with the right answer counts as a failure."""
+    """How a head ranks the test pools; ties count by their expectation, as in the evaluator."""
     queries, candidates = by(data.test_queries, head), by(data.candidates, head)
     similarity = torch.einsum("mk,mpk->mp", queries, candidates).double().numpy()
     right = np.zeros(similarity.shape, dtype=bool)
     right[:, 0] = True
     kinds = {kind: np.concatenate(values) for kind, values in by_kind(similarity, right, ~right).items()}
-    hits = similarity[:, 0] > similarity[:, 1:].max(axis=1)
     against = of_samples(kinds["positive"], kinds["hard"])
-    return Outcome(float(hits.mean()), against, float(kinds["positive"].mean()), float(kinds["hard"].mean()))
+    hits = recall_at_1("head", similarity, right)
+    return Outcome(hits.value, against, float(kinds["positive"].mean()), float(kinds["hard"].mean()))

@@ -118,3 +118,10 @@ def test_a_notebook_shows_the_message_alone(capsys):
     shown = capsys.readouterr()
     assert "Not yet: the axis is wrong" in shown.out + shown.err
     assert "Traceback" not in shown.out + shown.err
+
+
+def test_a_mistake_of_another_shape_is_passed_over():
+    """One that would broadcast to the answer's values, and one that fits nothing."""
+    mistakes = {"a single number": torch.tensor([3.0]), "too long": torch.zeros(5)}
+    with pytest.raises(Wrong, match="differs from the right values"):
+        compare("x", torch.tensor([3.0, 3.0]), torch.tensor([1.0, 2.0]), mistakes)

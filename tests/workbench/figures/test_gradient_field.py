@@ -35,6 +35,11 @@ def test_the_title_says_what_becomes_of_the_query(at, words):
     assert words in gradient_field_figure(ANGLES, 40.0, STOP, FREE, at).layout.title.text
 
 
+def test_a_speed_that_is_nothing_beside_the_figures_largest_is_standing_still():
+    slow = np.array([[9.0, 0.0, 0.0], [0.01, 0.0, 0.0], [-9.0, 0.0, 0.0]])
+    assert "the query stays either way" in gradient_field_figure(ANGLES, 40.0, slow, slow, 1).layout.title.text
+
+
 def test_a_right_answer_on_the_left_pulls_to_the_left():
     assert direction(-0.5, -40.0) == "moves to its answer"
     assert direction(0.5, -40.0) == "is pushed away"

@@ -75,11 +75,10 @@ def test_neither_reward_has_a_gradient_and_the_average_follows(data):
     assert not torch.allclose(seen[2].average_queries, seen[2].queries.detach())
 
 
-def test_a_tie_is_a_failure_and_the_right_answer_is_the_first(data):
-    tied = data.candidates.clone()
-    tied[:, 1] = tied[:, 0]
-    found = heads.Features(*(*vars(data).values(),)[:-1], tied)
-    assert heads.outcome(torch.eye(32)[:, :16], found).p_at_1 == 0
+def test_a_head_that_tells_nothing_apart_is_at_chance_and_the_right_answer_is_the_first(data):
+    alike = data.candidates[:, :1].expand_as(data.candidates)
+    found = heads.Features(*(*vars(data).values(),)[:-1], alike)
+    assert heads.outcome(torch.eye(32)[:, :16], found).p_at_1 == pytest.approx(1 / alike.shape[1])
     away = torch.cat([data.test_queries[:, None], -data.test_queries[:, None].expand(-1, 6, -1)], dim=1)
     sure = heads.outcome(torch.eye(32), heads.Features(*(*vars(data).values(),)[:-1], away))
     assert (sure.p_at_1, round(sure.positive, 5), round(sure.hard, 5)) == (1.0, 1.0, -1.0)
