@@ -36,7 +36,7 @@ def test_the_title_says_what_becomes_of_the_query(at, words):
 
 
 def test_a_speed_that_is_nothing_beside_the_figures_largest_is_standing_still():
-    slow = np.array([[9.0, 0.0, 0.0], [0.01, 0.0, 0.0], [-9.0, 0.0, 0.0]])
+    slow = np.array([[9.0, 0.0, 0.0], [0.1, 0.0, 0.0], [-9.0, 0.0, 0.0]])
     assert "the query stays either way" in gradient_field_figure(ANGLES, 40.0, slow, slow, 1).layout.title.text
 
 
