@@ -12,8 +12,8 @@ import streamlit as st
 from apps.views import cached, first_page, hard_negatives, map_view, overview, pair_weights, similarity, training
 from apps.views.captions import escaped
 from apps.views.choose import choose_bundle, choose_run, choose_view
-from workbench.bundles import BundleError
-from workbench.runs import Run, list_runs
+from workbench.bundles.bundle import BundleError
+from workbench.runs.runs import Run, list_runs
 
 # Less empty space at the edges than Streamlit leaves; fixed text, into which no data ever enters.
 STYLE = """<style>

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from transformers.utils import logging as transformers_logging
 
-from apps.search_answers import Catalogue
-from apps.search_page import build_page, serve
-from workbench.bundle_files import MANIFEST
+from apps.live_search.answers import Catalogue
+from apps.live_search.page import build_page, serve
+from workbench.bundles.files import MANIFEST
 from workbench.exchange import qdrant
 from workbench.exchange.lance import LanceTable
-from workbench.search_sources import Source, database_source, folder_source
+from workbench.search.sources import Source, database_source, folder_source
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

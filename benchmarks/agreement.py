@@ -15,7 +15,7 @@ import torch
 from benchmarks.mixture import without_repeats
 from benchmarks.our_step import Ours, OurSettings
 from benchmarks.sentence_transformers_peer import Peer, PeerSettings, Rows, expected_loss
-from core.data.collate import step_data
+from core.training.step_data import step_data
 
 PAIRS = 24
 STEPS = 3

@@ -6,8 +6,8 @@ from typing import Any
 from transformers import LlavaOnevisionImageProcessorPil
 
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import CHAT_TEMPLATE, IMAGE_SIDE, PATCH, tiny_embedder
-from core.files import whole_folder
+from core.encoder.tiny.llava_onevision import CHAT_TEMPLATE, IMAGE_SIDE, PATCH, tiny_embedder
+from core.files.atomic import whole_folder
 
 # Up to 2 x 2 crops beside the whole picture, as LLaVE was trained.
 GRID = [[IMAGE_SIDE * rows, IMAGE_SIDE * columns] for rows in (1, 2) for columns in (1, 2)]

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core.command_line import parse
-from core.config import check_range
+from core.config.command_line import parse
+from core.config.ranges import check_range
+from core.evaluation.evaluate import EvalSettings, evaluate
 from core.evaluation.metrics import Score
-from core.evaluation.run import EvalSettings, evaluate
 from core.evaluation.suites import SuiteSettings
-from core.files import write_text
-from workbench.bundles import Bundle, open_bundle
+from core.files.atomic import write_text
+from workbench.bundles.bundle import Bundle, open_bundle
 from workbench.measures.hardness import effect, pools_of, rank_correlations, shares_by_hardness
 from workbench.measures.overlap import auroc, of_samples
 from workbench.measures.seeds import mean_and_half_width

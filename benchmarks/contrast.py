@@ -26,10 +26,10 @@ from torch.nn.functional import normalize
 from benchmarks.machine import PeakMemory, in_fresh_process, table, write_result
 from benchmarks.published_loss import published_gradients
 from benchmarks.timing import Spread, ratio, take_turns, timed
-from core.command_line import parse
+from core.config.command_line import parse
+from core.contrast.contrast import value_and_gradient
+from core.contrast.similarity_tiles import Batch
 from core.objectives.hardness import HardnessWeighted
-from core.parallel.contrast import value_and_gradient
-from core.parallel.strip import Batch
 
 ALPHA, SCALE = 9.0, 50.0
 NOISE = 0.15

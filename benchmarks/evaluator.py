@@ -30,15 +30,15 @@ from benchmarks.machine import table, write_result
 from benchmarks.mmeb_files import write_mmeb_eval
 from benchmarks.published_evaluation import LLAVE, VLM2VEC, Rival, published_scores, sides
 from benchmarks.timing import Spread, ratio, take_turns, timed
-from core.command_line import parse
-from core.data.mmeb_eval import read_mmeb_eval
+from core.config.command_line import parse
+from core.data.mmeb.evaluation import read_mmeb_eval
 from core.encoder.embedder import Embedder
-from core.encoder.trainable import set_attention
+from core.encoder.freezing import set_attention
 from core.evaluation.encode import Encoding, distinct_items
-from core.evaluation.encode_together import embed_together
-from core.evaluation.evaluator import rank_all, scores
+from core.evaluation.encode_distributed import embed_together
+from core.evaluation.encoding_workers import Team
+from core.evaluation.scoring import rank_all, scores
 from core.evaluation.suites import SuiteSettings, suite_tasks
-from core.evaluation.team import Team
 from core.evaluation.vector_cache import VectorCache, encoder_name
 
 BAR = 3.0

@@ -27,12 +27,13 @@ from benchmarks.prepared_mixture import Workload, step_of, workload
 from benchmarks.prepared_peer import PreparedPeer
 from benchmarks.shapes import Name, Work, build, peak_flops
 from benchmarks.timing import Spread, ratio, take_turns
-from core.command_line import parse
-from core.config import DataSettings, ModelSettings, OptimizerSettings, RecordSettings, TrainSettings
+from core.config.command_line import parse
+from core.config.model_settings import ModelSettings, TrainableSettings
+from core.config.settings import DataSettings, OptimizerSettings, RecordSettings, TrainSettings
+from core.encoder.freezing import make_trainable, set_attention
 from core.encoder.inputs import Inputs
-from core.encoder.trainable import TrainableSettings, make_trainable, set_attention
 from core.objectives.settings import ObjectiveSettings
-from core.step import Stepper
+from core.training.step import Stepper
 
 BAR_RATIO, BAR_MFU = 2.0, 0.45
 COLUMNS = ("model", "batch", "side", "step_s", "pairs_per_s", "tokens_per_s", "mfu", "theirs / ours", "peak_mb")

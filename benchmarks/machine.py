@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import psutil
 import torch
 
-from core.files import write_text
+from core.files.atomic import write_text
 
 PACKAGES = ("torch", "transformers", "sentence-transformers", "torchvision", "accelerate")
 SAMPLE_SECONDS = 0.002

@@ -20,11 +20,10 @@ import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.data.miniature.scenes import DrawnScene, Scene, again, random_scene, random_shape, random_single
-from core.data.miniature.words import caption
-from core.data.mmeb import META_TASKS_FILE
+from core.data.miniature.scenes import DrawnScene, Scene, again, caption, random_scene, random_shape, random_single
+from core.data.mmeb.training import META_TASKS_FILE
 from core.data.records import Pair
-from core.files import whole_folder
+from core.files.atomic import whole_folder
 
 SIZES = ((48, 48), (64, 48), (96, 64), (96, 96), (64, 128), (160, 120))
 META_TASKS = {

@@ -23,9 +23,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.data.miniature.scenes import DrawnScene, Scene, random_shape, random_single
-from core.data.miniature.words import phrase
-from core.data.mmeb_datasets import DATASETS, MmebDataset, known
+from core.data.miniature.scenes import DrawnScene, Scene, phrase, random_shape, random_single
+from core.data.mmeb.datasets import DATASETS, MmebDataset, known
 
 COCO = frozenset(
     {"VisDial", "MSCOCO_t2i", "MSCOCO_i2t", "MSCOCO", "RefCOCO", "RefCOCO-Matching"}

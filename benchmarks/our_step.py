@@ -9,15 +9,16 @@ from accelerate import Accelerator
 from jaxtyping import Float
 from torch import Tensor
 
-from core.config import DataSettings, ModelSettings, OptimizerSettings, RecordSettings, TrainSettings
+from core.config.model_settings import ModelSettings, TrainableSettings
+from core.config.settings import DataSettings, OptimizerSettings, RecordSettings, TrainSettings
 from core.data.batches import Batches
-from core.data.collate import StepData, Steps
-from core.data.mmeb import read_mmeb
+from core.data.mmeb.training import read_mmeb
 from core.data.records import Pair
 from core.encoder.embedder import Embedder
-from core.encoder.trainable import TrainableSettings, make_trainable
+from core.encoder.freezing import make_trainable
 from core.objectives.settings import ObjectiveSettings
-from core.step import Stepper, mixed_precision
+from core.training.step import Stepper, mixed_precision
+from core.training.step_data import StepData, Steps
 
 SEED = 0
 

@@ -12,10 +12,10 @@ import numpy as np
 import PIL.Image
 import torch
 
-from core.data.collate import StepData
 from core.data.records import Image, Item, Text
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import Inputs, Pictures, Prepared, sorted_chunks
+from core.training.step_data import StepData
 
 SIZES = ((224, 224), (336, 336), (480, 360), (500, 375), (640, 427), (640, 480))
 TINY_SIZES = ((48, 48), (64, 48), (96, 64), (96, 96))

@@ -35,9 +35,9 @@ from torch.nn.functional import linear, normalize
 from transformers import PreTrainedConfig
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.data.images import FileImage
-from core.data.mmeb_datasets import DATASETS
-from core.data.mmeb_eval import read_mmeb_eval
+from core.data.images.image_files import FileImage
+from core.data.mmeb.datasets import DATASETS
+from core.data.mmeb.evaluation import read_mmeb_eval
 from core.data.records import ImageSource, Item, RankingTask
 from core.encoder.backbones.llava_onevision import LlavaOnevision
 from core.encoder.embedder import Embedder

@@ -19,9 +19,9 @@ from benchmarks.machine import table, write_result
 from benchmarks.mixture import write_mixture
 from benchmarks.our_step import Ours, OurSettings
 from benchmarks.timing import Spread, ratio, take_turns
-from core.command_line import parse
-from core.config import RecordSettings
-from core.recorder import Recorder
+from core.config.command_line import parse
+from core.config.settings import RecordSettings
+from core.training.recorder import Recorder
 
 BAR_PERCENT = 2.0
 COLUMNS = ("batch", "side", "step_s", "overhead_percent", "low", "high", "at_default_percent", "passes")

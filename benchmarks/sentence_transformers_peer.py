@@ -21,10 +21,10 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks import torchvision_operators
+from core.contrast.contrast import value_and_gradient
+from core.contrast.similarity_tiles import Batch
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
-from core.parallel.contrast import value_and_gradient
-from core.parallel.strip import Batch
 
 HOW_TO = "install torchvision as benchmarks/sentence_transformers_peer.py says"
 Rows = Mapping[str, Sequence[Mapping[str, str]]]

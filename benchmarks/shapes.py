@@ -17,8 +17,8 @@ from benchmarks.anyres_model import GRID, picture_options
 from benchmarks.timing import timed
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import Picture, Prepared
-from core.encoder.tiny import IMAGE, VIDEO, initialize, tiny_config, tiny_tokenizer, token_id
-from core.encoder.tiny_models.qwen2_vl import TINY, TWO_BILLION, tiny_qwen2_vl
+from core.encoder.tiny.llava_onevision import IMAGE, VIDEO, initialize, tiny_config, tiny_tokenizer, token_id
+from core.encoder.tiny.qwen2_vl import TINY, TWO_BILLION, tiny_qwen2_vl
 
 Name = Literal["llava-onevision-0.5b", "qwen2-vl-2b"]
 PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "B200": 2250.0}

@@ -20,7 +20,7 @@ from torch.nn.functional import normalize
 
 from benchmarks.machine import table, write_result
 from benchmarks.timing import Spread, ratio, take_turns
-from core.command_line import parse
+from core.config.command_line import parse
 from core.evaluation.top_k import top_k
 
 BAR = 1.0

@@ -30,7 +30,7 @@ from benchmarks.mixture import read_rows, write_mixture
 from benchmarks.our_step import Ours, OurSettings
 from benchmarks.sentence_transformers_peer import HOW_TO, Peer, PeerSettings, available
 from benchmarks.timing import Ratio, Spread, ratio, take_turns, timed
-from core.command_line import parse
+from core.config.command_line import parse
 
 BARS = {("cached", "frozen"): 3.0, ("cached", "trained"): 1.5, ("plain", "frozen"): 1.0, ("plain", "trained"): 1.0}
 COLUMNS = (

@@ -8,8 +8,8 @@ import sys
 
 from transformers.utils import logging as transformers_logging
 
-from core.command_line import run
-from core.published.conversion import ConvertSettings, convert
+from core.checkpoint_import.conversion import ConvertSettings, convert
+from core.config.command_line import run
 
 
 def main() -> int:

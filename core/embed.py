@@ -7,8 +7,8 @@ import sys
 
 from transformers.utils import logging as transformers_logging
 
-from core.command_line import parse
-from core.embedding_folder import EmbedSettings, embed_to_files
+from core.config.command_line import parse
+from core.corpus.image_folder import EmbedSettings, embed_to_files
 
 
 def main() -> int:

@@ -10,13 +10,13 @@ import sys
 
 from transformers.utils import logging as transformers_logging
 
-from core.command_line import parse
+from core.config.command_line import parse
+from core.evaluation.encoding_workers import Team
+from core.evaluation.evaluate import assist, evaluate
 from core.evaluation.report_files import printed
-from core.evaluation.run import assist, evaluate
 from core.evaluation.settings import EvalSettings
-from core.evaluation.team import Team
 from core.evaluation.termination import ending_in_order
-from core.job import join, last_words, leave, lost_another
+from core.parallel.job import join, last_words, leave, lost_another
 
 
 def main() -> int:

@@ -11,9 +11,9 @@ import sys
 
 from transformers.utils import logging as transformers_logging
 
-from core.command_line import run
-from core.exports.run import export
-from core.exports.settings import ExportSettings
+from core.checkpoint_export.export import export
+from core.checkpoint_export.settings import ExportSettings
+from core.config.command_line import run
 
 
 def main() -> int:

@@ -5,9 +5,9 @@ python core/import_embeddings.py --embeddings vectors.npy --items items.csv --pa
 
 import sys
 
-from core.command_line import parse
+from core.config.command_line import parse
 from core.evaluation.report import recall_table, table
-from core.outside.import_bundle import ImportSettings, import_embeddings
+from core.vector_import.import_bundle import ImportSettings, import_embeddings
 
 
 def main() -> int:

@@ -15,12 +15,12 @@ import torch
 from accelerate import PartialState
 from transformers.utils import logging as transformers_logging
 
-from core.command_line import parse
-from core.config import TrainSettings
-from core.job import join, last_words, leave, lost_another, started_again
-from core.nonfinite import NotFinite
-from core.plan.dry_run import dry_run
-from core.trainer import Interrupted, Trainer
+from core.config.command_line import parse
+from core.config.settings import TrainSettings
+from core.estimate.dry_run import dry_run
+from core.parallel.job import join, last_words, leave, lost_another, started_again
+from core.training.nan_guard import NotFinite
+from core.training.trainer import Interrupted, Trainer
 
 
 def main() -> int:

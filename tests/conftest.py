@@ -77,7 +77,7 @@ def offline() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny() -> "Embedder":
     """The smallest embedder: real classes, one layer, width 32, seed 0. Shared: do not train it."""
-    from core.encoder.tiny import tiny_embedder
+    from core.encoder.tiny.llava_onevision import tiny_embedder
 
     return tiny_embedder(width=32, layers=1, vision_layers=1)
 

@@ -6,7 +6,7 @@ python workbench/export_bundle.py --bundle vectors --to lancedb --output databas
 
 import sys
 
-from core.command_line import run
+from core.config.command_line import run
 from workbench.exchange.export import ExportSettings, export
 
 

@@ -8,7 +8,7 @@ import sys
 
 from transformers.utils import logging as transformers_logging
 
-from core.command_line import run
+from core.config.command_line import run
 from workbench.rag.example import RagSettings, run_example, told
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from workbench import bundles
-from workbench.bundles import Bundle
+from workbench.bundles import bundle as bundles
+from workbench.bundles.bundle import Bundle
 from workbench.measures import hardness, overlap, retrieval
 from workbench.measures.hardness import Effect, Mean, Pools
 from workbench.measures.overlap import Overlap
 from workbench.measures.retrieval import Hint
-from workbench.what_if import Setting
+from workbench.what_if.what_if import Setting
 
 
 def open_bundle(folder: Path) -> Bundle:

@@ -6,13 +6,13 @@ from concurrent.futures import Future
 import pandas as pd
 import streamlit as st
 
-from workbench import map_items, projection
-from workbench.bundles import Bundle
+from workbench.bundles.bundle import Bundle
 from workbench.measures import space
 from workbench.measures.hubness import Hubness
 from workbench.measures.space import Measure, Parts
-from workbench.projection import Layout, Quality
-from workbench.projection_process import start_umap
+from workbench.projection import map_items, projection
+from workbench.projection.process import start_umap
+from workbench.projection.projection import Layout, Quality
 
 KEPT = 16
 """UMAPs that are remembered."""

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from apps.views.captions import escaped
-from workbench.bundles import Bundle, Negative, Query
+from workbench.bundles.bundle import Bundle, Negative, Query
 from workbench.measures.hardness import differing
 
 HEIGHT = 110

@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from apps.views.address import prepare_option, remember
-from workbench.runs import Run
+from workbench.runs.runs import Run
 
 VIEWS = {
     "overview": ("Overview", "How good is it, and what is wrong?"),

@@ -10,8 +10,8 @@ import streamlit as st
 
 from apps.views.address import drop, prepare_number, prepare_option, remember
 from core.objectives.settings import Name
-from workbench.objective_words import LABELS, WEIGHTS
-from workbench.what_if import Setting, first_setting
+from workbench.what_if.objective_words import LABELS, WEIGHTS
+from workbench.what_if.what_if import Setting, first_setting
 
 TEMPERATURES = (
     *(0.005, 0.0063, 0.008, 0.01, 0.0125, 0.016, 0.02, 0.025, 0.032, 0.04, 0.05, 0.063, 0.08),

@@ -6,8 +6,8 @@ import streamlit as st
 
 from apps.views.address import drop
 from apps.views.captions import escaped
-from workbench import jobs
-from workbench.runs import Run, list_runs, read_run
+from workbench.runs import jobs
+from workbench.runs.runs import Run, list_runs, read_run
 
 REFRESH = 2.0
 

@@ -8,8 +8,8 @@ from apps.views.address import prepare_option, remember
 from apps.views.cards import show_item, show_negative
 from apps.views.choose import choose_dataset
 from apps.views.queries import choose_query
-from workbench.bundles import Bundle, Query
-from workbench.objective_words import WEIGHTS, in_words, left_aside
+from workbench.bundles.bundle import Bundle, Query
+from workbench.what_if.objective_words import WEIGHTS, in_words, left_aside
 
 SHOWN = 12
 COLUMNS = 4

@@ -12,12 +12,12 @@ from apps.views.address import prepare_option, remember
 from apps.views.captions import escaped
 from apps.views.cards import show_item
 from apps.views.choose import choose_dataset
-from workbench import map_items
-from workbench.bundles import Bundle
+from workbench.bundles.bundle import Bundle
 from workbench.figures.hub_counts import hub_counts_figure
 from workbench.figures.projection_map import projection_map_figure
 from workbench.measures.space import within_and_across
-from workbench.projection import MEASURED, MOST, Layout, Quality
+from workbench.projection import map_items
+from workbench.projection.projection import MEASURED, MOST, Layout, Quality
 
 LAYOUTS = {"pca": "PCA, at once", "umap": "UMAP, in the background"}
 NEIGHBOURS = (5, 10, 15, 30, 50, 100)

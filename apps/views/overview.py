@@ -7,13 +7,13 @@ from apps.views import cached
 from apps.views.address import go_to
 from apps.views.captions import escaped
 from apps.views.choose import VIEWS
-from workbench.bundles import Bundle
+from workbench.bundles.bundle import Bundle
 from workbench.figures.scores import scores_figure
 from workbench.figures.training import training_figure
 from workbench.measures.hardness import SUSPECT, suspected_false_negatives
 from workbench.measures.retrieval import Hint, as_scores, score_of
-from workbench.objective_words import in_words
-from workbench.runs import Run
+from workbench.runs.runs import Run
+from workbench.what_if.objective_words import in_words
 
 METRICS = {
     "P@1": "Share of queries whose first answer is right.",

@@ -10,14 +10,14 @@ from apps.views.cards import show_item
 from apps.views.choose import choose_dataset
 from apps.views.choose_objective import choose_objective
 from apps.views.queries import choose_query
-from workbench.bundles import Bundle
+from workbench.bundles.bundle import Bundle
 from workbench.figures.gradient_shares import gradient_shares_figure
 from workbench.figures.hardness_shares import hardness_shares_figure
 from workbench.figures.weight_curve import weight_curve_figure
 from workbench.measures import hardness
 from workbench.measures.hardness import Effect, Mean, Pools
-from workbench.objective_words import RIGHT_PROBABILITY, SOFTMAX_PROBABILITY, in_words, left_aside
-from workbench.what_if import Setting, trained_setting
+from workbench.what_if.objective_words import RIGHT_PROBABILITY, SOFTMAX_PROBABILITY, in_words, left_aside
+from workbench.what_if.what_if import Setting, trained_setting
 
 EFFECTIVE = "exp of the entropy of the shares: all negatives if all pull alike, 1 if one does everything."
 LOSS = "In nats, direction query to candidates. Losses of different objectives do not compare."

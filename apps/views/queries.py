@@ -7,7 +7,7 @@ import streamlit as st
 
 from apps.views.address import prepare_option, remember
 from apps.views.captions import shortened
-from workbench.bundles import Bundle
+from workbench.bundles.bundle import Bundle
 
 LISTED = 1000
 

@@ -12,11 +12,11 @@ from apps.views import cached
 from apps.views.address import prepare_option, remember
 from apps.views.captions import escaped
 from apps.views.choose import bundle_label, choose_dataset
-from workbench.bundles import Bundle, BundleError
+from workbench.bundles.bundle import Bundle, BundleError
 from workbench.figures.similarity_overlap import Histograms, similarity_overlap_figure
 from workbench.measures.overlap import Overlap
-from workbench.objective_words import made_by
-from workbench.runs import Run
+from workbench.runs.runs import Run
+from workbench.what_if.objective_words import made_by
 
 KINDS = ("positive", "hard", "easy")
 NONE = "nothing"

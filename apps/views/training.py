@@ -11,9 +11,9 @@ from apps.views.choose import choose_dataset
 from workbench.figures.replay import replay_figure
 from workbench.figures.training import hardest_figure, training_figure
 from workbench.measures.replay import Replay, known_hardness, replay
-from workbench.objective_words import in_words
-from workbench.replay_files import FOLDER, MOST_STEPS, Recorded, read_recorded, recorded_files
-from workbench.runs import Run
+from workbench.runs.pair_records import FOLDER, MOST_STEPS, Recorded, read_recorded, recorded_files
+from workbench.runs.runs import Run
+from workbench.what_if.objective_words import in_words
 
 CHART = {"displayModeBar": False}
 NUMBERS = (

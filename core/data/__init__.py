@@ -1,1 +1,1 @@
-"""Records of what is embedded and asked, where they come from, and how they become batches."""
+"""Data: items, pairs and rankings, the readers that make them, and the batches and checks over them."""

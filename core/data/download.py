@@ -22,7 +22,7 @@ from huggingface_hub.errors import (
 )
 
 from core.data.hub_files import SOURCES, DownloadSettings, Kind, Source
-from core.files import write_text
+from core.files.atomic import write_text
 
 RECORD = "download.json"
 OWN_FOLDER = ("video_cls", "video_ret")

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from core.data.images import BadImage, FileImage
-from core.data.miniature.words import INSTRUCTIONS, image_item
-from core.data.problems import BadRow, OnBadItem, Problem, usable_indices, why_bad
+from core.data.checks.pairs import usable_indices, why_bad
+from core.data.checks.problems import BadRow, OnBadItem, Problem
+from core.data.images.image_files import BadImage, FileImage
 from core.data.records import Image, Item, Pair, Ranking, RankingTask, Text
+from core.data.retrieval_instructions import CAPTION_TO_IMAGE, IMAGE_TO_CAPTION, image_item
 from core.data.tables import Table, inside, read_table
 
 Direction: TypeAlias = Literal["caption-to-image", "image-to-caption"]
@@ -53,9 +54,9 @@ class FolderPairs:
         where = self.table.where(self.rows[index])
         words, picture = self.caption(index), Image(self.picture(index))
         if self.name == "caption-to-image":
-            query, positive = Item((Text(f"{INSTRUCTIONS['caption_to_image']} {words}"),)), Item((picture,))
+            query, positive = Item((Text(f"{CAPTION_TO_IMAGE} {words}"),)), Item((picture,))
         else:
-            query, positive = image_item(picture, INSTRUCTIONS["image_to_caption"]), Item((Text(words),))
+            query, positive = image_item(picture, IMAGE_TO_CAPTION), Item((Text(words),))
         return Pair(query, positive, self.name, self.meta_task, origin=where)
 
     def caption(self, index: int) -> str:
@@ -121,7 +122,7 @@ def folder_rankings(
 
     Raises:
         ValueError: as `folder_pairs`; or no two rows with different pictures and captions are left.
-        core.data.problems.BadItems: a row is bad and `on_bad_item` is "stop".
+        core.data.checks.problems.BadItems: a row is bad and `on_bad_item` is "stop".
     """
     if queries < 1 or pool < 2:
         raise ValueError(f"queries = {queries} must be at least 1 and pool = {pool} at least 2.")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias
 
-from core.data import mmeb_datasets, mmeb_video
+from core.data.mmeb import datasets as mmeb_datasets
+from core.data.mmeb import video as mmeb_video
 
 What: TypeAlias = Literal["mmeb-train", "mmeb-eval", "mmeb-v2", "mmeb-v2-video", "model"]
 Kind: TypeAlias = Literal["dataset", "model"]

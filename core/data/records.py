@@ -32,7 +32,7 @@ class ImageSource(Protocol):
         ...
 
     def open(self) -> PIL.Image.Image:
-        """The picture in RGB. Raises `core.data.images.BadImage` if it cannot be read."""
+        """The picture in RGB. Raises `core.data.images.image_files.BadImage` if it cannot be read."""
         ...
 
 

@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.data.clips import Clips
-from core.data.images import FileImage
-from core.data.problems import BadItems, BadRow, OnBadItem, Problem
+from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
+from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, Part, Ranking, RankingTask, Text, Video
 from core.data.tables import inside, read_table
+from core.data.video.named_clips import Clips
 
 SUFFIXES = (".jsonl", ".json")
 KINDS = ("text", "image", "video")

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.config import DataSettings
+from core.config.settings import DataSettings
+from core.data.checks.pairs import usable
+from core.data.checks.problems import Problem
 from core.data.folder import folder_pairs
 from core.data.miniature.benchmark import training_sets
-from core.data.mmeb import read_mmeb
-from core.data.problems import Problem, usable
+from core.data.mmeb.training import read_mmeb
 from core.data.records import PairDataset
 
 

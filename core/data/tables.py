@@ -11,7 +11,7 @@ from typing import overload
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.data.problems import BadRow, Problem
+from core.data.checks.problems import BadRow, Problem
 
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 

@@ -1,1 +1,1 @@
-"""From items to unit vectors: preparation, backbone, pooling."""
+"""From items to unit vectors: prompts, inputs, backbones, pooling, packing, LoRA."""

@@ -15,16 +15,16 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, PreTraine
 from transformers.image_processing_utils import BaseImageProcessor
 
 from core.data.records import Item
-from core.encoder.adapter import adapter_config, base_reference, load_adapter, save_adapter
-from core.encoder.backbone import Part
+from core.encoder.backbones.adapter import Part
 from core.encoder.backbones.choose import choose, family_class
+from core.encoder.feature_cache import FeatureCache
 from core.encoder.inputs import Inputs, Picture, Pictures, Prepared, collate, sorted_chunks
+from core.encoder.lora import adapter_config, base_reference, load_adapter, save_adapter
 from core.encoder.packing import packed, padded
 from core.encoder.pooling import unit
 from core.encoder.preparer import Preparer
 from core.encoder.safe_folder import refuse_unsafe
-from core.encoder.vision import distinct, see, stored_dtype, tower_digest
-from core.feature_cache import FeatureCache
+from core.encoder.vision_tower import distinct, see, stored_dtype, tower_digest
 
 DESCRIPTION = "embedder.json"
 SHARDS = "weights"
@@ -120,7 +120,7 @@ class Embedder(nn.Module):
 
         Raises:
             ValueError: no items.
-            core.data.images.BadImage: a picture cannot be read.
+            core.data.images.image_files.BadImage: a picture cannot be read.
         """
         if not items:
             raise ValueError("embed needs at least one item.")

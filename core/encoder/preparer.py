@@ -7,9 +7,9 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from core.data.records import Image, Item, Part, Text, Video
-from core.encoder.backbone import Family
+from core.encoder.backbones.adapter import Family
 from core.encoder.inputs import Picture, Prepared
-from core.encoder.instructions import Scaffold
+from core.encoder.prompts import Scaffold
 
 
 class Preparer:
@@ -26,7 +26,7 @@ class Preparer:
         """Tokenise the item's template and text, open its pictures, and leave room for their features.
 
         Raises:
-            core.data.images.BadImage: a picture cannot be read.
+            core.data.images.image_files.BadImage: a picture cannot be read.
         """
         family = self.family
         alone = sum(isinstance(part, Image) for part in item.parts) == 1

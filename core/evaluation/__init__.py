@@ -1,1 +1,1 @@
-"""Scoring a checkpoint honestly: ties by expectation, intervals on every number, every item encoded once."""
+"""Scoring a checkpoint: encode, rank, score, report, and the bundle that people look at."""

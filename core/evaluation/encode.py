@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from core.data.images import BadImage
+from core.data.images.image_files import BadImage
 from core.data.records import Item, RankingTask
 from core.encoder.embedder import Embedder
+from core.encoder.feature_cache import FeatureCache
 from core.encoder.inputs import Prepared, sorted_chunks
-from core.feature_cache import FeatureCache
 
 TOKENS_ON_CPU = 2**12
 """Tokens that go through the model at once on a CPU: what more of them leave behind no longer fits its caches."""
@@ -91,7 +91,7 @@ def embed_distinct(embedder: Embedder, items: Iterable[Item], batch: int = 256, 
 
     Raises:
         NotFinite: some vectors hold NaN or infinity.
-        core.data.images.BadImage: a picture cannot be read.
+        core.data.images.image_files.BadImage: a picture cannot be read.
     """
     listed = tuple(items)
     cut = portions(listed, batch)
@@ -109,7 +109,7 @@ def encode(embedder: Embedder, cut: Sequence[Sequence[Item]], encoding: Encoding
     """The vectors of portions of items, in order; no portion is empty.
 
     Raises:
-        core.data.images.BadImage: a picture cannot be read.
+        core.data.images.image_files.BadImage: a picture cannot be read.
     """
     loader = DataLoader(
         Portions(embedder.prepare, cut),

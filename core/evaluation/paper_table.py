@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from core.data.mmeb_datasets import DATASETS
+from core.data.mmeb.datasets import DATASETS
 from core.evaluation.metrics import Score
-from core.evaluation.sheets import Cell, Row, Sheet
+from core.evaluation.report_tables import Cell, Row, Sheet
 
 PUBLISHED = Path(__file__).with_name("published_scores.json")
 QUERIES = 1000

@@ -10,8 +10,8 @@ from core.data.records import RankingTask
 from core.evaluation.metrics import Score
 from core.evaluation.paper_table import own_cell, paper_sheets, percent
 from core.evaluation.report import ORDER, recall_table, table
+from core.evaluation.report_tables import Cell, Row, Sheet, markdown, page
 from core.evaluation.settings import ReportFormat
-from core.evaluation.sheets import Cell, Row, Sheet, markdown, page
 
 SHOWN = ("R@5", "R@10", "MRR", "NDCG@5", "MAP")
 MARKDOWN, HTML, JSON = "report.md", "report.html", "report.json"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from core.config import check_range
+from core.config.ranges import check_range
 from core.evaluation.suites import SuiteSettings
 
 ReportFormat = Literal["markdown", "html", "json"]

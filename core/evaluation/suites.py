@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from core.config import check_range
+from core.config.ranges import check_range
+from core.data.checks.problems import OnBadItem
+from core.data.checks.rankings import usable_tasks
 from core.data.folder import folder_rankings
 from core.data.miniature.benchmark import SOURCES, ranking_task
-from core.data.mmeb_eval import Layout, read_mmeb_eval
-from core.data.mmeb_video import read_mmeb_video
-from core.data.problems import OnBadItem
-from core.data.ranking_problems import usable_tasks
+from core.data.mmeb.evaluation import Layout, read_mmeb_eval
+from core.data.mmeb.video import read_mmeb_video
 from core.data.records import RankingTask
 from core.data.records_file import read_records
-from core.data.text_to_video import read_msrvtt, read_msvd
+from core.data.video.text_to_video import read_msrvtt, read_msvd
 
 Suite: TypeAlias = Literal["miniature", "folder", "mmeb", "mmeb_v2", "mmeb_v2_video", "msrvtt", "msvd", "records"]
 
@@ -67,7 +67,7 @@ def suite_tasks(settings: SuiteSettings, progress: bool = True) -> list[RankingT
 
     Raises:
         ValueError: a data set's name is unknown, or the folder cannot be used.
-        core.data.problems.BadItems: rows or pictures are bad and suite.on_bad_item is "stop".
+        core.data.checks.problems.BadItems: rows or pictures are bad and suite.on_bad_item is "stop".
     """
     return LOADERS[settings.name](settings, progress)
 

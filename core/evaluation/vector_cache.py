@@ -25,7 +25,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from core.encoder.embedder import Embedder
-from core.files import LEFT_OVER, whole_file
+from core.files.atomic import LEFT_OVER, whole_file
 
 VERSION = 1
 """Part of every encoder's name; a change of how items become vectors raises it."""
@@ -68,7 +68,7 @@ class VectorCache:
         """Keep some vectors; they are on the disk within 20 seconds of work or 4096 items, or after `write`.
 
         Raises:
-            core.files.CannotWrite: the system refused.
+            core.files.atomic.CannotWrite: the system refused.
         """
         self._ids += ids
         self._vectors.append(vectors)
@@ -79,7 +79,7 @@ class VectorCache:
         """Write what was added since the last time.
 
         Raises:
-            core.files.CannotWrite: the system refused.
+            core.files.atomic.CannotWrite: the system refused.
         """
         if self._ids:
             vectors = np.ascontiguousarray(np.concatenate(self._vectors), dtype=np.float32)

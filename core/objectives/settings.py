@@ -1,5 +1,6 @@
 """The settings of an objective, and the objective that they mean at a step."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,10 +15,10 @@ from core.objectives.infonce import InfoNCE
 from core.objectives.learned import check_learned
 from core.objectives.objective import Objective
 from core.objectives.relative import RelativeHardness
-from core.objectives.schedules import Shape, progress
 from core.objectives.siglip import SigLIP
 
 Name = Literal["llave", "infonce", "relative", "amplifier", "focal", "siglip", "debiased", "hard_debiased"]
+Shape = Literal["linear", "cosine"]
 
 
 @dataclass
@@ -117,6 +118,15 @@ BUILD: Mapping[Name, Build] = {
     "debiased": lambda s, rise, tau: Debiased(s.prior, tau, s.both_directions),
     "hard_debiased": lambda s, rise, tau: HardDebiased(s.beta * rise, s.prior, tau, s.both_directions),
 }
+
+
+def progress(step: int, steps: float | int, shape: Shape) -> float:
+    """From 0 at step 0 to 1 at `steps` and after: a straight line, or half a cosine, flat at both ends.
+
+    With steps <= 0 it is 1 throughout.
+    """
+    share = min(1.0, step / steps) if steps > 0 else 1.0
+    return share if shape == "linear" else (1 - math.cos(math.pi * share)) / 2
 
 
 def strength(objective: Objective) -> float:

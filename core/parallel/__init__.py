@@ -1,1 +1,1 @@
-"""One step over many processes: gathering, the contrast of all pairs, gradient caching."""
+"""Many processes as one job: collectives, sharded weights (FSDP2), joining and leaving."""

@@ -35,11 +35,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from core.bundle import thumbnail, webp
+from core.contrast.contrast import value_and_gradient
 from core.data.records import Image
+from core.evaluation.bundle import thumbnail, webp
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import row_terms
-from core.parallel.contrast import value_and_gradient
 from workbench.checks import lesson_01 as check
 from workbench.checks.batches import batch_of, random_unit_vectors
 from workbench.figures.gradient_shares import gradient_shares_figure
@@ -380,7 +380,7 @@ for tau in TAUS:
 # ## Open questions
 #
 # 1. Two pictures in one batch have the *same* caption. What do the labels on the diagonal say then, and what should
-#    they? (The trainer leaves such columns out; `core/parallel/strip.py`.)
+#    they? (The trainer leaves such columns out; `core/contrast/similarity_tiles.py`.)
 # 2. The trainer can learn $\tau$ (`--objective.learn_temperature true`). Which direction would the loss above push it
 #    in when the model is right, and what stops it?
 # 3. You have memory for 64 pairs at a time and want the loss of 4096. Why does adding up the losses of 64 small batches

@@ -32,9 +32,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from core.contrast.contrast import value_and_gradient
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
-from core.parallel.contrast import value_and_gradient
 from workbench.checks import lesson_03 as check
 from workbench.checks.batches import batch_of
 from workbench.figures.gradient_by_similarity import gradient_by_similarity_figure

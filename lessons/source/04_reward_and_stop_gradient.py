@@ -11,7 +11,7 @@
 #     prerequisites: [1, 2, 3]
 #     minutes: 75
 #     cpu_seconds: 30
-#     code: [core/objectives/hardness.py, core/objectives/objective.py, core/rewards.py]
+#     code: [core/objectives/hardness.py, core/objectives/objective.py, core/training/rewards.py]
 #     paper: ["LLaVE (arXiv 2503.04812), section 3.2, eq. 2-7"]
 #     real:
 #       command: >-

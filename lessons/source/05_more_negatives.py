@@ -11,7 +11,7 @@
 #     prerequisites: [1, 3]
 #     minutes: 90
 #     cpu_seconds: 40
-#     code: [core/parallel/gather.py, core/parallel/contrast.py, core/parallel/strip.py]
+#     code: [core/parallel/collectives.py, core/contrast/contrast.py, core/contrast/similarity_tiles.py]
 #     paper: ["LLaVE (arXiv 2503.04812), section 3.3, eq. 8 and fig. 3", "CLIP (arXiv 2103.00020), section 2"]
 #     real:
 #       command: torchrun --nproc_per_node=2 core/train.py --output runs/lesson-05 --batch 128 --steps 750
@@ -298,7 +298,7 @@ check.gather(gather, seed=SEED)
 # Hint 2: the code
 # After `dist.all_reduce(gradient)` every rank holds the sum for all N rows. The own ones are `gradient[rank * n :
 # (rank + 1) * n]`, with `rank = dist.get_rank()` and `n = len(gradient) // dist.get_world_size()`. (A reduce-scatter
-# does both at once and sends less; that is what `core/parallel/gather.py` calls.)
+# does both at once and sends less; that is what `core/parallel/collectives.py` calls.)
 
 # %% [markdown] tags=["explain"]
 # **Explain.** Your backward *sums* over ranks, and DDP then *averages* the gradients of the weights over ranks. Why
@@ -444,7 +444,7 @@ for name, each in measured.items():
 # %% [markdown]
 # ## Averaged or added? (optional)
 #
-# DDP averages gradients over ranks. Our trainer adds them (`sum_gradients` in `core/parallel/gather.py`). Both are
+# DDP averages gradients over ranks. Our trainer adds them (`sum_gradients` in `core/parallel/collectives.py`). Both are
 # fine, if the loss has the factor that fits.
 #
 # ### Exercise 5.4: the factor
@@ -486,7 +486,7 @@ check.loss_factor(loss_factor, seed=SEED)
 # %% [markdown] tags=["instructor"]
 # On every rank the loss is already $L$, but the backward reaches only the rank's own vectors: rank $r$ gets the part
 # of $\partial L / \partial \theta$ that flows through its own pairs. The parts add up to the whole. That is also how
-# the trainer does it, without autograd: `value_and_gradient` in `core/parallel/contrast.py` computes $\partial L /
+# the trainer does it, without autograd: `value_and_gradient` in `core/contrast/contrast.py` computes $\partial L /
 # \partial(\text{own vectors})$ in closed form, and the ranks' weight gradients are added. It computes own rows only,
 # so it has the arithmetic of `a` and the factor of `e` under a sum.
 

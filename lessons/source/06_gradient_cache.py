@@ -11,7 +11,7 @@
 #     prerequisites: [1, 3, 5]
 #     minutes: 75
 #     cpu_seconds: 25
-#     code: [core/parallel/gradient_cache.py, core/parallel/contrast.py, core/step.py]
+#     code: [core/contrast/gradient_cache.py, core/contrast/contrast.py, core/training/step.py]
 #     paper: ["Gao et al. 2021, GradCache (arXiv 2101.06983)", "VLM2Vec (arXiv 2410.05160), training details"]
 #     real:
 #       command: >-
@@ -33,16 +33,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.data.collate import StepData, step_data
+from core.config.model_settings import TrainableSettings
+from core.contrast.contrast import value_and_gradient
+from core.contrast.gradient_cache import CachedEncoder, RandomState
 from core.data.miniature.benchmark import training_sets
 from core.data.records import Pair
 from core.encoder.embedder import Embedder
+from core.encoder.freezing import make_trainable
 from core.encoder.inputs import Inputs
-from core.encoder.trainable import TrainableSettings, make_trainable
 from core.objectives.hardness import HardnessWeighted
-from core.parallel.contrast import value_and_gradient
-from core.parallel.gradient_cache import CachedEncoder, RandomState
-from core.step import batch_of, vector_gradients
+from core.training.step import batch_of, vector_gradients
+from core.training.step_data import StepData, step_data
 from workbench.checks import lesson_06 as check
 from workbench.figures.gradient_agreement import gradient_agreement_figure
 from workbench.figures.memory_curve import MemoryCurve, memory_curve_figure
@@ -482,7 +483,7 @@ for budget in (0, 20e6, 40e6, 1e9):
 # - Activation checkpointing (`--model.trainable.activation_checkpointing true`) also encodes twice, block by block
 #   within one graph. What does each of the two save that the other does not, and when would you use both?
 # - With several devices, every device pushes its own chunks. How often must gradients be summed over devices in one
-#   step? Look at `before_backward` in `core/parallel/gradient_cache.py`, and at lesson 5.
-# - Repeat the figure of accumulated gradients with `core.encoder.tiny.tiny_embedder(SEED)`, an untrained model. Is the
+#   step? Look at `before_backward` in `core/contrast/gradient_cache.py`, and at lesson 5.
+# - Repeat the figure of accumulated gradients with `core.encoder.tiny.llava_onevision.tiny_embedder(SEED)`, an untrained model. Is the
 #   accumulated gradient better or worse there, and why?
 # - Batch normalisation would break the method. Why, and what would have to be recorded besides the random state?

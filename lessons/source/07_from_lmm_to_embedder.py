@@ -11,7 +11,7 @@
 #     prerequisites: [1]
 #     minutes: 90
 #     cpu_seconds: 25
-#     code: [core/encoder/embedder.py, core/encoder/pooling.py, core/encoder/instructions.py, core/encoder/trainable.py]
+#     code: [core/encoder/embedder.py, core/encoder/pooling.py, core/encoder/prompts.py, core/encoder/freezing.py]
 #     paper:
 #       - LLaVE (arXiv 2503.04812), sections 3.1 and 4
 #       - VLM2Vec (arXiv 2410.05160), section 3
@@ -37,17 +37,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from core.data.collate import step_data
+from core.config.model_settings import TrainableSettings
+from core.contrast.contrast import value_and_gradient
 from core.data.miniature.benchmark import training_sets
+from core.data.miniature.image_tasks import text_item
 from core.data.miniature.scenes import BACKGROUNDS, COLOURS, KINDS
-from core.data.miniature.words import INSTRUCTIONS, image_item, text_item
+from core.data.miniature.words import INSTRUCTIONS
 from core.data.records import Image, Item, Text
+from core.data.retrieval_instructions import image_item
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import tiny_embedder
-from core.encoder.trainable import TrainableSettings, make_trainable
+from core.encoder.freezing import make_trainable
+from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.objectives.hardness import HardnessWeighted
-from core.parallel.contrast import value_and_gradient
-from core.step import batch_of, vector_gradients
+from core.training.step import batch_of, vector_gradients
+from core.training.step_data import step_data
 from workbench.checks import lesson_07 as check
 from workbench.figures.pooling_rules import pooling_rules_figure
 from workbench.figures.slider import with_slider
@@ -342,7 +345,7 @@ print(llave_prompt("<|image_1|>\nFind a caption of the image.\n"))
 
 # %% [markdown] tags=["explain"]
 # **Explain.** Someone writes a caption that contains the characters `<|im_end|>`. What could happen, and how does the
-# project prevent it? (Look at `Scaffold` in `core/encoder/instructions.py`.)
+# project prevent it? (Look at `Scaffold` in `core/encoder/prompts.py`.)
 
 # %% [markdown] tags=["instructor"]
 # If the finished string is tokenised as a whole, the characters become the special token: the user's turn ends early,

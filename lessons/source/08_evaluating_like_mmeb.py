@@ -12,7 +12,7 @@
 #     prerequisites: [1, 2]
 #     minutes: 90
 #     cpu_seconds: 30
-#     code: [core/evaluation/ranking.py, core/evaluation/metrics.py, core/evaluation/evaluator.py, core/eval.py]
+#     code: [core/evaluation/ranking.py, core/evaluation/metrics.py, core/evaluation/scoring.py, core/eval.py]
 #     paper: ["VLM2Vec (arXiv 2410.05160), table 1: the 36 data sets of MMEB", "LLaVE (arXiv 2503.04812), main table"]
 #     real:
 #       command: >-
@@ -40,10 +40,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from core.data.miniature.benchmark import SOURCES
-from core.data.mmeb_datasets import DATASETS
+from core.data.mmeb.datasets import DATASETS
 from core.data.records import RankingTask, true_hardness
-from core.evaluation.evaluator import rank_all, scores
 from core.evaluation.paper_table import published
+from core.evaluation.scoring import rank_all, scores
 from workbench.checks import lesson_08
 from workbench.checks.shards import shards
 from workbench.figures.evaluator_lies import Verdict, evaluator_lies_figure
@@ -546,7 +546,7 @@ lesson_08.gathered(gather_hits, SEED)
 # %% [markdown] tags=["explain"]
 # **Explain.** Each process could also drop its own padding before it reports a sum and a count. Our evaluator goes
 # further and deals out *items* to embed, in portions that need not be equally many, and one process ranks
-# (`core/evaluation/team.py`). Name an advantage of each of the three ways.
+# (`core/evaluation/encoding_workers.py`). Name an advantage of each of the three ways.
 
 # %% [markdown] tags=["instructor"]
 # Gathering keeps every query's hit, so that intervals and paired comparisons can follow. Sums and counts are two

@@ -15,7 +15,7 @@
 #       - workbench/measures/geometry.py
 #       - workbench/measures/modality_gap.py
 #       - workbench/measures/hubness.py
-#       - workbench/projection.py
+#       - workbench/projection/projection.py
 #     paper:
 #       - "Liang et al. 2022 (arXiv 2203.02053): the modality gap"
 #       - "Wang and Isola 2020 (arXiv 2005.10242): alignment and uniformity"
@@ -44,7 +44,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from core.encoder.tiny import tiny_embedder
+from core.encoder.tiny.llava_onevision import tiny_embedder
 from workbench.checks import lesson_09
 from workbench.figures.hub_counts import hub_counts_figure
 from workbench.figures.modality_gap import modality_gap_figure
@@ -53,7 +53,7 @@ from workbench.figures.slider import with_slider
 from workbench.figures.spectrum import spectrum_figure
 from workbench.lessons import classroom
 from workbench.measures import geometry, hubness, modality_gap
-from workbench.projection import Layout, pca_layout, quality, umap_layout
+from workbench.projection.projection import Layout, pca_layout, quality, umap_layout
 
 classroom.begin(SEED)
 

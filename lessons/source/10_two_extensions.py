@@ -12,7 +12,7 @@
 #     prerequisites: [1, 3, 4, 7, 8]
 #     minutes: 100
 #     cpu_seconds: 20
-#     code: [core/objectives/amplifier.py, core/objectives/relative.py, core/data/video.py]
+#     code: [core/objectives/amplifier.py, core/objectives/relative.py, core/data/video/video_files.py]
 #     paper:
 #       - "Improve Multi-Modal Embedding Learning via Explicit Hard Negative Gradient Amplifying (arXiv 2506.02020)"
 #       - "LLaVE (arXiv 2503.04812), zero-shot text-to-video retrieval"

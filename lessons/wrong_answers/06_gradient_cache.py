@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from core.parallel.gradient_cache import RandomState
+from core.contrast.gradient_cache import RandomState
 from workbench.checks import lesson_06 as check
 from workbench.checks.feedback import WrongAnswer
 

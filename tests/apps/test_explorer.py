@@ -14,8 +14,8 @@ from explorer_pages import figures, metrics, said
 from apps.views.captions import escaped, shortened
 from core.data.records import Item, RankingTask, Text
 from core.evaluation.encode import distinct_items
-from workbench import jobs
-from workbench.objective_words import LABELS
+from workbench.runs import jobs
+from workbench.what_if.objective_words import LABELS
 
 VIEWS = ("overview", "similarity", "hard_negatives", "pair_weights", "map")
 BUNDLE = "000010-miniature"

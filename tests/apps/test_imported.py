@@ -5,9 +5,9 @@ import pytest
 from explorer_pages import figures, metrics, said
 from served_explorer import served_explorer
 
-from apps.search_answers import ANY, AUTOMATIC, POOL, Answers, Catalogue
-from core.outside.import_bundle import ImportSettings, import_embeddings
-from workbench.search_sources import EVERY_TARGET
+from apps.live_search.answers import ANY, AUTOMATIC, POOL, Answers, Catalogue
+from core.vector_import.import_bundle import ImportSettings, import_embeddings
+from workbench.search.sources import EVERY_TARGET
 
 NAME = "clip-vit / colours"
 

@@ -4,8 +4,8 @@ import pytest
 from explorer_pages import figures, metrics, said
 
 from core.objectives.settings import ObjectiveSettings
-from workbench.objective_words import LABELS, WEIGHTS
-from workbench.what_if import PUBLISHED, setting_of, trained_setting
+from workbench.what_if.objective_words import LABELS, WEIGHTS
+from workbench.what_if.what_if import PUBLISHED, setting_of, trained_setting
 
 
 def test_pair_weights_follow_the_sliders(show, run):

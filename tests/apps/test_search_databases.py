@@ -5,11 +5,11 @@ import socket
 import pytest
 from embedded_runs import make_run
 
+from apps.live_search.answers import ANY, AUTOMATIC, POOL, Answers
 from apps.search import arguments, catalogue, main
-from apps.search_answers import ANY, AUTOMATIC, POOL, Answers
-from core.encoder.tiny import tiny_embedder
+from core.encoder.tiny.llava_onevision import tiny_embedder
 from workbench.exchange.export import ExportSettings, export
-from workbench.search_sources import EVERY_ITEM, EVERYTHING
+from workbench.search.sources import EVERY_ITEM, EVERYTHING
 
 BUNDLE = "run / 000007-miniature"
 

@@ -8,9 +8,9 @@ from benchmarks import evaluator, published_evaluation
 from benchmarks.anyres_model import write_model
 from benchmarks.mmeb_files import write_mmeb_eval
 from benchmarks.published_evaluation import LLAVE, VLM2VEC, Rival, encode, published_scores
-from core.data.images import FileImage
+from core.data.images.image_files import FileImage
 from core.data.miniature.scenes import DrawnScene, random_single
-from core.data.mmeb_datasets import DATASETS
+from core.data.mmeb.datasets import DATASETS
 from core.data.records import Image, Item, Text
 from core.encoder.embedder import Embedder
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.mixture import META_TASKS, read_rows, without_repeats, write_mixture
-from core.data.mmeb import read_mmeb
+from core.data.mmeb.training import read_mmeb
 from core.data.records import Image
 
 

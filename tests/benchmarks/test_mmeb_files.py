@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.mmeb_files import write_mmeb_eval, write_mmeb_instruct
-from core.data.mmeb_datasets import BY_NAME
+from core.data.mmeb.datasets import BY_NAME
 
 SHARD = "test-00000-of-00001.parquet"
 LISTS = {"tgt_text", "tgt_img_path"}

@@ -10,9 +10,9 @@ import torch
 from published_folders import write_llave
 from safetensors.torch import load_file, save_file
 
+from core.checkpoint_import.conversion import ConvertSettings, convert
 from core.data.records import Item, Text
 from core.encoder.embedder import Embedder
-from core.published.conversion import ConvertSettings, convert
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from core import eval as command
-from core.command_line import plain
-from core.config import TrainSettings
+from core.config.command_line import plain
+from core.config.settings import TrainSettings
 from core.objectives.settings import ObjectiveSettings
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from training_jobs import ROOT, command, train
 
-from core.logs import read_metrics
+from core.training.logs import read_metrics
 
 
 def losses(run: Path) -> list[float]:

@@ -11,8 +11,8 @@ from course import LESSONS, NAMES, PATHS, ROOT, after_exercises, code_cells, les
 from torch.distributed.run import parse_args
 
 from apps.views.choose import VIEWS
-from core.command_line import parse
-from core.config import TrainSettings
+from core.config.command_line import parse
+from core.config.settings import TrainSettings
 from core.evaluation.settings import EvalSettings
 from workbench.lessons.frame import run_name
 from workbench.lessons.page import markdown

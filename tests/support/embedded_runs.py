@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from core.bundle import Description, write_bundle
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.encoder.embedder import Embedder
+from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.encode import distinct_items, embed_distinct
-from core.evaluation.evaluator import rank_all, scores
+from core.evaluation.scoring import rank_all, scores
 from core.objectives.hardness import HardnessWeighted
 
 QUERIES = 3

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from video_files import write_frames
 
-from core.data.mmeb_video import BY_NAME, MVBENCH_SUBSETS
+from core.data.mmeb.video import BY_NAME, MVBENCH_SUBSETS
 
 ROWS: Mapping[str, Sequence[Mapping[str, object]]] = {
     "SmthSmthV2": [

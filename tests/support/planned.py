@@ -7,8 +7,8 @@ from transformers import LlavaOnevisionImageProcessorPil
 
 from core.data.miniature.export import export
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import IMAGE_SIDE, tiny_embedder
-from core.encoder.tiny_models.qwen2_vl import TINY, tiny_qwen2_vl
+from core.encoder.tiny.llava_onevision import IMAGE_SIDE, tiny_embedder
+from core.encoder.tiny.qwen2_vl import TINY, tiny_qwen2_vl
 
 RECIPES = Path(__file__).parents[2] / "core/recipes"
 

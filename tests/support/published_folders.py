@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import Qwen2Config, Qwen2Model, SiglipVisionConfig, SiglipVisionModel
 
-from core.encoder.tiny import initialize, trained_vocabulary
+from core.encoder.tiny.llava_onevision import initialize, trained_vocabulary
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 PATTERN = {"bos_token": None, "errors": "replace", "model_max_length": 32768, "split_special_tokens": False}

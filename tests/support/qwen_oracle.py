@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import torch
 
-from core.data.images import BytesImage
+from core.data.images.image_files import BytesImage
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import Inputs
 

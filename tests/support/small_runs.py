@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core.bundle import Description, sha256, write_bundle
-from core.command_line import plain, to_yaml
-from core.config import TrainSettings
+from core.config.command_line import plain, to_yaml
+from core.config.settings import TrainSettings
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.data.records import RankingTask
+from core.evaluation.bundle import Description, sha256, write_bundle
 from core.evaluation.encode import Embedded, distinct_items
-from core.evaluation.evaluator import clustering_scores, rank_all, scores
+from core.evaluation.scoring import clustering_scores, rank_all, scores
 from core.objectives.settings import ObjectiveSettings
 
 DATASETS = ("shape", "look-alike", "story", "clips")

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from core.config import DataSettings, ModelSettings, RecordSettings, TrainSettings
-from core.data.collate import StepData
-from core.step import Outcome
-from core.trainer import Trainer
+from core.config.model_settings import ModelSettings
+from core.config.settings import DataSettings, RecordSettings, TrainSettings
+from core.training.step import Outcome
+from core.training.step_data import StepData
+from core.training.trainer import Trainer
 
 SMALL = ModelSettings(width=32, layers=1, vision_layers=1)
 DATASETS = ["colour", "caption-to-image"]

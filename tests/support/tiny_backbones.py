@@ -5,13 +5,13 @@ from collections.abc import Callable
 from transformers import LlavaOnevisionImageProcessorPil
 
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import IMAGE_SIDE, tiny_embedder
-from core.encoder.tiny_models.clip import tiny_clip
-from core.encoder.tiny_models.qwen2_5_vl import tiny_qwen2_5_vl
-from core.encoder.tiny_models.qwen2_vl import tiny_qwen2_vl
-from core.encoder.tiny_models.qwen3_vl import tiny_qwen3_vl
-from core.encoder.tiny_models.siglip import tiny_siglip
-from core.encoder.tiny_models.smolvlm import tiny_idefics3, tiny_smolvlm
+from core.encoder.tiny.clip import tiny_clip
+from core.encoder.tiny.llava_onevision import IMAGE_SIDE, tiny_embedder
+from core.encoder.tiny.qwen2_5_vl import tiny_qwen2_5_vl
+from core.encoder.tiny.qwen2_vl import tiny_qwen2_vl
+from core.encoder.tiny.qwen3_vl import tiny_qwen3_vl
+from core.encoder.tiny.siglip import tiny_siglip
+from core.encoder.tiny.smolvlm import tiny_idefics3, tiny_smolvlm
 
 PINPOINTS = [[IMAGE_SIDE * rows, IMAGE_SIDE * columns] for rows, columns in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 1))]
 

@@ -15,8 +15,8 @@ from transformers import (
     Qwen2Config,
 )
 
-from core.encoder import tiny
-from core.encoder.tiny import END, IMAGE, PAD, START, tiny_tokenizer, token_id
+from core.encoder.tiny import llava_onevision as tiny
+from core.encoder.tiny.llava_onevision import END, IMAGE, PAD, START, tiny_tokenizer, token_id
 
 TEMPLATE = (
     "{% for message in messages %}" + START + "{{ message['role'] }} "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from core.logs import read_metrics
+from core.training.logs import read_metrics
 
 ROOT = Path(__file__).parents[2]
 TINY = (

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from core.parallel.strip import Batch
+from core.contrast.similarity_tiles import Batch
 from workbench.checks.feedback import Wrong
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from core.parallel.gather import all_rows, rank, sum_over_ranks, world_size
+from core.parallel.collectives import all_rows, rank, sum_over_ranks, world_size
 from workbench.lessons.data_parallel import TAU, own_rows
 
 

@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 
+from core.contrast.contrast import Contrast, value_and_gradient
+from core.contrast.similarity_tiles import Batch
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import Objective, row_terms
-from core.parallel.contrast import Contrast, value_and_gradient
-from core.parallel.gather import rank
-from core.parallel.strip import Batch
+from core.parallel.collectives import rank
 from workbench.lessons.data_parallel import TAU, own_rows
 
 

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
+from core.contrast.contrast import value_and_gradient
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import PairTerms, row_terms
-from core.parallel.contrast import value_and_gradient
 from workbench.checks.batches import batch_of, negatives_of, own_pairs, random_unit_vectors, scalar, untouched
 from workbench.checks.feedback import Wrong, compare, right, same, tensor_like
 

@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from core.contrast.contrast import value_and_gradient
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import PairTerms, row_terms
-from core.parallel.contrast import value_and_gradient
 from workbench.checks.batches import batch_of, negatives_of, own_pairs, random_unit_vectors, scalar, untouched
 from workbench.checks.feedback import Wrong, compare, right, tensor_like
 

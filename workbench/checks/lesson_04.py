@@ -1,6 +1,6 @@
 """Checks of lesson 4: a loss with a reward, its gradient without the stop, motion on the circle, a teacher as reward.
 
-The right values come from `core.objectives.objective.row_terms` and `core.parallel.contrast`, which the trainer runs.
+The right values come from `core.objectives.objective.row_terms` and `core.contrast.contrast`, which the trainer runs.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from core.contrast.contrast import value_and_gradient
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import row_terms
-from core.parallel.contrast import value_and_gradient
 from workbench.checks.batches import batch_of, own_pairs, random_unit_vectors, scalar
 from workbench.checks.feedback import Wrong, compare, right, same
 

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from core.contrast.contrast import value_and_gradient
+from core.contrast.gradient_cache import CachedEncoder, RandomState
+from core.contrast.similarity_tiles import Batch
 from core.encoder.pooling import unit
 from core.objectives.infonce import InfoNCE
-from core.parallel.contrast import value_and_gradient
-from core.parallel.gradient_cache import CachedEncoder, RandomState
-from core.parallel.strip import Batch
 from workbench.checks.feedback import Wrong, compare, right, same
 
 ITEMS, WIDTH, TEMPERATURE, DROPOUT = 12, 6, 0.1, 0.3

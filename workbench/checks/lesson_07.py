@@ -9,13 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import LlavaOnevisionConfig, SiglipVisionConfig
 
+from core.checkpoint_import.llave import CHAT_TEMPLATE
 from core.data.miniature.scenes import DrawnScene, random_single
 from core.data.records import Image, Item, Text
 from core.encoder.backbones.llava_onevision import image_tokens
-from core.encoder.instructions import Scaffold, segments
 from core.encoder.pooling import last_places, unit
-from core.encoder.tiny import tiny_tokenizer
-from core.published.llave import CHAT_TEMPLATE
+from core.encoder.prompts import Scaffold, segments
+from core.encoder.tiny.llava_onevision import tiny_tokenizer
 from workbench.checks.feedback import Wrong, compare, right, tensor_like
 
 MARK = "<|image_1|>"

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from workbench import projection
 from workbench.checks.feedback import Wrong, compare, right, tensor_like
 from workbench.measures import geometry, hubness, modality_gap
+from workbench.projection import projection
 
 ALMOST = 1e-4
 """Tolerance where the measure adds 1e-7 to each share, and a learner may keep clear of log 0 in another way."""

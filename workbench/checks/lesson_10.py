@@ -12,15 +12,15 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import LlavaOnevisionConfig
 
-from core.data.video import positions
+from core.contrast.contrast import value_and_gradient
+from core.data.video.video_files import positions
 from core.encoder.backbones.llava_onevision import patches_per_side, video_tokens
-from core.encoder.tiny import tiny_config
+from core.encoder.tiny.llava_onevision import tiny_config
 from core.objectives.amplifier import GradientAmplifier
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import Objective, PairTerms, row_terms
 from core.objectives.relative import RelativeHardness
-from core.parallel.contrast import value_and_gradient
 from workbench.checks.batches import batch_of, own_pairs, random_unit_vectors, scalar, untouched
 from workbench.checks.feedback import Wrong, compare, right, tensor_like
 

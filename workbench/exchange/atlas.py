@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float, Int
 
 from core.evaluation.top_k import top_k
-from core.files import whole_file
-from workbench.bundles import Bundle
+from core.files.atomic import whole_file
+from workbench.bundles.bundle import Bundle
 
 NEIGHBOURS = 15
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -30,7 +30,7 @@ def write_atlas(bundle: Bundle, path: Path, neighbours: int = NEIGHBOURS) -> Non
 
     Raises:
         ValueError: the name does not end in .parquet, or `neighbours` is below 1.
-        core.files.CannotWrite: the system refused.
+        core.files.atomic.CannotWrite: the system refused.
     """
     if path.suffix != ".parquet":
         raise ValueError(f"output = {path}: Embedding Atlas reads Parquet; name a file that ends in .parquet.")

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from core.data.images import FileImage
-from core.data.problems import BadRow
+from core.corpus.image_folder import EmbeddedPictures, Picture
+from core.data.checks.problems import BadRow
+from core.data.images.image_files import FileImage
 from core.data.tables import inside
-from core.embedding_folder import EmbeddedPictures, Picture
-from workbench.bundle_files import NORM_TOLERANCE
-from workbench.bundles import MANIFEST, Bundle, open_bundle
-from workbench.search import SearchIndex, bundle_index, folder_index
+from workbench.bundles.bundle import MANIFEST, Bundle, open_bundle
+from workbench.bundles.files import NORM_TOLERANCE
+from workbench.search.search import SearchIndex, bundle_index, folder_index
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from workbench.bundles import open_bundle
+from workbench.bundles.bundle import open_bundle
 from workbench.exchange import qdrant
 from workbench.exchange.atlas import NEIGHBOURS, atlas_command, write_atlas
 from workbench.exchange.corpus import open_corpus

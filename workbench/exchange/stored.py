@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from workbench.exchange.corpus import Corpus
-from workbench.search import Hit, ShownPart, leading_ties
+from workbench.search.search import Hit, ShownPart, leading_ties
 
 IfExists = Literal["stop", "replace", "append"]
 CHUNK = 512
@@ -61,7 +61,7 @@ class VectorDatabase(Protocol):
 def search_database(
     database: VectorDatabase, query: Float[np.ndarray, " d"], k: int, modality: str | None = None
 ) -> list[Hit]:
-    """The k most similar items with ranks and ties as in `workbench.search.search`; tied items by their ids.
+    """The k most similar items with ranks and ties as in `workbench.search.search.search`; tied items by their ids.
 
     A hit's row is its place among what was found, for a database has no rows.
 

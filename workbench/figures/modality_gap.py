@@ -7,7 +7,7 @@ from plotly.subplots import make_subplots
 
 from workbench.figures.theme import BLUE, GREEN, GREY, ORANGE, escape, styled
 from workbench.measures.modality_gap import along, cosines, gap, precision_at_1
-from workbench.projection import even_sample
+from workbench.projection.projection import even_sample
 
 BINS = 40
 MOST = 1000

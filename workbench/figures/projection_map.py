@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from workbench.figures.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, escape, styled
-from workbench.projection import Quality
+from workbench.projection.projection import Quality
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, GREY)
 SYMBOLS = ("circle", "diamond-open", "cross", "square-open", "x", "triangle-up-open", "star")

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from core.contrast.contrast import value_and_gradient
+from core.contrast.similarity_tiles import Batch
 from core.objectives.infonce import InfoNCE
-from core.parallel.contrast import value_and_gradient
-from core.parallel.gather import rank, world_size
-from core.parallel.strip import Batch
+from core.parallel.collectives import rank, world_size
 
 TAU = 0.05
 OBJECTIVE = InfoNCE(TAU, both_directions=False)

@@ -18,18 +18,18 @@ from jaxtyping import Float, Int
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from core.bundle import EXTREME
-from core.checkpoint import checkpoints
+from core.checkpoints.checkpoint import checkpoints
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.data.records import RankingTask
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import tiny_embedder
+from core.encoder.tiny.llava_onevision import tiny_embedder
+from core.evaluation.bundle import EXTREME
 from core.evaluation.encode import distinct_items, embed_distinct
-from core.evaluation.evaluator import rank_all
-from core.files import whole_file
+from core.evaluation.scoring import rank_all
+from core.files.atomic import whole_file
 from workbench.lessons.classroom import MODELS
 from workbench.measures.overlap import by_kind
-from workbench.runs import read_settings
+from workbench.runs.runs import read_settings
 
 FILE = MODELS / "history.safetensors"
 DATASETS = ("caption-to-image", "look-alike")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from core.checkpoint import checkpoints
+from core.checkpoints.checkpoint import checkpoints
 from core.encoder.embedder import Embedder
 
 

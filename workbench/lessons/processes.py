@@ -20,7 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from core.logs import read_metrics
+from core.training.logs import read_metrics
 from workbench.lessons.sending import program
 
 ROOT = Path(__file__).parents[2]

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from core.bundle import thumbnail, webp
 from core.data.records import Item, Text
+from core.evaluation.bundle import thumbnail, webp
 from core.evaluation.encode import Embedded, distinct_items, embed_distinct
-from core.evaluation.evaluator import Ranked, rank_all
+from core.evaluation.scoring import Ranked, rank_all
 from workbench.figures.failing_queries import Candidate, Card
 from workbench.lessons.classroom import task, trained
 

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from core.contrast.contrast import value_and_gradient
+from core.contrast.similarity_tiles import Batch
 from core.objectives.objective import Objective
-from core.parallel.contrast import value_and_gradient
-from core.parallel.strip import Batch
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.parallel.gradient_cache import CachedEncoder, GraphSize
+from core.contrast.gradient_cache import CachedEncoder, GraphSize
 
 Chunk = TypeVar("Chunk")
 Kind: TypeAlias = Literal["forward", "gradient", "forward again", "backward"]

@@ -18,7 +18,7 @@ from core.data.records import Item, Text, true_hardness
 from core.evaluation.metrics import mean_interval
 from core.objectives.objective import Objective, Pairs, PairTerms, row_terms
 from core.objectives.siglip import SigLIP
-from workbench.bundles import Bundle
+from workbench.bundles.bundle import Bundle
 
 SUSPECT = 0.95
 

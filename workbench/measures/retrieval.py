@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from core.evaluation.metrics import Score
-from workbench.bundles import Bundle
+from workbench.bundles.bundle import Bundle
 from workbench.measures.geometry import mean_similarity
 from workbench.measures.hardness import Pools, mean_of, rank_correlations, true_false_negatives
 

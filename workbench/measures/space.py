@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from core.evaluation.ranking import placements
-from workbench.bundles import Bundle
+from workbench.bundles.bundle import Bundle
 from workbench.measures import geometry, hubness, modality_gap
 from workbench.measures.hardness import sample_rows
 from workbench.measures.hubness import Hubness

@@ -14,7 +14,7 @@ from core.encoder.backbones.llava_onevision import LlavaOnevision
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import Inputs
 from core.encoder.packing import padded
-from core.encoder.vision import distinct
+from core.encoder.vision_tower import distinct
 
 Kind: TypeAlias = Literal["template", "picture", "words"]
 

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import checkpoint as checkpoints
-from core.data.images import BytesImage
+from core.checkpoints import checkpoint as checkpoints
+from core.data.images.image_files import BytesImage
 from core.data.records import Image, Item, Part, Text
 from core.encoder.embedder import Embedder
 from core.evaluation.metrics import Score
-from core.rag.cards import INSTRUCTION, Card, miniature_cards, question_of, read_cards, read_questions
-from core.rag.generator import Generator, LocalGenerator
-from core.rag.prompt import prompt_of
-from core.rag.retrieval import Cards, Hit, embed_cards, embed_items, evidence_recall, retrieve
-from workbench.bundles import Bundle, open_bundle
-from workbench.search_sources import checkpoint_of, loaded
+from workbench.bundles.bundle import Bundle, open_bundle
+from workbench.rag.cards import INSTRUCTION, Card, miniature_cards, question_of, read_cards, read_questions
+from workbench.rag.generator import Generator, LocalGenerator
+from workbench.rag.prompt import prompt_of
+from workbench.rag.retrieval import Cards, Hit, embed_cards, embed_items, evidence_recall, retrieve
+from workbench.search.sources import checkpoint_of, loaded
 
 
 @dataclass

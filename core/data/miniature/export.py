@@ -1,4 +1,4 @@
-"""Writes the miniature's training data sets as files in MMEB-train's layout, for `core.data.mmeb` to read back.
+"""Writes the miniature's training data sets as files in MMEB-train's layout, for the reader of MMEB to read back.
 
     python -m core.data.miniature.export --out data/miniature --pairs_per_dataset 2000
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from core.data.miniature.benchmark import MiniaturePairs, training_sets
-from core.data.mmeb import META_TASKS_FILE
+from core.data.mmeb.training import META_TASKS_FILE
 from core.data.records import Image, Item, Pair, Text
 
 SPLIT_FILE = "original-00000-of-00001.parquet"

@@ -20,12 +20,15 @@ from core.data.miniature.scenes import (
     Scene,
     Shape,
     again,
+    caption,
+    phrase,
     random_scene,
     random_shape,
     random_single,
 )
-from core.data.miniature.words import INSTRUCTIONS, NUMBERS, caption, image_item, phrase, text_item
+from core.data.miniature.words import INSTRUCTIONS, NUMBERS
 from core.data.records import Image, Item, Text
+from core.data.retrieval_instructions import image_item
 
 SCENE = ("shape", "colour", "size", "place", "background")
 CROP = ("shape", "colour", "size", "background")
@@ -38,6 +41,11 @@ class Draw(NamedTuple):
     target: Item
     asks: tuple[str, ...]
     rivals: tuple[Item, ...] = ()
+
+
+def text_item(words: str, **attributes: str) -> Item:
+    """An item of text alone."""
+    return Item((Text(words),), attributes)
 
 
 def picture(scene: Scene) -> Item:

@@ -194,3 +194,14 @@ def random_single(chance: random.Random) -> Scene:
 def again(scene: Scene, chance: random.Random) -> Scene:
     """Another picture of the same scene: every attribute kept, the jitter new."""
     return replace(scene, jitter=chance.getrandbits(32))
+
+
+def phrase(shape: Shape) -> str:
+    """Such as "a large red circle"."""
+    return f"a {shape.size} {shape.colour} {shape.kind}"
+
+
+def caption(scene: Scene) -> str:
+    """Such as "a large red circle at the top left on navy"; several shapes are joined by "and"."""
+    named = " and ".join(f"{phrase(shape)} at the {shape.place}" for shape in scene.shapes)
+    return f"{named} on {scene.background}"

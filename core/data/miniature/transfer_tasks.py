@@ -8,10 +8,11 @@ import numpy as np
 import PIL.Image
 from sklearn.datasets import load_digits
 
-from core.data.miniature.image_tasks import CROP, SCENE, Draw, change, near_misses, picture
-from core.data.miniature.scenes import CANVAS, DrawnScene, Scene, again, random_single
-from core.data.miniature.words import DIRECTIONS, INSTRUCTIONS, NUMBERS, ROOMS, image_item, phrase, text_item
+from core.data.miniature.image_tasks import CROP, SCENE, Draw, change, near_misses, picture, text_item
+from core.data.miniature.scenes import CANVAS, DrawnScene, Scene, again, phrase, random_single
+from core.data.miniature.words import DIRECTIONS, INSTRUCTIONS, NUMBERS, ROOMS
 from core.data.records import Image, Item, Text, Video, digest
+from core.data.retrieval_instructions import image_item
 
 CLIP_FRAMES = 6
 CLIP_SPAN = 34

@@ -6,7 +6,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.encoder.backbone import Family
+from core.encoder.backbones.adapter import Family
 from core.encoder.backbones.clip import Clip
 from core.encoder.backbones.idefics3 import Idefics3, SmolVLM
 from core.encoder.backbones.llava_onevision import LlavaOnevision

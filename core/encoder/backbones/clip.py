@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import CLIPModel
 
-from core.encoder.backbone import Part
+from core.encoder.backbones.adapter import Part
 from core.encoder.backbones.two_towers import TwoTowers
 
 

@@ -10,12 +10,12 @@ from transformers import Idefics3Model, PreTrainedModel, PreTrainedTokenizerBase
 
 from core.data.records import ImageSource, Item, digest
 from core.data.records import Part as ItemPart
-from core.encoder.backbone import Family, Part
+from core.encoder.backbones.adapter import Family, Part
 from core.encoder.backbones.number_words import number_words
 from core.encoder.backbones.tiles import tiles
 from core.encoder.inputs import Picture
-from core.encoder.instructions import Scaffold, segments
 from core.encoder.packing import Sequences
+from core.encoder.prompts import Scaffold, segments
 
 Either: TypeAlias = Idefics3Model | SmolVLMModel
 FRAME = -1

@@ -12,7 +12,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from core.data.records import ImageSource, digest
-from core.encoder.backbone import Family, Part
+from core.encoder.backbones.adapter import Family, Part
 from core.encoder.backbones.crops import crops, padded_to_square, pads_several
 from core.encoder.inputs import Picture
 from core.encoder.packing import Sequences

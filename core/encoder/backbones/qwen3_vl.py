@@ -15,7 +15,7 @@ from transformers.vision_utils import (
     get_vision_position_ids,
 )
 
-from core.encoder.backbone import Part
+from core.encoder.backbones.adapter import Part
 from core.encoder.backbones.qwen_vl import QwenVL, embedded_patches, grid_of, in_type_of, through_blocks
 from core.encoder.inputs import Picture
 

@@ -12,9 +12,9 @@ from torch.nn.functional import linear
 from transformers import PreTrainedConfig, Qwen2VLModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from core.data.images import BadImage
+from core.data.images.image_files import BadImage
 from core.data.records import ImageSource, digest
-from core.encoder.backbone import Family, Model, Part
+from core.encoder.backbones.adapter import Family, Model, Part
 from core.encoder.inputs import Picture
 from core.encoder.packing import Sequences
 
@@ -162,7 +162,7 @@ def opened(source: ImageSource) -> PIL.Image.Image:
     """The picture, if it can be cut into patches.
 
     Raises:
-        core.data.images.BadImage: it cannot be read, or is too narrow.
+        core.data.images.image_files.BadImage: it cannot be read, or is too narrow.
     """
     picture = source.open()
     width, height = picture.size

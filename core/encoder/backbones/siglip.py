@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase, SiglipModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.encoder.backbone import Part
+from core.encoder.backbones.adapter import Part
 from core.encoder.backbones.two_towers import TwoTowers
 
 

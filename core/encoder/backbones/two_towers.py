@@ -18,12 +18,12 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from core.data.records import ImageSource, Item, digest
 from core.data.records import Part as ItemPart
-from core.encoder.backbone import Family, Model, Part
+from core.encoder.backbones.adapter import Family, Model, Part
 from core.encoder.backbones.crops import crops
 from core.encoder.inputs import Picture
-from core.encoder.instructions import Scaffold
 from core.encoder.packing import Sequences
 from core.encoder.pooling import unit
+from core.encoder.prompts import Scaffold
 
 TEXT, IMAGE, VIDEO = -1, -2, -3
 """Marks among an item's tokens: here begins a text (its tokens follow), here is a picture, here a clip."""

@@ -22,20 +22,22 @@ import plotly.graph_objects as go
 import torch
 from accelerate import Accelerator
 
-from core.command_line import parse
-from core.config import DataSettings, ModelSettings, RecordSettings, TrainSettings, check_range
+from core.config.command_line import parse
+from core.config.model_settings import ModelSettings
+from core.config.ranges import check_range
+from core.config.settings import DataSettings, RecordSettings, TrainSettings
 from core.data.batches import Batches
-from core.data.collate import StepData, Steps, load
 from core.data.miniature.benchmark import ranking_tasks
 from core.data.sources import training_data
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import tiny_embedder
+from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.evaluation.encode import distinct_items, embed_distinct
-from core.evaluation.evaluator import Ranked, rank_all, scores
-from core.files import write_text
+from core.evaluation.scoring import Ranked, rank_all, scores
+from core.files.atomic import write_text
 from core.objectives.objective import Objective
 from core.objectives.settings import ObjectiveSettings
-from core.step import Outcome, Stepper
+from core.training.step import Outcome, Stepper
+from core.training.step_data import StepData, Steps, load
 from workbench.figures.paired_seeds import paired_seeds_figure
 from workbench.measures.seeds import mean_and_half_width
 

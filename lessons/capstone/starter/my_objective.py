@@ -18,7 +18,7 @@ from torch import Tensor
 
 from core.objectives.filters import Filters
 from core.objectives.objective import Objective, Pairs, check_strength, check_temperature
-from core.objectives.schedules import progress
+from core.objectives.settings import progress
 from core.objectives.softmax import WeightedSoftmax
 
 NAME = "mine"

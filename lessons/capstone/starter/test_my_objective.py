@@ -12,10 +12,10 @@ from my_objective import MyObjective, at
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from core.contrast.contrast import Contrast, value_and_gradient
+from core.contrast.similarity_tiles import Batch
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import Objective, row_terms
-from core.parallel.contrast import Contrast, value_and_gradient
-from core.parallel.strip import Batch
 
 N = 6
 

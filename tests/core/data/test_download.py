@@ -13,7 +13,7 @@ from huggingface_hub import constants
 from core.data import download as module
 from core.data.download import Record, download, size
 from core.data.hub_files import DownloadSettings
-from core.data.mmeb_video import BY_NAME
+from core.data.mmeb.video import BY_NAME
 
 MODEL = {
     "config.json": b"{}",

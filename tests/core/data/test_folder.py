@@ -10,9 +10,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from core.data.checks.pairs import check_pairs, usable
+from core.data.checks.problems import BadItems, BadRow
 from core.data.folder import FolderPairs, folder_pairs, folder_rankings
-from core.data.images import FileImage
-from core.data.problems import BadItems, BadRow, check_pairs, usable
+from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, PairDataset, RankingTask, Text
 
 Row = tuple[str, str]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.images import BytesImage
+from core.data.images.image_files import BytesImage
 from core.data.records import Image, Item, Ranking, Text, Video, digest, true_hardness
 
 words = st.text(max_size=12)

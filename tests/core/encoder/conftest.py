@@ -5,7 +5,7 @@ import random
 import pytest
 from tiny_backbones import BACKBONES
 
-from core.data.images import BytesImage
+from core.data.images.image_files import BytesImage
 from core.data.miniature.scenes import DrawnScene, random_single
 from core.data.records import Image, Item, Text, Video
 from core.encoder.embedder import Embedder
@@ -107,7 +107,7 @@ def photograph():
 @pytest.fixture(scope="session")
 def qwen() -> Embedder:
     """The tiny Qwen2-VL. Shared: do not train it."""
-    from core.encoder.tiny_models.qwen2_vl import tiny_qwen2_vl
+    from core.encoder.tiny.qwen2_vl import tiny_qwen2_vl
 
     return tiny_qwen2_vl()
 

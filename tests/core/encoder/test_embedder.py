@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.data.records import Image, Item, Text, Video
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import END, IMAGE, IMAGE_SIDE, PAD, PATCH, START, VIDEO, tiny_embedder
+from core.encoder.tiny.llava_onevision import END, IMAGE, IMAGE_SIDE, PAD, PATCH, START, VIDEO, tiny_embedder
 
 
 @pytest.fixture(scope="module", params=["right", "left"])

@@ -9,13 +9,14 @@ import pytest
 import torch
 from tiny_backbones import BACKBONES
 
+from core.config.model_settings import TrainableSettings
 from core.data.records import Ranking, RankingTask
-from core.encoder.backbone import to_float64
+from core.encoder.backbones.adapter import to_float64
 from core.encoder.embedder import Embedder
-from core.encoder.trainable import TrainableSettings, lora_targets, make_trainable, merge_adapter, set_attention
+from core.encoder.feature_cache import FeatureCache
+from core.encoder.freezing import lora_targets, make_trainable, merge_adapter, set_attention
 from core.evaluation.encode import embed_distinct
-from core.evaluation.evaluator import rank_all
-from core.feature_cache import FeatureCache
+from core.evaluation.scoring import rank_all
 
 LORA = {"lora_rank": 4, "lora_alpha": 8.0}
 PARTS = {"vision", "projector", "language"}

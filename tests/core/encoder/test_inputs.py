@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.encoder.inputs import Picture, Pictures, Prepared, collate, sorted_chunks
-from core.encoder.tiny import IMAGE_SIDE, PATCH
+from core.encoder.tiny.llava_onevision import IMAGE_SIDE, PATCH
 
 
 @given(st.lists(st.integers(1, 30), max_size=40), st.integers(1, 12))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.images import BadImage, FileImage
+from core.data.images.image_files import BadImage, FileImage
 from core.data.records import Image, Item, Ranking, RankingTask, Text
-from core.encoder.tiny import tiny_embedder
+from core.encoder.feature_cache import FeatureCache
+from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.evaluation.encode import (
     Embedded,
     Encoding,
@@ -17,7 +18,6 @@ from core.evaluation.encode import (
     encode,
     portions,
 )
-from core.feature_cache import FeatureCache
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.data.mmeb_datasets import DATASETS
+from core.data.mmeb.datasets import DATASETS
 from core.data.records import Item, Ranking, RankingTask, Text
 from core.evaluation.metrics import Score
 from core.evaluation.paper_table import GROUPS, dataset_sheet, group_sheet, paper_sheets, published
 from core.evaluation.report_files import printed, report_files
-from core.evaluation.sheets import Cell, Row, Sheet, markdown, page
+from core.evaluation.report_tables import Cell, Row, Sheet, markdown, page
 
 COLUMNS = {"Cls": "classification", "VQA": "vqa", "Ret": "retrieval", "Grd": "grounding", "IND": "in distribution",
            "OOD": "out of distribution", "Overall": "overall"}  # fmt: skip

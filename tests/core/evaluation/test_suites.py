@@ -10,12 +10,12 @@ import yaml
 from mmeb_video_files import write_mmeb_video
 
 from benchmarks.mmeb_files import write_mmeb_eval, write_mmeb_instruct
-from core.checkpoint import Checkpoint
-from core.command_line import plain
-from core.config import TrainSettings
-from core.data.mmeb_datasets import BY_NAME
-from core.data.problems import BadItems
-from core.evaluation.run import default_folder, trained_objective
+from core.checkpoints.checkpoint import Checkpoint
+from core.config.command_line import plain
+from core.config.settings import TrainSettings
+from core.data.checks.problems import BadItems
+from core.data.mmeb.datasets import BY_NAME
+from core.evaluation.evaluate import default_folder, trained_objective
 from core.evaluation.suites import SuiteSettings, suite_tasks
 from core.objectives.settings import ObjectiveSettings
 

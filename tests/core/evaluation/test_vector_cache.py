@@ -10,12 +10,12 @@ import torch
 
 from core.data.records import Item, Text
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import tiny_embedder
+from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.evaluation.encode import Encoding, NotFinite
-from core.evaluation.encode_together import embed_together
-from core.evaluation.team import Team
+from core.evaluation.encode_distributed import embed_together
+from core.evaluation.encoding_workers import Team
 from core.evaluation.vector_cache import VectorCache, encoder_name
-from core.files import CannotWrite
+from core.files.atomic import CannotWrite
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from core.objectives.infonce import InfoNCE
 from core.objectives.learned import LearnedTemperature
 from core.objectives.objective import Objective
 from core.objectives.relative import RelativeHardness
-from core.objectives.schedules import progress
-from core.objectives.settings import BUILD, ObjectiveSettings, strength
+from core.objectives.settings import BUILD, ObjectiveSettings, progress, strength
 from core.objectives.siglip import SigLIP
 
 

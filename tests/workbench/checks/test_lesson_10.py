@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import LlavaOnevisionConfig
 
-from core.data.video import positions
+from core.data.video.video_files import positions
 from core.encoder.backbones.llava_onevision import video_tokens
 from core.objectives.infonce import InfoNCE
 from workbench.checks import lesson_10

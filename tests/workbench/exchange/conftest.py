@@ -2,7 +2,7 @@
 
 import pytest
 
-from workbench.bundles import Bundle, open_bundle
+from workbench.bundles.bundle import Bundle, open_bundle
 from workbench.exchange.corpus import Corpus, bundle_corpus
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workbench.bundles import open_bundle
+from workbench.bundles.bundle import open_bundle
 from workbench.exchange.atlas import atlas_command, nearest_rows, write_atlas
 
 

@@ -13,7 +13,7 @@ from workbench.exchange.corpus import Corpus
 from workbench.exchange.lance import LanceTable, write_lance
 from workbench.exchange.qdrant import QdrantCollection, write_qdrant
 from workbench.exchange.stored import DatabaseError, VectorDatabase, search_database
-from workbench.search import SearchIndex, search
+from workbench.search.search import SearchIndex, search
 
 
 @pytest.fixture(params=["lancedb", "qdrant memory", "qdrant folder"])

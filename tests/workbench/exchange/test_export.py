@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from core.embedding_folder import EmbedSettings, embed_to_files
+from core.corpus.image_folder import EmbedSettings, embed_to_files
 from workbench.exchange.corpus import open_corpus
 from workbench.exchange.export import ExportSettings, export
 from workbench.exchange.lance import LanceTable

@@ -9,7 +9,7 @@ from workbench.figures.projection_map import COLOURS, MOST_GROUPS, SYMBOLS, proj
 from workbench.figures.spectrum import spectrum_figure
 from workbench.measures import hubness, modality_gap
 from workbench.measures.geometry import isotropic
-from workbench.projection import Quality
+from workbench.projection.projection import Quality
 
 
 def judged(trust=0.9, n=4):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from core.data.records import Item, Video
-from core.encoder.tiny import tiny_embedder
+from core.encoder.tiny.llava_onevision import tiny_embedder
 from workbench.lessons.classroom import task
 from workbench.lessons.clips import LENGTH, film, film_vectors, films, frame_vectors, mean_vectors
 

@@ -9,7 +9,7 @@ import yaml
 from safetensors.torch import save_file
 
 from core.data.miniature.benchmark import SOURCES, ranking_task
-from core.encoder.tiny import tiny_embedder
+from core.encoder.tiny.llava_onevision import tiny_embedder
 from workbench.lessons import history
 
 TASK = ranking_task(next(each for each in SOURCES if each.name == "caption-to-image"), 0, 4)

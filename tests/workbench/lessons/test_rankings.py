@@ -5,7 +5,7 @@ import pytest
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.encoder.embedder import Embedder
 from core.evaluation.encode import distinct_items, embed_distinct
-from core.evaluation.evaluator import rank_all
+from core.evaluation.scoring import rank_all
 from workbench.lessons import classroom
 from workbench.lessons.rankings import Evaluated, best_candidates, card, evaluated
 

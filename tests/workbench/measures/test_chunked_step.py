@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.parallel.gradient_cache import GraphSize
+from core.contrast.gradient_cache import GraphSize
 from workbench.measures.chunked_step import ChunkedStep, Run, graph_bytes, timed_step
 
 

@@ -12,7 +12,7 @@ from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
 from core.objectives.relative import RelativeHardness
 from core.objectives.siglip import SigLIP
-from workbench.bundles import open_bundle
+from workbench.bundles.bundle import open_bundle
 from workbench.measures import hardness
 from workbench.measures.hardness import Pools
 

@@ -6,12 +6,12 @@ import pytest
 from small_records import PLACES, record_rows
 from small_training import small_settings
 
-from core.config import RecordSettings
+from core.config.settings import RecordSettings
 from core.data.miniature.benchmark import training_sets
 from core.data.records import true_hardness
-from core.trainer import Trainer
+from core.training.trainer import Trainer
 from workbench.measures.replay import known_hardness, replay
-from workbench.replay_files import read_recorded
+from workbench.runs.pair_records import read_recorded
 
 
 def test_courses_by_hand():

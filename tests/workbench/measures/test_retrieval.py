@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.evaluation.encode import distinct_items
-from workbench.bundles import open_bundle
+from workbench.bundles.bundle import open_bundle
 from workbench.measures import hardness, retrieval
 
 

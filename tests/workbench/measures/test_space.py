@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from core.evaluation.encode import distinct_items
-from workbench import map_items
-from workbench.bundles import open_bundle
+from workbench.bundles.bundle import open_bundle
 from workbench.measures import geometry, hubness, space
-from workbench.projection import Quality, pca_layout
+from workbench.projection import map_items
+from workbench.projection.projection import Quality, pca_layout
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.encoder.pooling import last_places, unit
-from core.encoder.tiny import tiny_embedder
+from core.encoder.tiny.llava_onevision import tiny_embedder
 from workbench.lessons.readings import candidate_vectors, padded_batch, precision_at_1, read_by
 from workbench.measures.token_states import hidden_states, tokens_of
 

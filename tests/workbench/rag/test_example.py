@@ -10,9 +10,9 @@ import pytest
 import tiny_generator
 from embedded_runs import make_run
 
-from core.rag.prompt import pictures
-from workbench.bundles import open_bundle
+from workbench.bundles.bundle import open_bundle
 from workbench.rag.example import RagSettings, bundle_cards, run_example, told
+from workbench.rag.prompt import pictures
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,13 +7,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from core.data.images import FileImage
+from core.data.checks.pairs import check_pairs
+from core.data.images.image_files import FileImage
 from core.data.miniature import export as export_module
 from core.data.miniature.benchmark import MiniaturePairs, training_sets
 from core.data.miniature.export import export, main
-from core.data.mmeb import MmebPairs, read_mmeb
-from core.data.mmeb_rows import COLUMNS
-from core.data.problems import check_pairs
+from core.data.mmeb.rows import COLUMNS
+from core.data.mmeb.training import MmebPairs, read_mmeb
 from core.data.records import Image, Item, Text
 
 PAIRS = 12

@@ -10,9 +10,9 @@ import pytest
 from core.data.miniature import image_tasks, transfer_tasks
 from core.data.miniature.benchmark import SOURCES, Source
 from core.data.miniature.image_tasks import CHANGES, Draw, change, near_misses
-from core.data.miniature.scenes import PLACES, DrawnScene, Scene, random_single
+from core.data.miniature.scenes import PLACES, DrawnScene, Scene, caption, phrase, random_single
 from core.data.miniature.transfer_tasks import HandwrittenDigit, handwriting
-from core.data.miniature.words import NUMBERS, caption, phrase
+from core.data.miniature.words import NUMBERS
 from core.data.records import Image, Item, Text, Video, true_hardness
 
 Task = Callable[[random.Random], Draw]

@@ -13,7 +13,7 @@ from core.data.records import Image, Item, Text, Video
 from core.encoder.backbones.idefics3 import FRAME
 from core.encoder.backbones.number_words import number_words
 from core.encoder.embedder import Embedder
-from core.encoder.tiny_models.smolvlm import SIDE, tiny_idefics3, tiny_smolvlm
+from core.encoder.tiny.smolvlm import SIDE, tiny_idefics3, tiny_smolvlm
 
 TILE = 4  # tokens: 4 x 4 patches, 2 x 2 of them shuffled into one
 SIZES = [(96, 96), (32, 32), (20, 20), (200, 40), (33, 120), (500, 7), (97, 193)]

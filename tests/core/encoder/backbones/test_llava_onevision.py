@@ -10,7 +10,7 @@ from transformers import LlavaOnevisionConfig
 from core.data.records import Image, Item, Text, Video
 from core.encoder.backbones.llava_onevision import image_tokens, video_tokens
 from core.encoder.embedder import Embedder
-from core.encoder.tiny import IMAGE_SIDE, PATCH
+from core.encoder.tiny.llava_onevision import IMAGE_SIDE, PATCH
 
 SIZES = [(48, 48), (60, 40), (100, 40), (40, 100), (90, 95), (31, 170), (500, 7), (97, 193)]
 

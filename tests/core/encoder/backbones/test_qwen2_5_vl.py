@@ -7,8 +7,8 @@ from qwen_oracle import clip_pixels, hidden_states, noise, shaken, theirs
 from core.data.records import Image, Item, Text, Video
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import Picture
-from core.encoder.tiny_models.qwen2_5_vl import THREE_BILLION, TINY, qwen2_5_vl_config, tiny_qwen2_5_vl
-from core.encoder.tiny_models.qwen_vl import Shape, qwen_tokenizer
+from core.encoder.tiny.qwen2_5_vl import THREE_BILLION, TINY, qwen2_5_vl_config, tiny_qwen2_5_vl
+from core.encoder.tiny.qwen_vl import Shape, qwen_tokenizer
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from core.data.records import Image, Item, Text, Video
-from core.encoder.tiny_models.qwen2_vl import TWO_BILLION, qwen2_vl_config
-from core.encoder.tiny_models.qwen_vl import qwen_tokenizer
+from core.encoder.tiny.qwen2_vl import TWO_BILLION, qwen2_vl_config
+from core.encoder.tiny.qwen_vl import qwen_tokenizer
 
 
 def test_tokens_lie_in_time_height_and_width(qwen, photograph):

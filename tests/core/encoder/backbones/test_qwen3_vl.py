@@ -10,8 +10,8 @@ from transformers.video_utils import VideoMetadata
 
 from core.data.records import Image, Item, Text, Video
 from core.encoder.embedder import Embedder
-from core.encoder.tiny_models.qwen3_vl import TINY, TWO_BILLION, qwen3_vl_config, tiny_qwen3_vl
-from core.encoder.tiny_models.qwen_vl import BEGIN_VISION, CHAT_TEMPLATE, END_VISION, VIDEO, Shape, qwen_tokenizer
+from core.encoder.tiny.qwen3_vl import TINY, TWO_BILLION, qwen3_vl_config, tiny_qwen3_vl
+from core.encoder.tiny.qwen_vl import BEGIN_VISION, CHAT_TEMPLATE, END_VISION, VIDEO, Shape, qwen_tokenizer
 
 
 @pytest.fixture

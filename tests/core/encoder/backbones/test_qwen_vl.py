@@ -7,13 +7,14 @@ import pytest
 import torch
 from qwen_oracle import clip_pixels, hidden_states, noise, shaken, theirs
 
-from core.data.images import BadImage
+from core.config.model_settings import TrainableSettings
+from core.data.images.image_files import BadImage
 from core.data.records import Image, Item, Text, Video
 from core.encoder.embedder import Embedder
-from core.encoder.tiny_models.qwen2_5_vl import tiny_qwen2_5_vl
-from core.encoder.tiny_models.qwen2_vl import tiny_qwen2_vl
-from core.encoder.tiny_models.qwen3_vl import tiny_qwen3_vl
-from core.encoder.trainable import TrainableSettings, make_trainable
+from core.encoder.freezing import make_trainable
+from core.encoder.tiny.qwen2_5_vl import tiny_qwen2_5_vl
+from core.encoder.tiny.qwen2_vl import tiny_qwen2_vl
+from core.encoder.tiny.qwen3_vl import tiny_qwen3_vl
 
 MAKERS: dict[str, Callable[[], Embedder]] = {
     "qwen2_vl": tiny_qwen2_vl,

@@ -10,8 +10,8 @@ from transformers import CLIPProcessor, CLIPTokenizer, SiglipProcessor
 from core.data.records import Image, Item, Text, Video
 from core.encoder.backbones.two_towers import IMAGE, TEXT, VIDEO, texts_of
 from core.encoder.embedder import Embedder
-from core.encoder.tiny_models.clip import LONGEST, tiny_clip
-from core.encoder.tiny_models.siglip import tiny_siglip
+from core.encoder.tiny.clip import LONGEST, tiny_clip
+from core.encoder.tiny.siglip import tiny_siglip
 
 WORDS = ["red", "A large RED circle,  at the top: left!", "", "it's 12 o'clock\n&amp; caf\u00e9"]
 

@@ -1,0 +1,1 @@
+"""Writing our checkpoints for other libraries and for the hub, with a model card."""

@@ -1,0 +1,1 @@
+"""Reading the checkpoints that others publish: each layout recognised, every weight accounted for."""

@@ -1,0 +1,1 @@
+"""The settings of a training run: typed, documented, checked; and the command line and recipes that give them."""

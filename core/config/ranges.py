@@ -1,0 +1,7 @@
+"""The one check that settings are made of."""
+
+
+def check_range(name: str, value: float | int, low: float | int, high: float | int) -> None:
+    """Raise ValueError unless low <= value <= high, naming the setting, its value and the range."""
+    if not low <= value <= high:
+        raise ValueError(f"{name} = {value} is outside [{low:g}, {high:g}].")

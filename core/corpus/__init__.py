@@ -1,0 +1,1 @@
+"""Corpora: folders of pictures as vectors and a table."""

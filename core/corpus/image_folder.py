@@ -1,0 +1,206 @@
+"""Embedding a folder of pictures: which pictures it has, their vectors, and the files that hold both.
+
+manifest.json           checkpoint, folder, dimensions, numbers of pictures embedded and skipped
+embeddings.safetensors  "items": (pictures, d) float32 unit vectors
+items.parquet           row i: content id, file (relative to the folder), modality, text (its caption, or empty)
+skipped.jsonl           what could not be used and why, if anything was skipped
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Float
+from safetensors.numpy import save_file
+from tqdm import tqdm
+
+from core.checkpoints import checkpoint as checkpoints
+from core.config.ranges import check_range
+from core.data.checks.pairs import unreadable
+from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
+from core.data.folder import METADATA
+from core.data.images.image_files import FileImage
+from core.data.records import Image, Item
+from core.data.tables import Table, inside, read_table
+from core.encoder.embedder import Embedder
+from core.evaluation.encode import refuse_not_finite
+from core.files.atomic import whole_folder
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+FILES = ("manifest.json", "embeddings.safetensors", "items.parquet", "skipped.jsonl")
+
+
+@dataclass
+class EmbedSettings:
+    """Which pictures to embed, with what, and where to put the vectors."""
+
+    checkpoint: Path
+    """The folder of a checkpoint, or of a run (its latest checkpoint)."""
+    folder: Path
+    """The pictures: those that metadata.jsonl or metadata.csv names, or without these all pictures below it."""
+    out: Path
+    """Folder for the vectors; an older result there is replaced, anything else is refused."""
+    caption_column: str = "text"
+    """The column of metadata.jsonl or metadata.csv with the captions, kept beside the vectors; it may be missing."""
+    on_bad_item: OnBadItem = "stop"
+    """What to do with unreadable pictures: stop before embedding, or skip, count and list them."""
+    batch: int = 64
+    """Pictures encoded at once, 1 to 65536."""
+
+    def __post_init__(self) -> None:
+        check_range("batch", self.batch, 1, 65536)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a folder. `file` is relative to the folder, `text` its caption or empty."""
+
+    file: str
+    source: FileImage
+    text: str = ""
+    origin: str = ""
+
+    @property
+    def item(self) -> Item:
+        """The picture alone, as it is embedded."""
+        return Item((Image(self.source),))
+
+
+@dataclass(frozen=True)
+class EmbeddedPictures:
+    """The pictures that could be used, their unit vectors row by row, and the problems of the others."""
+
+    pictures: tuple[Picture, ...]
+    vectors: Float[np.ndarray, "pictures d"]
+    problems: tuple[Problem, ...]
+
+
+def embed_to_files(settings: EmbedSettings, progress: bool = True) -> EmbeddedPictures:
+    """Embed as the settings say and write the result; it appears in one piece or not at all.
+
+    Raises:
+        ValueError: there is no checkpoint, `out` holds something else, or what `embed_folder` raises.
+    """
+    refuse_foreign(settings.out)
+    checkpoint = checkpoints.resolve(settings.checkpoint)
+    embedder = Embedder.load(checkpoint.folder)
+    done = embed_folder(
+        embedder, settings.folder, settings.caption_column, settings.on_bad_item, settings.batch, progress
+    )
+    manifest = {
+        "checkpoint": str(checkpoint.folder),
+        "folder": str(settings.folder),
+        "dimensions": done.vectors.shape[1],
+        "pictures": len(done.pictures),
+        "skipped": len(done.problems),
+    }
+    with whole_folder(settings.out) as partial:
+        (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+        save_file({"items": done.vectors}, partial / "embeddings.safetensors")
+        pq.write_table(pictures_table(done.pictures), partial / "items.parquet")
+        if done.problems:
+            lines = "".join(json.dumps(asdict(problem)) + "\n" for problem in done.problems)
+            (partial / "skipped.jsonl").write_text(lines)
+    return done
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raise ValueError if `out` exists and is anything but an earlier result, which would be lost."""
+    if out.exists() and not (out.is_dir() and {path.name for path in out.iterdir()} <= set(FILES)):
+        raise ValueError(f"out = {out} exists and holds other files, which would be lost. Name a new folder by --out.")
+
+
+def embed_folder(
+    embedder: Embedder,
+    folder: Path,
+    caption_column: str = "text",
+    on_bad_item: OnBadItem = "stop",
+    batch: int = 64,
+    progress: bool = True,
+) -> EmbeddedPictures:
+    """Embed every picture of a folder.
+
+    Raises:
+        ValueError: the folder or its metadata cannot be read; a picture cannot be used and `on_bad_item` is "stop"
+            (the message names up to ten); or no picture is left.
+        core.evaluation.encode.NotFinite: the model gives vectors that are not finite.
+    """
+    listed, problems = list_pictures(folder, caption_column)
+    total = len(listed) + len(problems)
+    found = unreadable([each.source for each in listed], str(folder), progress)
+    reasons = dict(found)
+    for each in listed:
+        if each.source in reasons:  # a reason names the file, as the origin of a file that no table names does
+            problems.append(Problem(each.origin, reasons[each.source].removeprefix(f"{each.origin}: ")))
+    if problems and on_bad_item == "stop":
+        raise BadItems(problems, total, "--on_bad_item")
+    pictures = tuple(each for each in listed if each.source not in reasons)
+    if not pictures:
+        raise ValueError(f"{folder}: none of its {total} pictures can be used. The first: {problems[0]}")
+    vectors = embed_pictures(embedder, pictures, batch, progress)
+    return EmbeddedPictures(pictures, vectors, tuple(problems))
+
+
+def embed_pictures(
+    embedder: Embedder, pictures: Sequence[Picture], batch: int, progress: bool
+) -> Float[np.ndarray, "pictures d"]:
+    """Unit vectors of pictures, each taken alone, without an instruction: the form of targets."""
+    items = [each.item for each in pictures]
+    starts = range(0, len(items), batch)
+    bar = tqdm(starts, "embedding", unit="batch", disable=not progress)
+    vectors = torch.cat([embedder.embed(items[start : start + batch]) for start in bar]).float().numpy()
+    refuse_not_finite(items, vectors)
+    return vectors
+
+
+def list_pictures(folder: Path, caption_column: str = "text") -> tuple[list[Picture], list[Problem]]:
+    """The pictures of a folder, not yet opened, and the rows of its metadata that name none.
+
+    Raises:
+        ValueError: there is no such folder, it has no pictures, or its metadata cannot be read.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder of pictures.")
+    tables = [folder / name for name in METADATA if (folder / name).exists()]
+    if len(tables) == 2:
+        raise ValueError(f"{folder}: both {' and '.join(METADATA)} lie there; keep one.")
+    if tables:
+        return listed_by(folder, read_table(tables[0], ["file_name"]), caption_column)
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not files:
+        raise ValueError(f"{folder}: holds no pictures; they end in {', '.join(SUFFIXES)}.")
+    return [Picture(str(path.relative_to(folder)), FileImage(path), origin=str(path)) for path in files], []
+
+
+def listed_by(folder: Path, table: Table, caption_column: str) -> tuple[list[Picture], list[Problem]]:
+    """The pictures that a folder's metadata names, and the rows that name none inside the folder."""
+    pictures, problems = [], []
+    for index, row in enumerate(table.rows):
+        where = table.where(index)
+        name, words = row.get("file_name"), row.get(caption_column)
+        text = words.strip() if isinstance(words, str) else ""
+        if not isinstance(name, str) or not name.strip():
+            problems.append(Problem(where, "file_name is empty."))
+            continue
+        try:
+            pictures.append(Picture(name, FileImage(inside(folder, name, where)), text, where))
+        except BadRow as error:
+            problems.append(error.problem)
+    return pictures, problems
+
+
+def pictures_table(pictures: Sequence[Picture]) -> pa.Table:
+    """One row a picture, in the order of the vectors."""
+    return pa.table(
+        {
+            "item": [each.item.content_id for each in pictures],
+            "file": [each.file for each in pictures],
+            "modality": ["image"] * len(pictures),
+            "text": [each.text for each in pictures],
+        }
+    )

@@ -1,0 +1,83 @@
+"""Where the pictures that tables name by relative paths are: in a folder, in ZIP archives, or in both.
+
+A folder's own files come first. Archives are those in the folder itself, in <folder>/images and in
+<folder>/images_zip (where MMEB-train ships them), or one archive given in place of a folder. The path
+"images/OK-VQA/Train/1.jpg" is found in any of them as that member or as "OK-VQA/Train/1.jpg", and in OK-VQA.zip also
+as "Train/1.jpg".
+"""
+
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from typing_extensions import Protocol, runtime_checkable
+
+from core.data.checks.problems import BadRow, Problem
+from core.data.images.image_files import FileImage
+from core.data.images.zip_archives import ZipArchive, open_archive
+from core.data.records import ImageSource
+from core.data.tables import inside
+
+ARCHIVE_FOLDERS = ("", "images", "images_zip")
+IMAGES = "images"
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """Finds pictures by relative paths."""
+
+    def find(self, relative: str, where: str) -> ImageSource:
+        """The picture of a path that `where` names. Raises `core.data.checks.problems.BadRow`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A folder of pictures, and archives; the directory of an archive is read when it is first needed."""
+
+    root: Path
+    archives: tuple[Path, ...] = ()
+    _opened: dict[Path, ZipArchive] = field(default_factory=dict, repr=False, compare=False)
+
+    def find(self, relative: str, where: str) -> ImageSource:
+        """The picture of a relative path; a file is not opened, and without archives not looked for.
+
+        Raises:
+            BadRow: the path leads out of the folder, or there are archives and the picture is neither in them nor
+                in the folder. `where` says who names it.
+            ValueError: an archive cannot be read.
+        """
+        path = inside(self.root, relative, where)
+        if not self.archives or path.is_file():
+            return FileImage(path)
+        plain = relative.removeprefix(f"{IMAGES}/")
+        named = PurePosixPath(plain).parts[0]
+        for archive in sorted(self.archives, key=lambda each: each.stem != named):
+            for name in (relative, plain, plain.removeprefix(f"{archive.stem}/")):
+                if found := self._archive(archive).find(name):
+                    return found
+        listed = ", ".join(map(str, self.archives[:5])) + ", ..." * (len(self.archives) > 5)
+        raise BadRow(Problem(where, f"the picture {relative!r} is neither in {self.root} nor in {listed}."))
+
+    def _archive(self, path: Path) -> ZipArchive:
+        if path not in self._opened:
+            self._opened[path] = open_archive(path)
+        return self._opened[path]
+
+
+def open_pictures(root: Path) -> Pictures:
+    """The pictures of a folder with its archives, or of one archive.
+
+    Raises:
+        ValueError: there is no such folder, or a file is no ZIP archive.
+    """
+    if not root.exists():
+        raise ValueError(f"{root}: no such folder of pictures, and no ZIP archive.")
+    if root.is_file():
+        folder, archives = root.parent, (root,)
+    else:
+        folder, archives = root, tuple(path for name in ARCHIVE_FOLDERS for path in sorted((root / name).glob("*.zip")))
+    for path in archives:
+        if not zipfile.is_zipfile(path):
+            raise ValueError(f"{path}: not a readable ZIP archive. Download it again.")
+    return Pictures(folder, archives)

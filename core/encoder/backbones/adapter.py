@@ -1,0 +1,210 @@
+"""What the encoder needs to know of a model family, and exact arithmetic for any of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.image_processing_utils import BaseImageProcessor
+
+from core.data.records import ImageSource, Item
+from core.data.records import Part as ItemPart
+from core.encoder.attention import attend_packed, attends_by_flash
+from core.encoder.inputs import Picture
+from core.encoder.last_block import read_tokens_only
+from core.encoder.packing import Sequences
+from core.encoder.prompts import Scaffold, segments
+
+Part: TypeAlias = Literal["vision", "projector", "language"]
+Model = TypeVar("Model", bound=PreTrainedModel)
+
+
+class Family(ABC, Generic[Model]):
+    """The adapter of one model family. It holds settings, no weights, and is handed the model where it needs one.
+
+    A picture goes three ways: `still` or `clip` make uint8 pixels of it (in loader processes), `vision` makes features
+    of pixels (the tower, often frozen), `project_stills` and `project_clips` make tokens of features (the projector).
+    """
+
+    model_class: ClassVar[type[PreTrainedModel]]
+    parts: ClassVar[Mapping[Part, tuple[str, ...]]]
+    """For each part of the model the beginnings of its weights' names; the first that fits counts."""
+    unused: ClassVar[tuple[str, ...]] = ()
+    """Weights that are loaded and saved, but that vectors do not depend on; they never train."""
+    language_name: ClassVar[str] = "language_model"
+    """The name of the language model's module."""
+    clip_mark: ClassVar[tuple[str, ...]] = ("video_token_id",)
+    """The config's names of the tokens that a chat template writes where a clip goes; `clip_ids` takes their place."""
+
+    def __init__(self, config: PreTrainedConfig, image_processor: BaseImageProcessor) -> None:
+        self.config: Any = config
+        self.image_processor: Any = image_processor
+
+    @abstractmethod
+    def still(self, source: ImageSource, alone: bool) -> Picture:
+        """A picture resized for the tower; `alone` if its item has no other.
+
+        Raises:
+            core.data.images.image_files.BadImage: it cannot be read.
+        """
+
+    @abstractmethod
+    def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
+        """A clip's frames resized for the tower, in pieces that the tower sees one by one.
+
+        Raises:
+            core.data.images.image_files.BadImage: a frame cannot be read.
+        """
+
+    @abstractmethod
+    def still_tokens(self, picture: Picture) -> int:
+        """How many tokens of its own a picture takes in the input."""
+
+    @abstractmethod
+    def clip_tokens(self, pieces: Sequence[Picture]) -> int:
+        """How many tokens of its own a clip takes in the input."""
+
+    def still_ids(self, picture: Picture, words: Callable[[str], list[int]]) -> list[int]:
+        """The tokens of a picture in the input; `words` gives those of template text, special tokens among it."""
+        del words
+        return [self.config.image_token_id] * self.still_tokens(picture)
+
+    def clip_ids(self, pieces: Sequence[Picture], words: Callable[[str], list[int]]) -> list[int]:
+        """The tokens of a clip in the input; `words` gives those of words that the family writes between its frames."""
+        del words
+        return [self.config.video_token_id] * self.clip_tokens(pieces)
+
+    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[Scaffold | ItemPart]:
+        """The item's parts in the order in which the model reads them, and the template's own text between them.
+
+        Raises:
+            ValueError: the tokenizer's chat template drops, repeats or mixes up parts.
+        """
+        image, video = (
+            "".join(str(tokenizer.convert_ids_to_tokens(getattr(self.config, each))) for each in marks)
+            for marks in (("image_token_id",), self.clip_mark)
+        )
+        return segments(item, tokenizer, image, video)
+
+    def text_ids(self, text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+        """The tokens of an item's own text, in which special tokens are words like any other."""
+        return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+    def positions(
+        self, token_ids: Int[Tensor, " length"], stills: Sequence[Picture], clips: Sequence[Sequence[Picture]]
+    ) -> Int[Tensor, "axes length"] | None:
+        """Where each token of an item is; None where that is its place in the sequence."""
+        del token_ids, stills, clips
+        return None
+
+    @abstractmethod
+    def vision(
+        self, model: Model, pixels: Float[Tensor, "rows 3 *shape"], sizes: Sequence[tuple[int, int]]
+    ) -> Float[Tensor, "rows *features"]:
+        """The vision tower without the projector, over the rows of several pictures behind one another."""
+
+    @abstractmethod
+    def project_stills(
+        self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
+    ) -> Float[Tensor, "tokens *d"]:
+        """The tokens of pictures, behind one another, as `language` takes them."""
+
+    @abstractmethod
+    def project_clips(
+        self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
+    ) -> Float[Tensor, "tokens *d"]:
+        """The tokens of clips, behind one another; `pieces` says of how many features each clip is made."""
+
+    @abstractmethod
+    def language(
+        self,
+        model: Model,
+        sequences: Sequences,
+        stills: Float[Tensor, "_ *tokens"] | None,
+        clips: Float[Tensor, "_ *tokens"] | None,
+    ) -> Float[Tensor, "n d"]:
+        """The language model's final state, without a head, of each item's last token.
+
+        It runs over words and the tokens of pictures and clips.
+        """
+
+    @abstractmethod
+    def blocks(self, model: Model) -> nn.ModuleList:
+        """The transformer blocks of the language model."""
+
+    @property
+    def dimensions(self) -> int:
+        """The length of the vectors."""
+        return self.config.get_text_config().hidden_size
+
+    def language_model(self, model: Model) -> PreTrainedModel:
+        """The module that holds the language model."""
+        found = model.get_submodule(self.language_name)
+        assert isinstance(found, PreTrainedModel)
+        return found
+
+    def embedding(self, model: Model) -> nn.Module:
+        """The language model's table of words' vectors."""
+        return self.language_model(model).get_input_embeddings()
+
+    def set_up(self, model: Model) -> None:
+        """Prepare a model for `language`; called once, when an embedder is made of it."""
+        read_tokens_only(self.blocks(model))
+
+    def attend_packed(self, model: Model) -> None:
+        """Let the language model run over packed sequences, if it does not by itself; padded ones then fail."""
+        if not attends_by_flash(self.language_model(model)):
+            attend_packed(self.language_model(model))
+
+    def scaled(self, pixels: UInt8[Tensor, "rows 3 *shape"]) -> Float[Tensor, "rows 3 *shape"]:
+        """Scale and normalise as the image processor would, in float32, on the pixels' device."""
+        processor, extra = self.image_processor, [1] * (pixels.dim() - 2)
+        values = pixels.float()
+        if processor.do_rescale:
+            values = values * processor.rescale_factor
+        if processor.do_normalize:
+            mean, std = (
+                torch.tensor(each, device=pixels.device).view(1, 3, *extra)
+                for each in (processor.image_mean, processor.image_std)
+            )
+            values = (values - mean) / std
+        return values
+
+    def part_of(self, name: str) -> Part:
+        """The part that a weight or module of the model belongs to, by its name.
+
+        Raises:
+            ValueError: it belongs to none.
+        """
+        for part, beginnings in self.parts.items():
+            if any(f"{name}.".startswith(f"{each}.") for each in beginnings):
+                return part
+        raise ValueError(f"{name} of {self.config.model_type} belongs to no part; parts are {', '.join(self.parts)}.")
+
+    def modules(self, model: nn.Module, part: Part) -> list[nn.Module]:
+        """The modules of a part."""
+        named = dict(model.named_modules())
+        return [named[each] for each in self.parts[part] if each in named]
+
+    def weights(self, model: nn.Module, part: Part) -> list[tuple[str, nn.Parameter]]:
+        """The weights of a part with their names."""
+        return [(name, weight) for name, weight in model.named_parameters() if self.part_of(name) == part]
+
+
+def to_float64(backbone: PreTrainedModel) -> PreTrainedModel:
+    """The same weights in float64 all the way, for checks of exactness.
+
+    transformers' RMSNorms compute in float32 whatever the weights' type; torch's own keeps the type.
+    """
+    for module in list(backbone.modules()):
+        for name, child in module.named_children():
+            if hasattr(child, "variance_epsilon"):
+                weight = child.weight
+                assert isinstance(weight, nn.Parameter)
+                exact = nn.RMSNorm(len(weight), eps=float(child.variance_epsilon))  # pyright: ignore[reportArgumentType]
+                exact.weight = weight
+                setattr(module, name, exact)
+    return backbone.double()  # pyright: ignore[reportReturnType]

@@ -1,0 +1,1 @@
+"""Tiny models of every supported backbone, made from configs without any download."""

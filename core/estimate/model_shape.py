@@ -1,0 +1,142 @@
+"""What the arithmetic and the memory of a model depend on, read from its weights and config."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import PIL.Image
+from torch import nn
+
+from core.encoder.backbones.adapter import Part
+from core.encoder.embedder import Embedder
+from core.encoder.lora import is_adapter
+
+LOOKED_UP = ("embed_tokens", "position_embedding", "pos_embed")
+"""Tables of which rows are taken, in parts of weights' names: no arithmetic."""
+KEPT = ("k_proj", "v_proj")
+"""What the last block of the language model computes of every token; all else of the one that is read."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a model.
+
+    language, last, projector, vision: numbers in the matrices that each token, token of a picture, or patch passes
+    through, adapters left out; `last` are those of the language model's last block that only the token that is read
+    needs. adapters, last_adapters: the same of adapters. layers, width, inner, heads, shared: blocks of the language
+    model, its width, that of its feed-forward part, those of all queries and of all keys. vision_layers, vision_width,
+    vision_inner: of the tower. merged: patches that the projector makes one token of. trained: the parts of which
+    something trains. parameters: all numbers and the trained ones by part.
+    """
+
+    language: int
+    last: int
+    adapters: int
+    last_adapters: int
+    projector: int
+    vision: int
+    layers: int
+    width: int
+    inner: int
+    heads: int
+    shared: int
+    vision_layers: int
+    vision_width: int
+    vision_inner: int
+    merged: int
+    parameters: Mapping[Part, tuple[int, int]]
+
+    @property
+    def trained(self) -> frozenset[Part]:
+        """The parts of which something trains."""
+        return frozenset(part for part, (_, trained) in self.parameters.items() if trained)
+
+    @property
+    def total(self) -> tuple[int, int]:
+        """All parameters, and those that train."""
+        return sum(each for each, _ in self.parameters.values()), sum(each for _, each in self.parameters.values())
+
+
+def shape_of(embedder: Embedder) -> Shape:
+    """Read a model's sizes.
+
+    Raises:
+        ValueError: it is not made of a language model that reads what a vision tower sees.
+    """
+    family, model, config = embedder.family, embedder.backbone, embedder.backbone.config
+    text, vision = config.get_text_config(), getattr(config, "vision_config", None)
+    if vision is None or not hasattr(text, "num_key_value_heads"):
+        raise ValueError(f"A dry run cannot plan for {config.model_type}: it is no language model with a vision tower.")
+    named: dict[Part, list[tuple[str, nn.Parameter]]] = {
+        part: family.weights(model, part) for part in ("vision", "projector", "language")
+    }
+    counts: dict[Part, tuple[int, int]] = {
+        part: (sum(w.numel() for _, w in weights), sum(w.numel() for _, w in weights if w.requires_grad))
+        for part, weights in named.items()
+    }
+    last = [*family.blocks(model)[-1].named_parameters()]
+    read = [(name, weight) for name, weight in last if not any(each in name for each in KEPT)]
+    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    width = getattr(vision, "embed_dim", None) or vision.hidden_size
+    return Shape(
+        language=matrices(named["language"], adapters=False),
+        last=matrices(read, adapters=False),
+        adapters=matrices(named["language"], adapters=True),
+        last_adapters=matrices(read, adapters=True),
+        projector=matrices(named["projector"], adapters=False),
+        vision=matrices(named["vision"], adapters=False),
+        layers=text.num_hidden_layers,
+        width=text.hidden_size,
+        inner=text.intermediate_size,
+        heads=text.num_attention_heads * head,
+        shared=text.num_key_value_heads * head,
+        vision_layers=getattr(vision, "num_hidden_layers", None) or vision.depth,
+        vision_width=width,
+        vision_inner=getattr(vision, "intermediate_size", None) or int(width * vision.mlp_ratio),
+        merged=getattr(vision, "spatial_merge_size", 1) ** 2,
+        parameters=counts,
+    )
+
+
+def matrices(weights: Iterable[tuple[str, nn.Parameter]], adapters: bool) -> int:
+    """How many numbers of some weights multiply something, of adapters or of all else."""
+    total = 0
+    for name, weight in weights:
+        if weight.dim() >= 2 and is_adapter(f".{name}") == adapters and not any(each in name for each in LOOKED_UP):
+            # A still is one frame to a tower that takes two at once: their weights are added up before.
+            total += weight.numel() // (weight.shape[2] if weight.dim() == 5 else 1)
+    return total
+
+
+@dataclass(frozen=True)
+class PictureSize:
+    """A picture as the model takes it: its tokens, and the patches that attend to each other (a crop; all of it)."""
+
+    tokens: int
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Blank:
+    """A black picture of a size; satisfies `core.data.records.ImageSource`."""
+
+    width: int
+    height: int
+
+    @property
+    def content_id(self) -> str:
+        """Its size."""
+        return f"blank-{self.width}x{self.height}"
+
+    def open(self) -> PIL.Image.Image:
+        """The picture."""
+        return PIL.Image.new("RGB", (self.width, self.height))
+
+
+def picture_size(embedder: Embedder, width: int, height: int) -> PictureSize:
+    """What becomes of a picture of `width` x `height` pixels that is alone in its item."""
+    family = embedder.family
+    picture = family.still(Blank(width, height), alone=True)
+    rows, shape = len(picture.pixels), picture.pixels.shape
+    patch = family.config.vision_config.patch_size
+    groups = [rows] if len(shape) == 5 else [(shape[-1] // patch) ** 2] * rows
+    return PictureSize(family.still_tokens(picture), tuple(groups))

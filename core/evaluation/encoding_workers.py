@@ -1,0 +1,83 @@
+"""The processes of one evaluation: the first deals out the items and receives vectors, the others encode.
+
+    rank 0   reads the suite, deals the portions, encodes every N-th, receives the others', keeps them, scores
+    rank r   receives its portions, encodes them, sends the vectors as they come
+
+Portions are sorted by length and dealt in turn, so that every process gets the same work.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+
+from core.data.records import Item
+from core.parallel.collectives import rank, world_size
+
+Hand = list[list[Item]]
+
+
+class Team:
+    """This process and the others of its job, or this one alone. Items and vectors travel in main memory, by gloo."""
+
+    def __init__(self, timeout_s: float | int = 1800.0) -> None:
+        """Every process of the job makes one; a collective that takes longer than `timeout_s` is given up."""
+        self.rank, self.size = rank(), world_size()
+        self._group: Any = (
+            dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout_s)) if self.size > 1 else None
+        )
+        self._sent: list[tuple[torch.Tensor, dist.Work | None]] = []
+        self._dealt = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process reads the suite and scores."""
+        return self.rank == 0
+
+    def deal(self, cut: Sequence[Sequence[Item]]) -> Hand:
+        """Deal out portions, one to each process in turn; this process's own."""
+        hands = [[list(each) for each in cut[number :: self.size]] for number in range(self.size)]
+        self._dealt = True
+        if self._group is not None:
+            dist.scatter_object_list([None], [None, *hands[1:]], src=0, group=self._group)
+        return hands[0]
+
+    @contextmanager
+    def calling_off(self) -> Iterator[None]:
+        """Send the others home if something fails before the portions are dealt."""
+        try:
+            yield
+        except ValueError:
+            if self._group is not None and not self._dealt:
+                dist.scatter_object_list([None], [None] * self.size, src=0, group=self._group)
+            raise
+
+    def receive_hand(self) -> Hand | None:
+        """The portions that the first process deals to this one; None if it calls the evaluation off."""
+        received: list[Hand | None] = [None]
+        dist.scatter_object_list(received, None, src=0, group=self._group)
+        return received[0]
+
+    def send(self, vectors: Float[np.ndarray, "n d"]) -> None:
+        """Send a portion's vectors to the first process, without waiting until it has time for them."""
+        self._sent = [each for each in self._sent if each[1] is not None and not each[1].is_completed()]
+        tensor = torch.from_numpy(vectors)
+        self._sent.append((tensor, dist.isend(tensor, dst=0, group=self._group)))
+
+    def finish_sending(self) -> None:
+        """Wait until all that was sent has arrived."""
+        for _, work in self._sent:
+            if work is not None:
+                work.wait()
+        self._sent.clear()
+
+    def receive(self, sender: int, shape: tuple[int, int]) -> Float[np.ndarray, "n d"]:
+        """The next portion's vectors of another process."""
+        vectors = torch.empty(shape)
+        dist.recv(vectors, src=sender, group=self._group)
+        return vectors.numpy()

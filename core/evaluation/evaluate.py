@@ -1,0 +1,148 @@
+"""One evaluation from settings: load, embed, rank, score, write the bundle."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import yaml
+
+from core.checkpoints import checkpoint as checkpoints
+from core.config.command_line import plain
+from core.data.records import RankingTask
+from core.encoder.embedder import Embedder
+from core.encoder.feature_cache import FeatureCache
+from core.encoder.freezing import set_attention
+from core.evaluation.bundle import Description, write_bundle
+from core.evaluation.encode import Embedded, Encoding, distinct_items
+from core.evaluation.encode_distributed import embed_together, encode_hand
+from core.evaluation.encoding_workers import Team
+from core.evaluation.metrics import Score
+from core.evaluation.report_files import report_files
+from core.evaluation.scoring import clustering_scores, rank_all, scores
+from core.evaluation.settings import EvalSettings
+from core.evaluation.suites import suite_tasks
+from core.evaluation.vector_cache import VectorCache, encoder_name
+from core.files.run_layout import CONFIG
+from core.objectives.settings import ObjectiveSettings
+
+LONG = 20_000
+"""Items from which on an evaluation without a cache is warned of."""
+
+
+def evaluate(settings: EvalSettings, progress: bool = True, team: Team | None = None) -> tuple[Path, list[Score]]:
+    """Score a checkpoint and write its bundle; the bundle's folder and the scores.
+
+    In a job of several processes the first calls this and the others `assist`.
+
+    Raises:
+        ValueError: there is no checkpoint, the suite cannot be read, or the vectors are not finite.
+        RuntimeError: another process is lost.
+    """
+    team = team or Team()
+    with team.calling_off():
+        checkpoint = checkpoints.resolve(settings.checkpoint)
+        tasks = suite_tasks(settings.suite, progress)
+        embedder = load_embedder(settings, checkpoint.folder)
+        embedded = embed(settings, embedder, tasks, team, progress)
+    ranked = rank_all(tasks, embedded)
+    found = scores(ranked) + clustering_scores(ranked, embedded, settings.suite.seed)
+    objective = trained_objective(checkpoint.folder)
+    folder = settings.out or default_folder(checkpoint, settings.suite.name)
+    suite = plain(settings.suite)
+    description = Description(str(checkpoint.folder), checkpoint.step, suite, plain(objective))
+    reports = report_files(tasks, found, str(checkpoint.folder), suite, settings.report)
+    write_bundle(folder, description, objective.at(1, 1), embedded, ranked, found, reports)
+    return folder, found
+
+
+def assist(settings: EvalSettings, team: Team) -> bool:
+    """Encode what the first process of the job deals to this one; False if it called the evaluation off.
+
+    Raises:
+        ValueError: the checkpoint or a picture cannot be read here, or vectors are not finite.
+        RuntimeError: another process is lost.
+    """
+    hand = team.receive_hand()
+    if hand:
+        checkpoint = checkpoints.resolve(settings.checkpoint)
+        encode_hand(team, load_embedder(settings, checkpoint.folder), hand, encoding(settings))
+    return hand is not None
+
+
+def embed(
+    settings: EvalSettings, embedder: Embedder, tasks: Sequence[RankingTask], team: Team, progress: bool
+) -> Embedded:
+    """The vectors of the tasks' items, from the cache or encoded by the team."""
+    items = distinct_items(tasks)
+    cache = None
+    if settings.cache is not None:
+        cache = VectorCache(settings.cache, encoder_name(embedder))
+        cache.remove_left_overs()
+    elif len(items) > LONG:
+        print(f"warning: {len(items)} items and no --cache: if interrupted, all is encoded again.", file=sys.stderr)
+    return embed_together(team, embedder, items, encoding(settings), cache, progress)
+
+
+def encoding(settings: EvalSettings) -> Encoding:
+    """How the settings want items encoded."""
+    features = None if settings.feature_cache is None else FeatureCache(settings.feature_cache)
+    return Encoding(settings.portion, settings.batch, settings.workers, features)
+
+
+def load_embedder(settings: EvalSettings, folder: Path) -> Embedder:
+    """The checkpoint on its device, in its precision, with nothing that trains.
+
+    Raises:
+        ValueError: it cannot be loaded, or the settings ask for a GPU where there is none.
+    """
+    device = device_of(settings)
+    widest = settings.precision == "float32" or (settings.precision == "auto" and not has_bfloat16(device))
+    embedder = Embedder.load(folder, torch.float32 if widest else torch.bfloat16).to(device)
+    embedder.requires_grad_(False)
+    embedder.eval()
+    set_attention(embedder, "auto")
+    return embedder
+
+
+def device_of(settings: EvalSettings) -> torch.device:
+    """Where this process encodes.
+
+    Raises:
+        ValueError: a GPU is asked for, but there is none.
+    """
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device = 'cuda', but torch finds no GPU; set device to 'auto' or 'cpu'.")
+    if settings.device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 by itself."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def trained_objective(checkpoint: Path) -> ObjectiveSettings:
+    """The objective of the run that a checkpoint belongs to; LLaVE's defaults for a checkpoint outside a run.
+
+    A temperature (and SigLIP's bias) that was learned is the one that the checkpoint had reached.
+    """
+    config = checkpoint.parent.parent / CONFIG
+    if not config.is_file():
+        return ObjectiveSettings()
+    settings = ObjectiveSettings(**yaml.safe_load(config.read_text())["objective"])
+    if settings.learn_temperature:
+        reached = checkpoints.training_state(checkpoints.Checkpoint(checkpoint, 0)).objective
+        learned = {name: reached[name] for name in ("temperature", "bias") if name in reached}
+        return replace(settings, **learned)
+    return settings
+
+
+def default_folder(checkpoint: checkpoints.Checkpoint, suite: str) -> Path:
+    """<run>/bundles/<step>-<suite>, or <checkpoint>/bundle-<suite> outside a run."""
+    if checkpoint.folder.parent.name == "checkpoints":
+        return checkpoint.folder.parent.parent / "bundles" / f"{checkpoint.step:06d}-{suite}"
+    return checkpoint.folder / f"bundle-{suite}"

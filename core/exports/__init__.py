@@ -1,1 +1,0 @@
-"""Handing a checkpoint to others: sentence-transformers folders, model cards, the hub."""

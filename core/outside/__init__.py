@@ -1,1 +1,0 @@
-"""Embeddings that another tool made: read, checked, ranked, and written as an ordinary bundle."""

@@ -1,0 +1,110 @@
+"""The processes of one job: joining them, being started again, losing one, and leaving."""
+
+import os
+import sys
+import time
+import uuid
+from datetime import timedelta
+from typing import NoReturn
+
+import torch
+import torch.distributed as dist
+from accelerate import PartialState
+from torch.distributed import PrefixStore, Store, TCPStore  # pyright: ignore[reportPrivateImportUsage]
+
+from core.parallel.collectives import sum_over_ranks
+
+LOST = "Another process of this job has died or hangs; see its output above."
+LONGEST = 200
+
+# What gloo and the store say when a process is gone or does not answer; they raise plain RuntimeErrors.
+SIGNS = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Connection refused",
+    "Broken pipe",
+    "Timed out waiting",
+    "timed out",
+    "Socket closed",
+    "gloo/transport",
+)
+
+
+def join(timeout_s: float | int) -> PartialState:
+    """Join the other processes that torchrun started, if it did; collectives give up after `timeout_s` seconds.
+
+    Raises:
+        RuntimeError: the others do not come; `lost_another` says so.
+    """
+    limit = timedelta(seconds=timeout_s)
+    cpu = not torch.cuda.is_available()
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return PartialState(cpu=cpu, timeout=limit)
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), world, is_master=False, timeout=limit)
+    own = PrefixStore(meet(store, rank, world, timeout_s), store)
+    return PartialState(cpu=cpu, timeout=limit, store=own, rank=rank, world_size=world)
+
+
+def meet(store: Store, rank: int, world: int, timeout_s: float | int) -> str:
+    """A name that the processes of this attempt agree on and no earlier attempt has used.
+
+    torchrun's store outlives the attempts (--max-restarts), and with it the addresses of processes that are dead;
+    who reads one of those fails or waits for ever (pytorch issue 135712). So the first process calls with a new name,
+    the others answer with new names of their own, and only a list of names that has one's own counts.
+
+    Raises:
+        torch.distributed.DistStoreError: the others did not come in time.
+    """
+    own = uuid.uuid4().hex
+    if rank == 0:
+        store.set("meet/call", own)
+        answers = [store.get(f"meet/{own}/{other}").decode() for other in range(1, world)]
+        store.set(f"meet/{own}/all", ",".join([own, *answers]))
+        return own
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        call = store.get("meet/call").decode()
+        store.set(f"meet/{call}/{rank}", own)
+        if store.check([f"meet/{call}/all"]) and own in store.get(f"meet/{call}/all").decode().split(","):
+            return call
+        time.sleep(0.02)
+    raise dist.DistStoreError(f"The other processes were not there within {timeout_s:g} s; timed out.")
+
+
+def started_again(state: PartialState) -> bool:
+    """Whether torchrun (--max-restarts) started the processes in place of some that failed; all answer alike.
+
+    torchrun counts on each node by itself, so one node that knows is enough.
+    """
+    restarts = float(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    return float(sum_over_ranks(torch.tensor(restarts, device=state.device))) > 0
+
+
+def last_words(error: BaseException) -> str:
+    """What to tell the user when another process is lost; of NCCL, which fails for other reasons too, its own words."""
+    if isinstance(error, dist.DistBackendError):
+        return f"{LOST} Or the network between them fails: {str(error).splitlines()[0][:LONGEST]}"
+    return LOST
+
+
+def lost_another(error: BaseException) -> bool:
+    """Whether an error means that another process is gone or does not answer."""
+    if not isinstance(error, RuntimeError):
+        return False
+    gone = isinstance(error, dist.DistNetworkError | dist.DistStoreError | dist.DistBackendError)
+    return gone or any(sign in str(error) for sign in SIGNS)
+
+
+def leave(status: int, processes: int | None = None) -> NoReturn:
+    """End this process; one of several (by default as torchrun says) ends at once, without Python's own shutdown.
+
+    gloo's threads live on after a sharded model, whose device mesh torch keeps in caches. One that lets go of its last
+    tensor while Python shuts down is stopped in the middle of a destructor, and the whole process aborts ("terminate
+    called without an active exception") though its work is done: 4 of 80 processes on a busy machine.
+    """
+    if (processes or int(os.environ.get("WORLD_SIZE", "1"))) == 1:
+        sys.exit(status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

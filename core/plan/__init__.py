@@ -1,1 +1,0 @@
-"""What a training will need, before it is started: parameters, memory, arithmetic, hours, and whether all is there."""

@@ -1,1 +1,0 @@
-"""Published checkpoints, each in its own layout, turned into the one that `Embedder.load` reads."""

@@ -1,0 +1,1 @@
+"""A training run: its folder and logs, its steps, and what each step is made of."""

@@ -1,0 +1,1 @@
+"""Vectors that another tool or model made, turned into a bundle."""

@@ -1,0 +1,90 @@
+"""From the files of another tool to a bundle that the explorer opens as any other."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.config.command_line import plain
+from core.evaluation.bundle import Description, write_bundle
+from core.evaluation.encode import Embedded
+from core.evaluation.metrics import Score
+from core.evaluation.scoring import clustering_scores, rank_all, scores
+from core.objectives.settings import ObjectiveSettings
+from core.vector_import.items import OutsideItems, read_items
+from core.vector_import.pairs import read_pairs
+from core.vector_import.vectors import in_order, read_vectors, unit
+
+ORIGIN = "imported"
+"""suite.origin in the manifest of a bundle whose vectors another tool made."""
+
+
+@dataclass
+class ImportSettings:
+    """Whose vectors to import, what they are of, and where to put the bundle."""
+
+    embeddings: Path
+    """The vectors: .npy (items, d), .safetensors, or .parquet with a column of lists (and "id", if not in order)."""
+    items: Path
+    """Table (Parquet, CSV, JSON lines): id, text and/or image (a path); optional attributes, dataset, meta_task."""
+    pairs: Path
+    """Table: query, positive (ids); optional candidates, dataset, meta_task, in_distribution, asks."""
+    out: Path
+    """Folder of the model, such as runs/clip: its bundle goes to <out>/bundles/<name>, and the explorer finds it with
+    --root runs."""
+    name: str = "imported"
+    """Name of the suite, and of the bundle's folder: letters, digits, "-", "_" and "."."""
+    model: str = ""
+    """What made the vectors, as the explorer calls it; by default the name of the folder out."""
+    column: str | None = None
+    """The Parquet column or tensor of the vectors, where the file has several."""
+    pictures: Path | None = None
+    """Folder that image paths are relative to, and which they do not leave; by default that of the items' table."""
+    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    """Which objective the views of weights and gradients apply; nothing else depends on it."""
+
+    def __post_init__(self) -> None:
+        letters = self.name.replace("-", "").replace("_", "").replace(".", "")
+        if not letters.isalnum() or not self.name.isascii() or self.name.startswith("."):
+            raise ValueError(f'name = {self.name!r} is no folder name: use letters, digits, "-", "_" and ".".')
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The bundle that was written, its scores, and what the user has to know."""
+
+    folder: Path
+    scores: list[Score]
+    notes: tuple[str, ...]
+
+
+def import_embeddings(settings: ImportSettings, progress: bool = True) -> Imported:
+    """Rank, score and write as the settings say.
+
+    Raises:
+        ValueError: a file cannot be used; the message names it, the row, the column and the value.
+    """
+    items = read_items(settings.items, settings.pictures, progress)
+    ids = [item.name for item in items.items]
+    raw = read_vectors(settings.embeddings, settings.column)
+    vectors = unit(in_order(raw, ids, items.path), ids, raw.path)
+    tasks = read_pairs(settings.pairs, items, settings.name)
+    embedded = Embedded(items.items, vectors.rows)
+    ranked = rank_all(tasks, embedded)
+    found = scores(ranked) + clustering_scores(ranked, embedded)
+    model = settings.model or settings.out.resolve().name
+    suite = {"name": settings.name, "origin": ORIGIN, "model": model}
+    suite |= {name: str(getattr(settings, name)) for name in ("embeddings", "items", "pairs")}
+    folder = settings.out / "bundles" / settings.name
+    description = Description(model, 0, suite, plain(settings.objective))
+    write_bundle(folder, description, settings.objective.at(1, 1), embedded, ranked, found)
+    return Imported(folder, found, tuple(filter(None, (vectors.note, repeats(items)))))
+
+
+def repeats(items: OutsideItems) -> str:
+    """A line about items that differ in their ids alone; empty where there are none."""
+    distinct = len({item.content for item in items.items})
+    if distinct == len(items.items):
+        return ""
+    return (
+        f"{len(items.items) - distinct} of {len(items.items)} items repeat the words and picture of another id; where "
+        "one of them is a right answer, the others count as right too."
+    )

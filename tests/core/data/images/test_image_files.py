@@ -1,0 +1,134 @@
+"""Pictures: formats, orientation, limits and damage."""
+
+import io
+import pickle
+import random
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from core.data.images import image_files as images
+from core.data.images.image_files import FORMATS, BadImage, BytesImage, FileImage, decode
+
+
+def encoded(image: PIL.Image.Image, form: str = "PNG", **options: object) -> bytes:
+    """The bytes of a picture file."""
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def noise(width: int = 24, height: int = 16) -> PIL.Image.Image:
+    """A random RGB picture."""
+    return PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_opens_as_rgb(form: str) -> None:
+    picture = decode(encoded(noise(), form), "x")
+    assert (picture.mode, picture.size) == ("RGB", (24, 16))
+
+
+def test_png_is_read_without_loss() -> None:
+    assert decode(encoded(noise()), "x").tobytes() == noise().tobytes()
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turned"),
+    [(3, PIL.Image.Transpose.ROTATE_180), (6, PIL.Image.Transpose.ROTATE_270), (8, PIL.Image.Transpose.ROTATE_90)],
+)
+def test_a_photo_is_turned_upright(orientation: int, turned: PIL.Image.Transpose) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    picture = decode(encoded(noise(), exif=exif), "x")
+    assert picture.tobytes() == noise().transpose(turned).tobytes()
+
+
+def test_sixteen_bit_grey_keeps_its_shades() -> None:
+    ramp = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(16, 16)
+    picture = decode(encoded(PIL.Image.fromarray(ramp)), "x")
+    np.testing.assert_array_equal(np.asarray(picture)[..., 0], np.arange(256).reshape(16, 16))
+
+
+def test_a_palette_with_transparency_opens_without_a_warning() -> None:
+    picture = noise().convert("P")
+    opened = decode(encoded(picture, transparency=bytes(range(256))), "x")
+    assert opened.tobytes() == picture.convert("RGB").tobytes()
+
+
+def test_of_an_animation_the_first_frame_is_read() -> None:
+    frames = [PIL.Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 0, 255))]
+    opened = decode(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), "x")
+    assert opened.getpixel((0, 0)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("side", [6400, 10_000, 20_000])
+def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
+    data = encoded(PIL.Image.new("1", (side, side)))
+    assert len(data) < 100_000
+    with pytest.raises(BadImage, match=r"cat\.png: .*pixels"):
+        decode(data, "cat.png")
+
+
+def test_other_formats_are_refused() -> None:
+    for data in (encoded(noise(), "TIFF"), encoded(noise(), "PPM"), b"<svg></svg>", b"", b"%PDF-1.4"):
+        with pytest.raises(BadImage, match=r"cat\.jpg: not a readable picture .*Use one of PNG"):
+            decode(data, "cat.jpg")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("form", FORMATS)
+def test_damage_is_a_bad_image_or_no_damage_at_all(form: str) -> None:
+    whole, chance = encoded(noise(), form), random.Random(form)
+    for _ in range(150):
+        damaged = bytearray(whole[: chance.randrange(len(whole))] if chance.random() < 0.3 else whole)
+        for _ in range(chance.randint(0, 6) if damaged else 0):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        try:
+            assert decode(bytes(damaged), "x").mode == "RGB"
+        except BadImage as error:
+            assert str(error).startswith("x: ")  # noqa: PT017 - either outcome is right
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP"])
+def test_half_a_file_is_refused(form: str) -> None:
+    data = encoded(noise(200, 200), form)
+    with pytest.raises(BadImage):
+        decode(data[: len(data) // 2], "x")
+
+
+def test_files_with_the_same_bytes_are_the_same_picture(tmp_path: Path) -> None:
+    one, two, three = (tmp_path / name for name in ("one.png", "two.png", "three.png"))
+    one.write_bytes(encoded(noise()))
+    two.write_bytes(encoded(noise()))
+    three.write_bytes(encoded(noise(25)))
+    assert FileImage(one).content_id == FileImage(two).content_id == BytesImage(encoded(noise())).content_id
+    assert FileImage(one).content_id != FileImage(three).content_id
+
+
+def test_a_source_hashes_its_bytes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "one.png"
+    path.write_bytes(encoded(noise()))
+    sources = [FileImage(path), BytesImage(encoded(noise()))]
+    first = [source.content_id for source in sources]
+    monkeypatch.setattr(images, "bytes_id", lambda data: pytest.fail("hashed again"))
+    assert [source.content_id for source in sources] == first
+    assert [source.content_id for source in pickle.loads(pickle.dumps(sources))] == first
+    assert FileImage(path) == sources[0]
+
+
+def test_a_file_that_was_opened_is_not_read_again_for_its_id(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    path.write_bytes(encoded(noise()))
+    source, expected = FileImage(path), BytesImage(encoded(noise())).content_id
+    source.open()
+    path.unlink()
+    assert source.content_id == expected
+
+
+def test_a_missing_file_and_a_folder_are_bad_images_that_name_the_file(tmp_path: Path) -> None:
+    for path, reason in ((tmp_path / "none.png", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(BadImage, match=rf"{path}: cannot be read \({reason}"):
+            FileImage(path).open()

@@ -1,0 +1,1 @@
+"""Maps of a bundle: projections to the plane, how far to trust them, and what each point is."""

@@ -1,0 +1,101 @@
+"""What a map of a bundle says of each item: its role, kind, data set, whether it was answered, and what it shows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from workbench.bundles.bundle import Bundle
+from workbench.measures.hubness import Hubness
+from workbench.projection.projection import Layout, Quality
+
+PLAIN = ("modality", "role", "data set", "meta-task", "answered")
+HUBS, KEPT, TRUTH = "hubs", "neighbours kept", "true "
+ABOVE_MEAN = 3
+"""A candidate that is near more queries than so many times the mean is called a hub."""
+UNKNOWN = "unknown"
+
+
+def item_table(bundle: Bundle, dataset: str | None) -> pd.DataFrame:
+    """The items that a data set uses, or all data sets (None); the index is the item's row in the bundle.
+
+    modality; role (query, candidate, both); data set and meta-task of its first ranking; answered (right first, wrong
+    first, or no query); text; and "true ..." for each attribute that is known.
+    """
+    rankings = bundle.rankings if dataset is None else bundle.rankings.loc[bundle.rankings["dataset"] == dataset]
+    owner = np.repeat(np.arange(len(rankings)), rankings["candidates"].map(len))
+    fields = pd.DataFrame({"data set": rankings["dataset"].to_numpy(), "meta-task": rankings["meta_task"].to_numpy()})
+    answered = np.where(rankings["hit"] >= 1, "right first", "wrong first")
+    asked = fields.assign(item=rankings["query"].to_numpy(), answered=answered)
+    offered = fields.iloc[owner].assign(item=np.concatenate(list(rankings["candidates"])))
+    queries, candidates = (each.drop_duplicates("item").set_index("item") for each in (asked, offered))
+    table = queries.combine_first(candidates).sort_index()
+    table["answered"] = table["answered"].fillna("no query")
+    is_query, is_candidate = table.index.isin(queries.index), table.index.isin(candidates.index)
+    table["role"] = np.select([is_query & is_candidate, is_query], ["both", "query"], "candidate")
+    rows = table.index.to_numpy(dtype=int)
+    table["modality"] = bundle.items["modality"].to_numpy()[rows]
+    table["text"] = bundle.items["text"].to_numpy()[rows]
+    return pd.concat([table[[*PLAIN, "text"]], known_truth(bundle, rows)], axis=1)
+
+
+def known_truth(bundle: Bundle, rows: Int[np.ndarray, " n"]) -> pd.DataFrame:
+    """What the items truly show, one column an attribute; "unknown" where an item has none. Empty where nothing is."""
+    shown = pd.DataFrame([dict(bundle.attributes(row)) for row in rows], index=rows, dtype=object)
+    return shown.fillna(UNKNOWN).astype(str).add_prefix(TRUTH)
+
+
+def colour_columns(table: pd.DataFrame) -> list[str]:
+    """What the points of a map can be coloured by."""
+    return [*PLAIN, HUBS, KEPT, *(name for name in table.columns if name.startswith(TRUTH))]
+
+
+def hub_groups(rows: Int[np.ndarray, " n"], candidates: Int[np.ndarray, " c"], found: Hubness) -> list[str]:
+    """For each item of a map how many queries are near it, in four groups in order; and who is no candidate."""
+    mean = float(found.counts.mean())
+    counts = dict(zip(candidates.tolist(), found.counts.tolist(), strict=True))
+
+    def group(row: int) -> str:
+        if row not in counts:
+            return "no candidate"
+        count = counts[row]
+        if count == 0:
+            return "0 near no query"
+        if count <= mean:
+            return "1 up to the mean"
+        return "2 above the mean" if count <= ABOVE_MEAN * mean else f"3 hub: above {ABOVE_MEAN} times the mean"
+
+    return [group(row) for row in rows.tolist()]
+
+
+def kept_groups(layout: Layout, found: Quality) -> list[str]:
+    """For each point of a map the share of its true neighbours that it kept, in quarters, where it was measured."""
+    groups = np.full(len(layout.rows), "not measured", dtype=object)
+    names = np.array(["0-25 % kept", "25-50 % kept", "50-75 % kept", "75-100 % kept"], dtype=object)
+    if not np.isnan(found.kept).any():
+        groups[found.rows] = names[np.minimum((4 * found.kept).astype(int), 3)]
+    return [str(each) for each in groups]
+
+
+def selected_rows(event: object, shown: Sequence[int] | np.ndarray) -> list[int]:
+    """The items of a selection on the map, in order, each once; of an event as Streamlit gives it. Others are ignored.
+
+    The points carry their item's row as customdata, so a figure that was drawn anew cannot shift the choice.
+    """
+    selection = event.get("selection", {}) if isinstance(event, dict) else {}
+    points = selection.get("points", []) if isinstance(selection, dict) else []
+    known, found = {int(each) for each in shown}, []
+    for point in points:
+        value = point.get("customdata") if isinstance(point, dict) else None
+        row = value[0] if isinstance(value, list) and value else value
+        if isinstance(row, int | float) and int(row) in known:
+            found.append(int(row))
+    return list(dict.fromkeys(found))
+
+
+def cosine_to(vectors: Float[np.ndarray, "n d"], rows: Sequence[int]) -> Float[np.ndarray, " _"]:
+    """The cosine of each of some rows to their mean direction: who is typical of a selection. 0 without a direction."""
+    mean = vectors[list(rows)].mean(axis=0, dtype=np.float64)
+    length = float(np.linalg.norm(mean))
+    return vectors[list(rows)] @ (mean / length) if length > 0 else np.zeros(len(rows))

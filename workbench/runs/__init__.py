@@ -1,0 +1,1 @@
+"""Reading runs, their records of pairs, and starting one in the background."""

@@ -1,0 +1,1 @@
+"""Live search: queries, exact search, and what can be searched."""

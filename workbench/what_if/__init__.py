@@ -1,0 +1,1 @@
+"""Objectives that might have been trained with, and their words."""
