@@ -24,7 +24,7 @@ from apps.live_search.page import build_page, serve
 from workbench.bundles.files import MANIFEST
 from workbench.exchange import qdrant
 from workbench.exchange.lance import LanceTable
-from workbench.search.sources import Source, database_source, folder_source
+from workbench.live_search.sources import Source, database_source, folder_source
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -11,7 +11,7 @@ import gradio as gr
 from apps.live_search import cards as search_cards
 from core.data.miniature.words import INSTRUCTIONS
 from workbench.bundles.bundle import manifest_digest
-from workbench.search.queries import (
+from workbench.live_search.queries import (
     build_query,
     default_instruction,
     embed_query,
@@ -19,8 +19,8 @@ from workbench.search.queries import (
     shown_query,
     uploaded_part,
 )
+from workbench.live_search.sources import SearchSource, Source, bundle_source, bundles_under
 from workbench.search.search import Hit, ShownPart, search
-from workbench.search.sources import SearchSource, Source, bundle_source, bundles_under
 
 P = ParamSpec("P")
 R = TypeVar("R")

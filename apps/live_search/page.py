@@ -7,7 +7,7 @@ from gradio.themes import Default
 
 from apps.live_search import cards as search_cards
 from apps.live_search.answers import ANY, AUTOMATIC, INSTRUCTION_CHOICES, MOST, NOTHING, POOL, Answers, Catalogue
-from workbench.search.queries import MAX_TEXT, VIDEO_TYPES
+from workbench.live_search.queries import MAX_TEXT, VIDEO_TYPES
 
 PICTURE_TYPES = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"]
 MAX_UPLOAD = "20mb"

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from workbench.checks import lesson_01 as check
-from workbench.checks.feedback import WrongAnswer
+from workbench.lessons.feedback import WrongAnswer
 
 Similarities = Float[Tensor, "n n"]
 Vectors = Float[Tensor, "n d"]

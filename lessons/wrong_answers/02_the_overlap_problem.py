@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 
 from core.data.records import Ranking, true_hardness
 from workbench.checks import lesson_02
-from workbench.checks.feedback import WrongAnswer
+from workbench.lessons.feedback import WrongAnswer
 
 Samples = Float[np.ndarray, " n"]
 Matrix = Float[np.ndarray, "m n"]

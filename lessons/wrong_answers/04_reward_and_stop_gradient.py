@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from workbench.checks import lesson_04
-from workbench.checks.feedback import WrongAnswer
+from workbench.lessons.feedback import WrongAnswer
 
 Matrix = Float[Tensor, "n n"]
 

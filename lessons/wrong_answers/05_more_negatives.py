@@ -9,8 +9,8 @@ from torch.autograd.function import FunctionCtx
 from torch.nn.functional import cross_entropy
 
 from workbench.checks import lesson_05
-from workbench.checks.feedback import WrongAnswer
 from workbench.lessons.data_parallel import TAU, gradient_on_rank, whole_gradient
+from workbench.lessons.feedback import WrongAnswer
 from workbench.lessons.processes import run_on_ranks
 
 Step = Callable[[Tensor, Tensor], Tensor]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from core.contrast.gradient_cache import RandomState
 from workbench.checks import lesson_06 as check
-from workbench.checks.feedback import WrongAnswer
+from workbench.lessons.feedback import WrongAnswer
 
 Encode = Callable[[Tensor], Tensor]
 GradientOf = Callable[[Tensor], Tensor]

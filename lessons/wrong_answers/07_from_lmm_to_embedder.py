@@ -5,7 +5,7 @@ from torch import Tensor
 
 from core.encoder.pooling import last_places, unit
 from workbench.checks import lesson_07 as check
-from workbench.checks.feedback import WrongAnswer
+from workbench.lessons.feedback import WrongAnswer
 
 MARK = "<|image_1|>"
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from workbench.checks import lesson_08
-from workbench.checks.feedback import WrongAnswer
+from workbench.lessons.feedback import WrongAnswer
 
 
 def published_rule(similarities: Tensor, right: Tensor, tie: float = 1e-6) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from workbench.checks import lesson_09
-from workbench.checks.feedback import WrongAnswer
+from workbench.lessons.feedback import WrongAnswer
 
 Vectors = Float[Tensor, "n d"]
 

@@ -7,7 +7,7 @@ from served_explorer import served_explorer
 
 from apps.live_search.answers import ANY, AUTOMATIC, POOL, Answers, Catalogue
 from core.vector_import.import_bundle import ImportSettings, import_embeddings
-from workbench.search.sources import EVERY_TARGET
+from workbench.live_search.sources import EVERY_TARGET
 
 NAME = "clip-vit / colours"
 

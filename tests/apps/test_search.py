@@ -15,8 +15,8 @@ from apps.live_search import cards as search_cards
 from apps.live_search.answers import ANY, AUTOMATIC, MOST, NONE, POOL, Answers, Catalogue
 from apps.live_search.page import build_page, serve
 from apps.search import arguments, catalogue, main
+from workbench.live_search.sources import EVERY_PICTURE, EVERY_TARGET
 from workbench.search.search import Hit, ShownPart
-from workbench.search.sources import EVERY_PICTURE, EVERY_TARGET
 
 # Gradio's queue sets an option that pandas 3 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated")

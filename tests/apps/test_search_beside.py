@@ -11,8 +11,8 @@ from apps.live_search import cards as search_cards
 from apps.live_search.answers import ANY, AUTOMATIC, NOTHING, POOL, Answers, Catalogue
 from apps.live_search.page import build_page, serve
 from core.encoder.tiny.llava_onevision import tiny_embedder
+from workbench.live_search.sources import EVERY_TARGET
 from workbench.search.search import Hit, ShownPart
-from workbench.search.sources import EVERY_TARGET
 
 pytestmark = [  # Gradio's queue uses what pandas 3 deprecates
     pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated"),

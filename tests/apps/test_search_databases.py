@@ -9,7 +9,7 @@ from apps.live_search.answers import ANY, AUTOMATIC, POOL, Answers
 from apps.search import arguments, catalogue, main
 from core.encoder.tiny.llava_onevision import tiny_embedder
 from workbench.exchange.export import ExportSettings, export
-from workbench.search.sources import EVERY_ITEM, EVERYTHING
+from workbench.live_search.sources import EVERY_ITEM, EVERYTHING
 
 BUNDLE = "run / 000007-miniature"
 

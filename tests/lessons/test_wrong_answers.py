@@ -5,7 +5,7 @@ from itertools import pairwise, permutations
 import pytest
 from course import LESSONS, NAMES, definitions, lesson, of_kind
 
-from workbench.checks.feedback import Wrong
+from workbench.lessons.feedback import Wrong
 from workbench.lessons.notes import catalogue, message_of
 
 SEEDS = (0, 1, 2)

@@ -33,7 +33,7 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from workbench.checks.feedback import compare, right
+from workbench.lessons.feedback import compare, right
 from workbench.figures.slider import with_slider
 from workbench.figures.theme import styled
 from workbench.lessons import classroom
@@ -110,7 +110,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from workbench.checks.feedback import WrongAnswer, compare
+from workbench.lessons.feedback import WrongAnswer, compare
 
 
 def check(answer: Callable[..., Tensor], seed: int = 0) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from core.contrast.similarity_tiles import Batch
-from workbench.checks.feedback import Wrong
+from workbench.lessons.feedback import Wrong
 
 
 def random_unit_vectors(count: int, dimensions: int, seed: int) -> Float[Tensor, "n d"]:

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from core.data.miniature.benchmark import SOURCES, draw, ranking_task
 from core.data.miniature.image_tasks import change, near_misses, picture
 from core.data.records import Ranking, true_hardness
-from workbench.checks.feedback import Wrong, compare, right
+from workbench.lessons.feedback import Wrong, compare, right
 from workbench.lessons.twins import scene_of, twin
 from workbench.measures.overlap import auroc as auroc_by_ranks
 from workbench.measures.overlap import of_samples

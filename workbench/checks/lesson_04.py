@@ -15,7 +15,7 @@ from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import row_terms
 from workbench.checks.batches import batch_of, own_pairs, random_unit_vectors, scalar
-from workbench.checks.feedback import Wrong, compare, right, same
+from workbench.lessons.feedback import Wrong, compare, right, same
 
 Matrix = Float[Tensor, "n n"]
 ALPHA, TAU = 9.0, 0.02

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from core.objectives.infonce import InfoNCE
 from workbench.checks.data_parallel_steps import STEPS, all_rows_loss, right_loss, rows_loss
-from workbench.checks.feedback import Wrong, compare, right, same, tensor_like
 from workbench.checks.gather_probe import contrast, gather_probe, objectives
 from workbench.lessons.data_parallel import TAU, gradient_on_rank, whole_gradient
+from workbench.lessons.feedback import Wrong, compare, right, same, tensor_like
 from workbench.lessons.processes import run_on_ranks
 
 WORLD = 2

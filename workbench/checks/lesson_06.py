@@ -13,7 +13,7 @@ from core.contrast.gradient_cache import CachedEncoder, RandomState
 from core.contrast.similarity_tiles import Batch
 from core.encoder.pooling import unit
 from core.objectives.infonce import InfoNCE
-from workbench.checks.feedback import Wrong, compare, right, same
+from workbench.lessons.feedback import Wrong, compare, right, same
 
 ITEMS, WIDTH, TEMPERATURE, DROPOUT = 12, 6, 0.1, 0.3
 SEEDS = 987_000

@@ -16,7 +16,7 @@ from core.encoder.backbones.llava_onevision import image_tokens
 from core.encoder.pooling import last_places, unit
 from core.encoder.prompts import Scaffold, segments
 from core.encoder.tiny.llava_onevision import tiny_tokenizer
-from workbench.checks.feedback import Wrong, compare, right, tensor_like
+from workbench.lessons.feedback import Wrong, compare, right, tensor_like
 
 MARK = "<|image_1|>"
 SIDE, PATCHES = 384, 27

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from core.evaluation.metrics import mean_interval
 from core.evaluation.ranking import placement
-from workbench.checks.feedback import Wrong, compare, right
 from workbench.checks.intervals import (
     RESAMPLES,
     Interval,
@@ -22,6 +21,7 @@ from workbench.checks.intervals import (
     standard_error,
 )
 from workbench.checks.shards import compare_gathered, shards
+from workbench.lessons.feedback import Wrong, compare, right
 
 ROUNDING = 2e-7
 SINGLE = 1e-6

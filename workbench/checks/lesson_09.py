@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from workbench.checks.feedback import Wrong, compare, right, tensor_like
+from workbench.lessons.feedback import Wrong, compare, right, tensor_like
 from workbench.measures import geometry, hubness, modality_gap
 from workbench.projection import projection
 

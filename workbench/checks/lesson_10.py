@@ -22,7 +22,7 @@ from core.objectives.infonce import InfoNCE
 from core.objectives.objective import Objective, PairTerms, row_terms
 from core.objectives.relative import RelativeHardness
 from workbench.checks.batches import batch_of, own_pairs, random_unit_vectors, scalar, untouched
-from workbench.checks.feedback import Wrong, compare, right, tensor_like
+from workbench.lessons.feedback import Wrong, compare, right, tensor_like
 
 Similarities = Float[Tensor, "n n"]
 SMALL = torch.tensor([[0.70, 0.55, -0.10], [0.72, 0.66, 0.20], [0.05, 0.30, 0.50]], dtype=torch.float64)

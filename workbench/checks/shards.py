@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DistributedSampler
 
-from workbench.checks.feedback import Wrong, compare, tensor_like
+from workbench.lessons.feedback import Wrong, compare, tensor_like
 
 
 def shards(hits: Float[Tensor, " queries"], processes: int) -> list[Float[Tensor, " each"]]:

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from workbench.checks.feedback import WrongAnswer
 from workbench.lessons.build import LESSONS
+from workbench.lessons.feedback import WrongAnswer
 from workbench.lessons.notes import catalogue, message_of
 from workbench.lessons.source import read_source, sources
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from workbench.checks.feedback import Wrong, WrongAnswer
+from workbench.lessons.feedback import Wrong, WrongAnswer
 from workbench.lessons.notebooks import points
 from workbench.lessons.source import LessonError, Source, tags
 

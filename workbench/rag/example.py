@@ -9,11 +9,11 @@ from core.data.records import Image, Item, Part, Text
 from core.encoder.embedder import Embedder
 from core.evaluation.metrics import Score
 from workbench.bundles.bundle import Bundle, open_bundle
+from workbench.live_search.sources import checkpoint_of, loaded
 from workbench.rag.cards import INSTRUCTION, Card, miniature_cards, question_of, read_cards, read_questions
 from workbench.rag.generator import Generator, LocalGenerator
 from workbench.rag.prompt import prompt_of
 from workbench.rag.retrieval import Cards, Hit, embed_cards, embed_items, evidence_recall, retrieve
-from workbench.search.sources import checkpoint_of, loaded
 
 
 @dataclass

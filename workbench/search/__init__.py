@@ -1,1 +1,1 @@
-"""Live search: queries, exact search, and what can be searched."""
+"""Exact search in the vectors of a bundle or a folder, ranked, ties told."""

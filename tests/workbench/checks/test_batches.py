@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workbench.checks.batches import batch_of, negatives_of, random_unit_vectors, scalar, untouched
-from workbench.checks.feedback import Wrong
+from workbench.lessons.feedback import Wrong
 
 
 def test_vectors_are_units_and_follow_the_seed():

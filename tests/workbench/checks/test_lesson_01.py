@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workbench.checks import lesson_01 as check
-from workbench.checks.feedback import Wrong, same
+from workbench.lessons.feedback import Wrong, same
 
 PUBLISHED = 0.042508780559039554
 

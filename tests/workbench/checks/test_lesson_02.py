@@ -6,7 +6,7 @@ import torch
 
 from core.data.records import true_hardness
 from workbench.checks import lesson_02
-from workbench.checks.feedback import Wrong
+from workbench.lessons.feedback import Wrong
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workbench.checks import lesson_03 as check
-from workbench.checks.feedback import Wrong, same
+from workbench.lessons.feedback import Wrong, same
 
 TWO = torch.tensor([[0.6, 0.5], [0.4, 0.7]], dtype=torch.float64)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workbench.checks import lesson_04
-from workbench.checks.feedback import Wrong
+from workbench.lessons.feedback import Wrong
 
 
 @pytest.mark.parametrize("seed", range(5))

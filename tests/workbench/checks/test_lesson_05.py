@@ -7,8 +7,8 @@ from torch import Tensor
 
 from workbench.checks import lesson_05
 from workbench.checks.data_parallel_steps import STEPS, Summed, all_rows_loss
-from workbench.checks.feedback import Wrong
 from workbench.lessons import processes
+from workbench.lessons.feedback import Wrong
 from workbench.lessons.processes import RankError, run_on_ranks
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workbench.checks import lesson_06 as check
-from workbench.checks.feedback import Wrong
+from workbench.lessons.feedback import Wrong
 
 
 def test_the_tower_knows_its_living_graphs():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workbench.checks import lesson_07 as check
-from workbench.checks.feedback import Wrong
+from workbench.lessons.feedback import Wrong
 
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 ASSISTANT = "<|im_start|>assistant\n\n<|im_end|>\n"

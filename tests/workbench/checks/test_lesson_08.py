@@ -5,8 +5,8 @@ import torch
 
 from core.evaluation.metrics import mean_interval
 from workbench.checks import lesson_08
-from workbench.checks.feedback import Wrong
 from workbench.checks.shards import shards
+from workbench.lessons.feedback import Wrong
 
 
 @pytest.mark.parametrize(("queries", "processes"), [(10, 4), (12, 4), (3, 8), (1, 1), (5, 5)])

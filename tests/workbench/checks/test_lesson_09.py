@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import normalize
 
 from workbench.checks import lesson_09
-from workbench.checks.feedback import Wrong
+from workbench.lessons.feedback import Wrong
 
 CHECKS = (lesson_09.remove_gap, lesson_09.k_occurrence, lesson_09.effective_rank, lesson_09.neighbours_kept)
 

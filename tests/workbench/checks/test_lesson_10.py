@@ -9,7 +9,7 @@ from core.data.video.video_files import positions
 from core.encoder.backbones.llava_onevision import video_tokens
 from core.objectives.infonce import InfoNCE
 from workbench.checks import lesson_10
-from workbench.checks.feedback import Wrong
+from workbench.lessons.feedback import Wrong
 
 
 def test_exact_positions_are_the_readers_but_for_rounding():

@@ -2,7 +2,7 @@
 
 import mini_lesson
 
-from workbench.checks.feedback import Wrong, WrongAnswer
+from workbench.lessons.feedback import Wrong, WrongAnswer
 from workbench.lessons.mistakes import row, table
 
 

@@ -3,7 +3,7 @@
 import mini_lesson
 import pytest
 
-from workbench.checks.feedback import WrongAnswer, right
+from workbench.lessons.feedback import WrongAnswer, right
 from workbench.lessons.notes import catalogue, message_of, notes
 from workbench.lessons.source import LessonError, read_source
 

@@ -17,21 +17,28 @@ from core.data.records import Image, Item, Text, Video
 from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.evaluation.ranking import TIE
 from workbench.bundles.bundle import open_bundle
-from workbench.search.queries import CLIP_FRAMES, MAX_TEXT, build_query, default_instruction, embed_query, shown_query
-from workbench.search.search import (
-    SearchIndex,
-    ShownPart,
-    bundle_index,
-    examples,
-    search,
+from workbench.live_search.queries import (
+    CLIP_FRAMES,
+    MAX_TEXT,
+    build_query,
+    default_instruction,
+    embed_query,
+    shown_query,
 )
-from workbench.search.sources import (
+from workbench.live_search.sources import (
     EVERY_PICTURE,
     EVERY_TARGET,
     EVERYTHING,
     bundle_source,
     bundles_under,
     folder_source,
+)
+from workbench.search.search import (
+    SearchIndex,
+    ShownPart,
+    bundle_index,
+    examples,
+    search,
 )
 
 DATASETS = ("edit", "cards")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
-from workbench.checks.feedback import Wrong, compare, right, same, tensor_like
+from workbench.lessons.feedback import Wrong, compare, right, same, tensor_like
 
 EXPECTED = torch.tensor([[1.0, 2.0], [3.0, -4.0]], dtype=torch.float64)
 
@@ -112,7 +112,7 @@ def test_right_says_number_and_finding(capsys):
 def test_a_notebook_shows_the_message_alone(capsys):
     shell = InteractiveShell.instance()
     try:
-        shell.run_cell("from workbench.checks.feedback import Wrong\nraise Wrong('the axis is wrong')")
+        shell.run_cell("from workbench.lessons.feedback import Wrong\nraise Wrong('the axis is wrong')")
     finally:
         InteractiveShell.clear_instance()
     shown = capsys.readouterr()

@@ -1,0 +1,1 @@
+"""Live search: queries of one's own, and what can be searched."""
