@@ -28,7 +28,7 @@ from benchmarks.published_loss import published_gradients
 from benchmarks.timing import Spread, ratio, take_turns, timed
 from core.config.command_line import parse
 from core.contrast.contrast import value_and_gradient
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.objectives.hardness import HardnessWeighted
 
 ALPHA, SCALE = 9.0, 50.0
@@ -71,7 +71,7 @@ def ours(queries: Float[Tensor, "n d"], targets: Float[Tensor, "n d"], both: boo
     """Our contrast."""
     ids = torch.arange(len(queries))
     objective = HardnessWeighted(ALPHA, 1 / SCALE, both)
-    contrast = value_and_gradient(objective, Batch(queries, targets, ids, ids + len(ids)))
+    contrast = value_and_gradient(objective, EmbeddingBatch(queries, targets, ids, ids + len(ids)))
     return contrast.loss, contrast.query_gradients, contrast.target_gradients
 
 

@@ -35,8 +35,8 @@ from core.data.mmeb.evaluation import read_mmeb_eval
 from core.encoder.embedder import Embedder
 from core.encoder.freezing import set_attention
 from core.evaluation.encode import Encoding, distinct_items
-from core.evaluation.encode_distributed import embed_together
-from core.evaluation.encoding_workers import Team
+from core.evaluation.encode_distributed import embed_distributed
+from core.evaluation.encoding_workers import EncodingWorkers
 from core.evaluation.scoring import rank_all, scores
 from core.evaluation.suites import SuiteSettings, suite_tasks
 from core.evaluation.vector_cache import VectorCache, encoder_name
@@ -72,7 +72,7 @@ class EvaluatorSettings:
 def ours(root: Path, embedder: Embedder, cache: VectorCache | None = None) -> dict[str, float]:
     """P@1 of every data set, by the evaluator of `core/eval.py`, bundle and report left out."""
     tasks = suite_tasks(SuiteSettings("mmeb", root), progress=False)
-    embedded = embed_together(Team(), embedder, distinct_items(tasks), Encoding(), cache, progress=False)
+    embedded = embed_distributed(EncodingWorkers(), embedder, distinct_items(tasks), Encoding(), cache, progress=False)
     found = scores(rank_all(tasks, embedded))
     return {each.name: each.value for each in found if each.scope == "dataset" and each.metric == "P@1"}
 

@@ -31,7 +31,7 @@ from core.config.command_line import parse
 from core.config.model_settings import ModelSettings, TrainableSettings
 from core.config.settings import DataSettings, OptimizerSettings, RecordSettings, TrainSettings
 from core.encoder.freezing import make_trainable, set_attention
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs
 from core.objectives.settings import ObjectiveSettings
 from core.training.step import Stepper
 
@@ -87,7 +87,7 @@ class Bench:
         )
         make_trainable(self.embedder, self.train.model.trainable)
         self.embedder.train()
-        language = self.embedder.family.language_model(self.embedder.backbone)
+        language = self.embedder.backbone_adapter.language_model(self.embedder.backbone)
         self.attention = str(language.config._attn_implementation)
         accelerator = Accelerator(mixed_precision="no" if settings.tiny else "bf16", cpu=self.device.type == "cpu")
         self.stepper = Stepper(self.train, self.embedder, accelerator)
@@ -147,7 +147,7 @@ class Bench:
 
     def compile(self) -> None:
         """Compile the language model's blocks, for all that follows."""
-        for block in self.embedder.family.blocks(self.embedder.backbone):
+        for block in self.embedder.backbone_adapter.blocks(self.embedder.backbone):
             block.compile(dynamic=True)
 
     def rows(self, batch: Workload, sides: Mapping[str, Callable[[int], object]]) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ class Bench:
         return out
 
     def _attend(self, packing: bool) -> None:
-        language = self.embedder.family.language_model(self.embedder.backbone)
+        language = self.embedder.backbone_adapter.language_model(self.embedder.backbone)
         if packing:
             set_attention(self.embedder, "always")
         else:
@@ -178,7 +178,7 @@ class Bench:
             language.config._attn_implementation = "sdpa"
 
 
-def as_they_are(chunks: Sequence[Inputs], cache: object = None) -> list[Inputs]:
+def as_they_are(chunks: Sequence[ModelInputs], cache: object = None) -> list[ModelInputs]:
     """In place of `Embedder.with_vision`: every pass sees the pixels."""
     del cache
     return list(chunks)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.config.model_settings import ModelSettings, TrainableSettings
 from core.config.settings import DataSettings, OptimizerSettings, RecordSettings, TrainSettings
-from core.data.batches import Batches
+from core.data.batches import BatchSampler
 from core.data.mmeb.training import read_mmeb
 from core.data.records import Pair
 from core.encoder.embedder import Embedder
@@ -56,7 +56,7 @@ class Ours:
         torch.set_flush_denormal(True)  # as the trainer does; it holds for the whole process, so for rivals too
         self.stepper = Stepper(train, self.embedder, accelerator)
         self.datasets = read_mmeb(data)
-        self.batches = Batches(self.datasets, settings.batch, settings.block, SEED)
+        self.batches = BatchSampler(self.datasets, settings.batch, settings.block, SEED)
         self.steps = Steps(self.batches, self.embedder.prepare, self.embedder.collate, settings.chunk, 0, 1)
 
     def chosen(self, number: int) -> list[tuple[str, int]]:

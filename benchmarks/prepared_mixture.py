@@ -14,7 +14,7 @@ import torch
 
 from core.data.records import Image, Item, Text
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Inputs, Pictures, Prepared, sorted_chunks
+from core.encoder.inputs import ModelInputs, TokenizedItem, VisionInputs, sorted_chunks
 from core.training.step_data import StepData
 
 SIZES = ((224, 224), (336, 336), (480, 360), (500, 375), (640, 427), (640, 480))
@@ -49,12 +49,12 @@ class NoisePicture:
 class Workload:
     """The prepared sides of a batch, and the content id of each: equal ids are equal items."""
 
-    queries: list[Prepared]
-    targets: list[Prepared]
+    queries: list[TokenizedItem]
+    targets: list[TokenizedItem]
     query_ids: list[int]
     target_ids: list[int]
 
-    def distinct(self) -> list[Prepared]:
+    def distinct(self) -> list[TokenizedItem]:
         """Every item once."""
         return list(dict(zip(self.query_ids + self.target_ids, self.queries + self.targets, strict=True)).values())
 
@@ -74,14 +74,14 @@ def workload(embedder: Embedder, pairs: int, tiny: bool) -> Workload:
 
 
 def pair_of(
-    kind: str, number: int, chance: random.Random, prototypes: Sequence[Prepared], blank: Prepared
-) -> tuple[Prepared, Prepared]:
+    kind: str, number: int, chance: random.Random, prototypes: Sequence[TokenizedItem], blank: TokenizedItem
+) -> tuple[TokenizedItem, TokenizedItem]:
     """Query and target of one pair."""
 
-    def pictured(name: str, words: int) -> Prepared:
+    def pictured(name: str, words: int) -> TokenizedItem:
         return renamed(chance.choice(prototypes), f"{name}-{number}", words, chance)
 
-    def written(words: int, source: random.Random) -> Prepared:
+    def written(words: int, source: random.Random) -> TokenizedItem:
         return worded(blank, words, source)
 
     if kind == "class":
@@ -97,7 +97,7 @@ def pair_of(
     return pictured("query", chance.randint(12, 30)), pictured("target", 8)
 
 
-def worded(item: Prepared, words: int, chance: random.Random) -> Prepared:
+def worded(item: TokenizedItem, words: int, chance: random.Random) -> TokenizedItem:
     """The item with so many random tokens put before its end; places count on from its last."""
     extra = torch.tensor([chance.randrange(270, 500) for _ in range(words)])
     ids = torch.cat((item.token_ids[:-1], extra, item.token_ids[-1:]))
@@ -108,22 +108,22 @@ def worded(item: Prepared, words: int, chance: random.Random) -> Prepared:
     return replace(item, token_ids=ids, positions=positions)
 
 
-def renamed(item: Prepared, name: str, words: int, chance: random.Random) -> Prepared:
+def renamed(item: TokenizedItem, name: str, words: int, chance: random.Random) -> TokenizedItem:
     """The item with its picture under another id, as if it were another picture, and with other words."""
-    stills = tuple(replace(still, id=f"{name}-{place}") for place, still in enumerate(item.stills))
-    return replace(worded(item, words, chance), stills=stills)
+    images = tuple(replace(still, id=f"{name}-{place}") for place, still in enumerate(item.images))
+    return replace(worded(item, words, chance), images=images)
 
 
-def identity(item: Prepared, fallback: int) -> int:
+def identity(item: TokenizedItem, fallback: int) -> int:
     """A number for text alone, the same for the same text; `fallback` for an item with pictures."""
-    if item.stills:
+    if item.images:
         return fallback
     return 2**32 + hash(tuple(item.token_ids.tolist())) % 2**28
 
 
 def step_of(
     batch: Workload,
-    collate: Callable[[Sequence[Prepared]], Inputs],
+    collate: Callable[[Sequence[TokenizedItem]], ModelInputs],
     chunk: int,
     once: bool = True,
     by_length: bool = True,
@@ -157,7 +157,7 @@ def step_of(
     )
 
 
-def with_floats(chunk: Inputs) -> Inputs:
+def with_floats(chunk: ModelInputs) -> ModelInputs:
     """The chunk with its pixels, still 0 to 255, as float32: four times the bytes to carry to the device."""
-    stills: Pictures = replace(chunk.stills, pixels=chunk.stills.pixels.float())
-    return replace(chunk, stills=stills)
+    images: VisionInputs = replace(chunk.images, pixels=chunk.images.pixels.float())
+    return replace(chunk, images=images)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmarks.prepared_mixture import Workload
 from benchmarks.sentence_transformers_peer import PeerSettings, make_loss
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Prepared
+from core.encoder.inputs import TokenizedItem
 
 BOOKKEEPING = ("modality", "num_images_per_sample", "token_embeddings", "sentence_embedding")
 
@@ -63,7 +63,7 @@ class PreparedPeer:
         return float(loss.detach())
 
 
-def features(embedder: Embedder, items: Sequence[Prepared]) -> dict[str, Any]:
+def features(embedder: Embedder, items: Sequence[TokenizedItem]) -> dict[str, Any]:
     """A column as the model's own forward takes it."""
     inputs = embedder.collate(items)
     out: dict[str, Any] = {
@@ -71,21 +71,21 @@ def features(embedder: Embedder, items: Sequence[Prepared]) -> dict[str, Any]:
         "attention_mask": inputs.attention_mask,
         "modality": "message",
     }
-    stills = [still for item in items for still in item.stills]
+    images = [still for item in items for still in item.images]
     qwen = embedder.backbone.config.model_type == "qwen2_vl"
     if qwen:
         out["mm_token_type_ids"] = (inputs.token_ids == embedder.backbone.config.image_token_id).int()
-    if not stills:
+    if not images:
         return out
-    out["num_images_per_sample"] = torch.tensor([len(item.stills) for item in items])
-    scaled = [embedder.family.scaled(still.pixels) for still in stills]
+    out["num_images_per_sample"] = torch.tensor([len(item.images) for item in items])
+    scaled = [embedder.backbone_adapter.scaled(still.pixels) for still in images]
     if qwen:
         out["pixel_values"] = torch.cat([each.expand(-1, -1, 2, -1, -1).flatten(1) for each in scaled])
-        out["image_grid_thw"] = torch.tensor([(1, *still.size) for still in stills])
+        out["image_grid_thw"] = torch.tensor([(1, *still.size) for still in images])
     else:
         most = max(len(each) for each in scaled)
         out["pixel_values"] = torch.stack([padded(each, most) for each in scaled])
-        out["image_sizes"] = torch.tensor([still.size for still in stills])
+        out["image_sizes"] = torch.tensor([still.size for still in images])
     return out
 
 

@@ -40,9 +40,8 @@ from core.data.mmeb.datasets import DATASETS
 from core.data.mmeb.evaluation import read_mmeb_eval
 from core.data.records import ImageSource, Item, RankingTask
 from core.encoder.backbones.llava_onevision import LlavaOnevision
-from core.encoder.embedder import Embedder
-from core.encoder.inputs import Inputs, Picture
-from core.encoder.preparer import Preparer
+from core.encoder.embedder import Embedder, ItemTokenizer
+from core.encoder.inputs import ModelInputs, VisionInput
 
 
 class StockPictures(LlavaOnevision):
@@ -52,14 +51,14 @@ class StockPictures(LlavaOnevision):
         super().__init__(config, image_processor)
         self._opened: list[Tensor] = []
 
-    def still(self, source: ImageSource, alone: bool) -> Picture:
+    def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
         """A picture that says how many crops it has; its pixels are kept apart, for they are floats."""
         assert alone
         assert isinstance(source, FileImage)
         picture = PIL.Image.open(source.path).convert("RGB")
         (pixels,) = self.image_processor([picture], return_tensors="pt")["pixel_values"]
         self._opened.append(pixels)
-        return Picture("", torch.empty(len(pixels), 3, 0, dtype=torch.uint8), (picture.height, picture.width))
+        return VisionInput("", torch.empty(len(pixels), 3, 0, dtype=torch.uint8), (picture.height, picture.width))
 
     def taken(self) -> list[Tensor]:
         """The crops of each picture opened since the last time."""
@@ -96,13 +95,13 @@ class Rival:
     embedder: Embedder
     harness: Harness
     batch: int
-    family: StockPictures = field(init=False)
-    prepare: Preparer = field(init=False)
+    backbone_adapter: StockPictures = field(init=False)
+    prepare: ItemTokenizer = field(init=False)
 
     def __post_init__(self) -> None:
-        family = StockPictures(self.embedder.backbone.config, self.embedder.image_processor)
-        object.__setattr__(self, "family", family)
-        object.__setattr__(self, "prepare", Preparer(self.embedder.tokenizer, family))
+        adapter = StockPictures(self.embedder.backbone.config, self.embedder.image_processor)
+        object.__setattr__(self, "backbone_adapter", adapter)
+        object.__setattr__(self, "prepare", ItemTokenizer(self.embedder.tokenizer, adapter))
 
 
 def published_scores(root: Path, rival: Rival) -> dict[str, float]:
@@ -144,11 +143,11 @@ def encode(rival: Rival, items: Sequence[Item]) -> dict[int, np.ndarray]:
     vectors = []
     for start in range(0, len(items), rival.batch):
         inputs = rival.embedder.collate([rival.prepare(item) for item in items[start : start + rival.batch]])
-        vectors.append(forward(rival, inputs, rival.family.taken()).float().cpu().numpy())
+        vectors.append(forward(rival, inputs, rival.backbone_adapter.taken()).float().cpu().numpy())
     return dict(zip(map(id, items), np.concatenate(vectors), strict=True))
 
 
-def forward(rival: Rival, inputs: Inputs, pictures: Sequence[Tensor]) -> Float[Tensor, "n d"]:
+def forward(rival: Rival, inputs: ModelInputs, pictures: Sequence[Tensor]) -> Float[Tensor, "n d"]:
     """The unit vectors of a batch by transformers' own forward."""
     backbone = rival.embedder.backbone
     if rival.harness.empty_pictures and len(pictures) < len(inputs.token_ids):
@@ -157,7 +156,7 @@ def forward(rival: Rival, inputs: Inputs, pictures: Sequence[Tensor]) -> Float[T
     if pictures:
         most = max(map(len, pictures))
         padded = [torch.cat([each, each.new_zeros(most - len(each), *each.shape[1:])]) for each in pictures]
-        shown = {"pixel_values": torch.stack(padded), "image_sizes": torch.tensor(inputs.stills.sizes)}
+        shown = {"pixel_values": torch.stack(padded), "image_sizes": torch.tensor(inputs.images.sizes)}
     output = backbone(
         input_ids=inputs.token_ids,
         attention_mask=inputs.attention_mask,
@@ -173,6 +172,6 @@ def forward(rival: Rival, inputs: Inputs, pictures: Sequence[Tensor]) -> Float[T
 
 def drop_empty_pictures(rival: Rival, count: int) -> None:
     """Make features of so many empty pictures of one crop, and leave them."""
-    backbone, side = rival.embedder.backbone, rival.family.image_processor.size["height"]
+    backbone, side = rival.embedder.backbone, rival.backbone_adapter.image_processor.size["height"]
     seen = backbone.vision_tower(torch.zeros(count, 3, side, side), output_hidden_states=True)
     backbone.multi_modal_projector(seen.hidden_states[-1])

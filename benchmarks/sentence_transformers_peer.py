@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks import torchvision_operators
 from core.contrast.contrast import value_and_gradient
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
 
@@ -124,8 +124,8 @@ def make_loss(model: Any, settings: PeerSettings) -> Any:  # noqa: ANN401 - sent
 def expected_loss(queries: Float[Tensor, "n d"], targets: Float[Tensor, "n d"], alpha: float, scale: float) -> float:
     """What its loss should be by our own formulas: weights from query to target, none from target to query."""
     ids = torch.arange(len(queries))
-    forth = value_and_gradient(HardnessWeighted(alpha, 1 / scale, False), Batch(queries, targets, ids, ids))
-    back = value_and_gradient(InfoNCE(1 / scale, False), Batch(targets, queries, ids, ids))
+    forth = value_and_gradient(HardnessWeighted(alpha, 1 / scale, False), EmbeddingBatch(queries, targets, ids, ids))
+    back = value_and_gradient(InfoNCE(1 / scale, False), EmbeddingBatch(targets, queries, ids, ids))
     return float(forth.loss + back.loss) / 2
 
 

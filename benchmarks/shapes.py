@@ -16,7 +16,7 @@ from transformers import (
 from benchmarks.anyres_model import GRID, picture_options
 from benchmarks.timing import timed
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Picture, Prepared
+from core.encoder.inputs import TokenizedItem, VisionInput
 from core.encoder.tiny.llava_onevision import IMAGE, VIDEO, initialize, tiny_config, tiny_tokenizer, token_id
 from core.encoder.tiny.qwen2_vl import TINY, TWO_BILLION, tiny_qwen2_vl
 
@@ -108,8 +108,8 @@ class Work:
             if weight.dim() >= 2 and "embed_tokens" not in name and "position_embedding" not in name:
                 # A still is one frame to a tower that takes two at once: their weights are added up before.
                 frames = weight.shape[2] if weight.dim() == 5 else 1
-                sizes[embedder.family.part_of(name)] += weight.numel() // frames
-        block = embedder.family.blocks(embedder.backbone)[-1]
+                sizes[embedder.backbone_adapter.part_of(name)] += weight.numel() // frames
+        block = embedder.backbone_adapter.blocks(embedder.backbone)[-1]
         kept = ("k_proj", "v_proj")
         last = sum(
             weight.numel()
@@ -133,7 +133,7 @@ class Work:
             merged=getattr(vision, "spatial_merge_size", 1) ** 2,
         )
 
-    def flops(self, items: Sequence[Prepared], vision_trains: bool) -> float:
+    def flops(self, items: Sequence[TokenizedItem], vision_trains: bool) -> float:
         """Floating-point operations of a step on distinct items: forward 2 a number and token, backward twice that.
 
             language  3 * (2 (P T - P_last (T - n)) + 2 (L - 1) d sum_i T_i^2 + 4 d T)      attention is causal
@@ -146,14 +146,14 @@ class Work:
         total, width = sum(tokens), self.language_width
         language = 2 * (self.language * total - self.last * (total - len(items)))
         language += 2 * (self.language_layers - 1) * width * sum(each**2 for each in tokens) + 4 * width * total
-        seen = {still.id: still for item in items for still in item.stills}
+        seen = {still.id: still for item in items for still in item.images}
         groups = [size for still in seen.values() for size in self._patches(still)]
         vision = 2 * self.vision * sum(groups)
         vision += 4 * self.vision_layers * self.vision_width * sum(each**2 for each in groups)
         projector = 2 * self.projector * sum(groups) / self.merged
         return float(3 * (language + projector) + (3 if vision_trains else 1) * vision)
 
-    def _patches(self, picture: Picture) -> list[int]:
+    def _patches(self, picture: VisionInput) -> list[int]:
         """Patches that attend to each other: of each crop of a LLaVA's picture, of the whole of a Qwen's."""
         rows, shape = len(picture.pixels), picture.pixels.shape
         return [rows] if len(shape) == 5 else [(shape[-1] // self.patch) ** 2] * rows

@@ -11,7 +11,7 @@ import sys
 from transformers.utils import logging as transformers_logging
 
 from core.config.command_line import parse
-from core.evaluation.encoding_workers import Team
+from core.evaluation.encoding_workers import EncodingWorkers
 from core.evaluation.evaluate import assist, evaluate
 from core.evaluation.report_files import printed
 from core.evaluation.settings import EvalSettings
@@ -26,12 +26,12 @@ def main() -> int:
     own = f"process {os.environ.get('RANK', 0)}: " if int(os.environ.get("WORLD_SIZE", "1")) > 1 else ""
     try:
         state = join(settings.collective_timeout_s)
-        team = Team(settings.collective_timeout_s)
+        workers = EncodingWorkers(settings.collective_timeout_s)
         with ending_in_order():
-            if team.leads:
-                folder, scores = evaluate(settings, team=team)
+            if workers.leads:
+                folder, scores = evaluate(settings, workers=workers)
                 print(printed(folder, scores))
-            elif not assist(settings, team):
+            elif not assist(settings, workers):
                 return 1
     except ValueError as error:
         print(f"error: {own}{error}", file=sys.stderr)

@@ -14,9 +14,10 @@ from core.checkpoint_export.model_card import card
 from core.checkpoint_export.sentence_transformers_folder import write_sentence_transformers
 from core.checkpoint_export.settings import ExportSettings
 from core.checkpoints import checkpoint as checkpoints
-from core.encoder.embedder import Embedder, read_description
-from core.encoder.freezing import merge_adapter
-from core.encoder.lora import adapter_config
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import read_description
+from core.encoder.freezing import merge_lora
+from core.encoder.lora import lora_config
 from core.files.atomic import whole_folder
 
 CARD = "README.md"
@@ -67,8 +68,8 @@ def whole_embedder(folder: Path) -> Embedder:
     """
     merged = "base" in read_description(folder)
     embedder = Embedder.load(folder, torch.float32 if merged else stored_dtype(folder))
-    if adapter_config(embedder.backbone) is not None:
-        merge_adapter(embedder)
+    if lora_config(embedder.backbone) is not None:
+        merge_lora(embedder)
     return embedder.eval()
 
 

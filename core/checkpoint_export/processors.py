@@ -12,7 +12,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from core.checkpoint_export.model import Exported
-from core.encoder.backbones.choose import FAMILIES
+from core.encoder.backbones.choose import ADAPTERS
 
 Settings = dict[str, Any]
 
@@ -131,7 +131,7 @@ def processor_files(model: Exported, where: Path) -> ProcessorFiles:
     if model.family not in PROCESSORS:
         raise ValueError(
             f"{where}: model_type {model.family!r} cannot be exported to sentence-transformers; "
-            f"{', '.join(name for name in PROCESSORS if name in FAMILIES)} can. Push the checkpoint itself by --to hub."
+            f"{', '.join(name for name in PROCESSORS if name in ADAPTERS)} can. Push the checkpoint itself by --to hub."
         )
     files = PROCESSORS[model.family]
     reason = files.refuses(model)

@@ -12,7 +12,8 @@ from pathlib import Path
 from core.checkpoint_export.chat_template import exported_template
 from core.checkpoint_export.model import Exported, exported
 from core.checkpoint_export.processors import ProcessorFiles, Settings, processor_files, write_json, write_processor
-from core.encoder.embedder import DESCRIPTION, FORMAT, Embedder
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import DESCRIPTION, FORMAT
 
 TRANSFORMER = "sentence_transformers.base.modules.transformer.Transformer"
 POOLING = "sentence_transformers.sentence_transformer.modules.pooling.Pooling"

@@ -9,7 +9,7 @@ import torch
 
 from core.checkpoint_import.source import Stored
 
-Shape: TypeAlias = tuple[int, ...]
+TensorShape: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Tensor:
     """A tensor of the model to be: its shape there, and where its values lie. Rows that the source lacks are zero."""
 
     name: str
-    shape: Shape
+    shape: TensorShape
     source: Stored
 
 
@@ -54,7 +54,7 @@ class Account:
 def account(
     folder: Path,
     stored: Mapping[str, Stored],
-    wanted: Mapping[str, Shape],
+    wanted: Mapping[str, TensorShape],
     rename: Rename,
     padded: Sequence[str] = (),
 ) -> Account:
@@ -96,7 +96,7 @@ def buffer_rule(name: str) -> Left | None:
     return Left("buffers that the config gives") if name.endswith(BUFFERS) else None
 
 
-def fits(stored: Shape, wanted: Shape, padded: bool) -> bool:
+def fits(stored: TensorShape, wanted: TensorShape, padded: bool) -> bool:
     """Whether a tensor has its shape, or fewer rows where they may be padded."""
     return stored == wanted or (padded and stored[1:] == wanted[1:] and stored[:1] < wanted[:1])
 

@@ -10,8 +10,9 @@ import torch
 from core.checkpoint_import.layouts import LAYOUTS, recognise
 from core.checkpoint_import.source import CONFIG, read_json
 from core.checkpoint_import.writing import RECORD
-from core.encoder.embedder import Embedder, read_description
-from core.encoder.freezing import merge_adapter
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import read_description
+from core.encoder.freezing import merge_lora
 from core.files.atomic import whole_folder
 
 
@@ -63,7 +64,7 @@ def write_merged(adapter: Path, folder: Path) -> None:
     if "base" not in described:
         raise ValueError(f"merge: {read_json(adapter / RECORD).get('source')} is a whole model, not an adapter.")
     embedder = Embedder.load(adapter)
-    merge_adapter(embedder)
+    merge_lora(embedder)
     written = str(read_json(adapter / str(described["base"]) / CONFIG)["dtype"])
     embedder.backbone.to(getattr(torch, written))
     embedder.save(folder)

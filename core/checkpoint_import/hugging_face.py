@@ -23,11 +23,11 @@ from transformers.image_processing_utils import BaseImageProcessor
 from core.checkpoint_import.account import Account, Left, Rename, account
 from core.checkpoint_import.source import check_folder, read_json, settings, stored_tensors
 from core.checkpoint_import.writing import empty_model, shapes, write_embedder, write_record
-from core.encoder.backbones.choose import FAMILIES, family_class
-from core.encoder.embedder import LOAD_ERRORS
+from core.encoder.backbones.choose import ADAPTERS, adapter_class
+from core.encoder.embedder_folder import LOAD_ERRORS
 
 LAYOUT = "transformers' own (a base model of the hub)"
-LOOKED_FOR = f"config.json with model_type {', '.join(FAMILIES)}"
+LOOKED_FOR = f"config.json with model_type {', '.join(ADAPTERS)}"
 HEADS = ("lm_head.weight", "language_model.lm_head.weight", "model.lm_head.weight")
 NO_HEAD = Left("lm_head: vectors are read from the states before it")
 TEMPLATE = "chat_template.json"
@@ -36,7 +36,7 @@ TEMPLATE = "chat_template.json"
 
 def recognises(folder: Path) -> bool:
     """Whether the folder holds a model of a supported family under transformers' names."""
-    return settings(folder).get("model_type") in FAMILIES
+    return settings(folder).get("model_type") in ADAPTERS
 
 
 def convert(source: Path, output: Path, base: Path | None) -> None:
@@ -69,7 +69,7 @@ def read_model(folder: Path) -> tuple[PreTrainedConfig, Account]:
     if not isinstance(config, PreTrainedConfig):
         raise ValueError(f"{folder / 'config.json'}: describes no model.")
     try:
-        family_class(config)
+        adapter_class(config)
     except ValueError as error:
         raise ValueError(f"{folder / 'config.json'}: {error}") from error
     if getattr(config, "quantization_config", None):

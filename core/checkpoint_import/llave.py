@@ -12,7 +12,7 @@ from core.checkpoint_import.llave_config import onevision_config
 from core.checkpoint_import.llave_weights import rename
 from core.checkpoint_import.source import check_folder, read_json, settings, stored_tensors
 from core.checkpoint_import.writing import empty_model, shapes, write_embedder, write_record
-from core.encoder.embedder import LOAD_ERRORS
+from core.encoder.embedder_folder import LOAD_ERRORS
 
 LAYOUT = "LLaVA-NeXT's llava_qwen (LLaVE, LLaVA-OneVision)"
 LOOKED_FOR = "config.json with model_type llava_qwen, or llava and architectures LlavaQwenForCausalLM"

@@ -19,10 +19,11 @@ from transformers.image_processing_utils import BaseImageProcessor
 from core.checkpoint_export.chat_template import own_template
 from core.checkpoint_export.one_crop import is_one_crop, to_onevision
 from core.checkpoint_import.source import check_folder, entry, settings
-from core.encoder.backbones.choose import FAMILIES
+from core.encoder.backbones.choose import ADAPTERS
 from core.encoder.backbones.llava_onevision import LlavaOnevision
 from core.encoder.backbones.two_towers import TwoTowers
-from core.encoder.embedder import LOAD_ERRORS, Embedder, load_backbone
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import LOAD_ERRORS, load_backbone
 from core.files.atomic import whole_folder
 
 MODULES = "modules.json"
@@ -55,11 +56,11 @@ def convert(source: Path, output: Path, base: Path | None) -> None:
     check_whole(folder)
     config = settings(folder)
     one_crop = is_one_crop(config)
-    family = LlavaOnevision if one_crop else FAMILIES.get(str(config.get("model_type")))
+    family = LlavaOnevision if one_crop else ADAPTERS.get(str(config.get("model_type")))
     if family is None:
         raise ValueError(
             f"{folder / 'config.json'}: model_type = {config.get('model_type')!r} is not supported; "
-            f"{', '.join(FAMILIES)} are."
+            f"{', '.join(ADAPTERS)} are."
         )
     towers = issubclass(family, TwoTowers)
     check_modules(source, modules, towers)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from core.checkpoint_import.account import Account, Left, Rename, Shape, account
+from core.checkpoint_import.account import Account, Left, Rename, TensorShape, account
 from core.checkpoint_import.hugging_face import renaming
 from core.checkpoint_import.source import Stored
 from core.encoder.lora import PREFIX, targets_pattern
@@ -39,7 +39,7 @@ def account_adapter(
         if name.endswith(".weight") and value.dim() == 2
     }
     adapted = [name for name in layers if layer_is_target(name, targets)] or modules_of(stored, weight_of)
-    wanted: dict[str, Shape] = {}
+    wanted: dict[str, TensorShape] = {}
     for module in adapted:
         if module not in layers:
             continue  # the file's own name for it is reported as unknown

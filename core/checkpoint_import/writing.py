@@ -12,7 +12,7 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel, PreTraine
 from transformers.core_model_loading import revert_weight_conversion
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.checkpoint_import.account import Account, Shape, Tensor
+from core.checkpoint_import.account import Account, Tensor, TensorShape
 from core.checkpoint_import.stream import write_shards
 from core.data.images.image_files import BytesImage
 from core.data.records import Image, Item, Text
@@ -28,7 +28,7 @@ def empty_model(config: PreTrainedConfig, dtype: torch.dtype = torch.float32) ->
         return AutoModel.from_config(config, dtype=dtype)
 
 
-def shapes(model: PreTrainedModel) -> dict[str, Shape]:
+def shapes(model: PreTrainedModel) -> dict[str, TensorShape]:
     """The shape of each tensor of a model that is saved."""
     return {name: tuple(value.shape) for name, value in model.state_dict().items()}
 

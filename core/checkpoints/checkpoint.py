@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from core.encoder.embedder import DESCRIPTION, Embedder
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import DESCRIPTION
 from core.files.atomic import remove_folder, whole_folder
 
 OPTIMIZER_STATE = "optimizer.safetensors"
@@ -29,7 +30,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Score:
+class CheckpointScore:
     """How good a checkpoint is, by one measure; `higher` says which way is better."""
 
     measure: str
@@ -46,7 +47,7 @@ class TrainingState:
     """
 
     objective: Mapping[str, Any] = field(default_factory=dict)
-    score: Score | None = None
+    score: CheckpointScore | None = None
     in_a_row: int = 0
     tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
@@ -140,7 +141,7 @@ def training_state(checkpoint: Checkpoint) -> TrainingState:
         tensors = load_file(path) if path.is_file() else {}
         return TrainingState(
             described.get("objective", {}),
-            Score(**score) if score else None,
+            CheckpointScore(**score) if score else None,
             described.get("skipped_in_a_row", 0),
             tensors,
         )
@@ -148,7 +149,9 @@ def training_state(checkpoint: Checkpoint) -> TrainingState:
         raise ValueError(f"{checkpoint.folder}: the training's state cannot be read ({error}).") from error
 
 
-def superfluous(found: Sequence[tuple[Checkpoint, Score | None]], keep_latest: int, keep_best: int) -> list[Checkpoint]:
+def superfluous(
+    found: Sequence[tuple[Checkpoint, CheckpointScore | None]], keep_latest: int, keep_best: int
+) -> list[Checkpoint]:
     """The checkpoints, given from oldest to newest, that are neither among the latest nor among the best.
 
     keep_latest = 0 keeps all. Only scores of the newest score's measure are compared; of equal ones the newer wins.

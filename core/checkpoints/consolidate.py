@@ -17,9 +17,10 @@ from transformers import AutoConfig, AutoModel
 
 from core.checkpoints import checkpoint as checkpoints
 from core.checkpoints.sharded import is_sharded_checkpoint, offsets, stored
-from core.encoder.embedder import SHARDS, Embedder, read_description
-from core.encoder.freezing import merge_adapter
-from core.encoder.lora import add_adapter, check_same, is_adapter
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import SHARDS, read_description
+from core.encoder.freezing import merge_lora
+from core.encoder.lora import add_lora, check_same, is_lora
 from core.files.atomic import whole_folder
 
 FILE_SIZE = "5GB"
@@ -80,14 +81,14 @@ def write_adapter(source: Path, base: str, weights: dict[str, Tensor], merge: bo
     embedder = Embedder.load(source / base)
     config = LoraConfig.from_pretrained(str(source))
     assert isinstance(config, LoraConfig)
-    add_adapter(embedder.backbone, config)
+    add_lora(embedder.backbone, config)
     own = dict(embedder.backbone.named_parameters())
-    check_same(source / SHARDS, weights, {name: own[name] for name in own if name in weights or is_adapter(name)})
+    check_same(source / SHARDS, weights, {name: own[name] for name in own if name in weights or is_lora(name)})
     for name, value in weights.items():
         own[name].data = value.to(own[name].dtype)
         own[name].requires_grad_()
     if merge:
-        merge_adapter(embedder)
+        merge_lora(embedder)
     embedder.save(folder)
 
 

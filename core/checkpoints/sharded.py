@@ -24,8 +24,9 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
 from core.checkpoints.checkpoint import optimizer_tensors
-from core.encoder.embedder import SHARDS, Embedder
-from core.encoder.lora import adapter_config
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import SHARDS
+from core.encoder.lora import lora_config
 from core.files.atomic import CannotWrite, whole_folder
 from core.parallel.collectives import rank, sum_over_ranks
 
@@ -98,7 +99,7 @@ def load_weights(folder: Path, embedder: Embedder) -> None:
 
 def weights_of(embedder: Embedder) -> dict[str, Tensor]:
     """What a checkpoint holds of the model, as it lies on this rank: all of it, or on a LoRA base what trains."""
-    if adapter_config(embedder.backbone) is None:
+    if lora_config(embedder.backbone) is None:
         return embedder.backbone.state_dict()
     return {name: weight.detach() for name, weight in embedder.backbone.named_parameters() if weight.requires_grad}
 

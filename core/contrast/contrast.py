@@ -1,6 +1,6 @@
 """The contrast of all pairs of a global batch: its loss and the exact gradient of every embedding.
 
-Each rank walks its strip of the similarity matrix in tiles of a few rows, twice: first for the log-sum-exps of rows
+Each rank walks its rows of the similarity matrix in tiles of a few rows, twice: first for the log-sum-exps of rows
 and columns, then for the gradient. Nothing of size N x N, or n x N, is ever held; the walk costs four matrix
 products for both directions together, one gather of embeddings and one reduce-scatter of their gradients.
 """
@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.contrast.similarity_tiles import Batch, Strip, Tile
-from core.contrast.tile_log_sum_exp import exponentials, log_sums
+from core.contrast.similarity_tiles import EmbeddingBatch, SimilarityTiles, Tile
+from core.contrast.tile_log_sum_exp import log_sum_exps, tile_exponentials
 from core.objectives.filters import Filters
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import Objective, Value
@@ -48,7 +48,7 @@ class Contrast:
 
 def value_and_gradient(
     objective: Objective,
-    batch: Batch,
+    batch: EmbeddingBatch,
     tile_rows: int | None = None,
     observe: Observer | None = None,
     filters: Filters | None = None,
@@ -66,58 +66,58 @@ def value_and_gradient(
     Raises:
         ValueError: an embedding is not finite.
     """
-    strip = Strip(batch, tile_rows, filters)
+    tiles = SimilarityTiles(batch, tile_rows, filters)
     plain = InfoNCE(objective.temperature, objective.both_directions)
     objectives = [objective] if objective == plain else [objective, plain]
-    sums = channel_sums(objectives, strip)
-    values = [anchor_values(each, strip, of_it) for each, of_it in zip(objectives, sums, strict=True)]
-    pulls = Pulls(objective, strip, sums[0], values[0], observe)
-    of_columns = own_sum(pulls.of_columns)
+    sums = channel_log_sum_exps(objectives, tiles)
+    values = [anchor_values(each, tiles, of_it) for each, of_it in zip(objectives, sums, strict=True)]
+    gradients = EmbeddingGradients(objective, tiles, sums[0], values[0], observe)
+    of_columns = own_sum(gradients.of_columns)
     scalars = sum_over_ranks(
         torch.stack(
             [
                 *(each.rows.loss.sum() for each in values),
-                -torch.dot(pulls.of_queries.flatten(), strip.queries.flatten()),
-                pulls.total * objective.temperature,
+                -torch.dot(gradients.of_queries.flatten(), tiles.queries.flatten()),
+                gradients.total * objective.temperature,
             ]
         )
     )
-    losses = [global_loss(total, each, strip) for total, each in zip(scalars[:-2], values, strict=True)]
+    losses = [global_loss(total, each, tiles) for total, each in zip(scalars[:-2], values, strict=True)]
     own_negatives = 0 if batch.negatives is None else len(batch.negatives)
     return Contrast(
         loss=losses[0],
         infonce_loss=losses[-1],
-        query_gradients=pulls.of_queries,
-        target_gradients=of_columns[: strip.rows],
-        negative_gradients=of_columns[strip.rows : strip.rows + own_negatives] if own_negatives else None,
+        query_gradients=gradients.of_queries,
+        target_gradients=of_columns[: tiles.rows],
+        negative_gradients=of_columns[tiles.rows : tiles.rows + own_negatives] if own_negatives else None,
         temperature_gradient=scalars[-2],
         bias_gradient=scalars[-1],
-        positive=strip.positive,
-        hardest=pulls.hardest,
+        positive=tiles.positive,
+        hardest=gradients.hardest,
     )
 
 
 @dataclass(frozen=True)
-class Sums:
+class ChannelLogSumExps:
     """Log-sum-exps over negatives of one objective's channels: of this rank's rows, and of all targets as anchors."""
 
     rows: Float[Tensor, "channels n"]
     columns: Float[Tensor, "channels total"] | None
 
 
-def channel_sums(objectives: Sequence[Objective], strip: Strip) -> list[Sums]:
+def channel_log_sum_exps(objectives: Sequence[Objective], tiles: SimilarityTiles) -> list[ChannelLogSumExps]:
     """The sums of several objectives from one walk over the tiles."""
     rows: list[list[Tensor]] = [[] for _ in objectives]
     columns: list[Tensor | None] = [None for _ in objectives]
-    for tile in strip:
+    for tile in tiles:
         for number, objective in enumerate(objectives):
-            found = [log_sums(each) for each in exponentials(objective, tile)]
+            found = [log_sum_exps(each) for each in tile_exponentials(objective, tile)]
             rows[number].append(torch.stack([each.rows for each in found]))
             if objective.both_directions:
-                partial = torch.stack([each.columns[strip.anchors] for each in found])
+                partial = torch.stack([each.columns[tiles.anchors] for each in found])
                 before = columns[number]
                 columns[number] = partial if before is None else torch.logaddexp(before, partial)
-    return [Sums(torch.cat(r, dim=1), over_all_ranks(c)) for r, c in zip(rows, columns, strict=True)]
+    return [ChannelLogSumExps(torch.cat(r, dim=1), over_all_ranks(c)) for r, c in zip(rows, columns, strict=True)]
 
 
 def over_all_ranks(partial: Float[Tensor, "channels total"] | None) -> Float[Tensor, "channels total"] | None:
@@ -126,29 +126,29 @@ def over_all_ranks(partial: Float[Tensor, "channels total"] | None) -> Float[Ten
 
 
 @dataclass(frozen=True)
-class Values:
+class AnchorValues:
     """The objective's value of this rank's rows and, where it has both directions, of all targets."""
 
     rows: Value
     columns: Value | None
 
 
-def anchor_values(objective: Objective, strip: Strip, sums: Sums) -> Values:
+def anchor_values(objective: Objective, tiles: SimilarityTiles, sums: ChannelLogSumExps) -> AnchorValues:
     """Loss and pulls of every anchor, in both directions."""
-    rows = objective.value(strip.positive, strip.reward_positive, sums.rows)
+    rows = objective.value(tiles.positive, tiles.reward_positive, sums.rows)
     if sums.columns is None:
-        return Values(rows, None)
-    return Values(rows, objective.value(strip.all_positive, all_rows(strip.reward_positive), sums.columns))
+        return AnchorValues(rows, None)
+    return AnchorValues(rows, objective.value(tiles.all_positive, all_rows(tiles.reward_positive), sums.columns))
 
 
-def global_loss(rows: Tensor, values: Values, strip: Strip) -> Tensor:
+def global_loss(rows: Tensor, values: AnchorValues, tiles: SimilarityTiles) -> Tensor:
     """The mean over all rows, and over both directions where there are two, from the ranks' summed row losses."""
     if values.columns is None:
-        return rows / strip.total
-    return (rows + values.columns.loss.sum()) / (2 * strip.total)
+        return rows / tiles.total
+    return (rows + values.columns.loss.sum()) / (2 * tiles.total)
 
 
-class Pulls:
+class EmbeddingGradients:
     """The second walk: G = dloss/dS tile by tile, and with it dloss/dQ = G T, dloss/dT = G^T Q (papers.md 6.11).
 
     of_queries; of_columns (of this rank's rows only, still to be summed over ranks); total: the sum of G over this
@@ -156,22 +156,27 @@ class Pulls:
     """
 
     def __init__(
-        self, objective: Objective, strip: Strip, sums: Sums, values: Values, observe: Observer | None
+        self,
+        objective: Objective,
+        tiles: SimilarityTiles,
+        sums: ChannelLogSumExps,
+        values: AnchorValues,
+        observe: Observer | None,
     ) -> None:
-        self.objective, self.strip, self.sums, self.values, self.observe = objective, strip, sums, values, observe
-        self.of_queries = torch.empty_like(strip.queries)
-        self.of_columns = torch.zeros_like(strip.columns)
-        self.hardest = torch.empty_like(strip.positive)
-        self.total = strip.positive.new_zeros(())
-        self.per_anchor = 1 / ((1 if values.columns is None else 2) * strip.total)
-        for tile in strip:
+        self.objective, self.tiles, self.sums, self.values, self.observe = objective, tiles, sums, values, observe
+        self.of_queries = torch.empty_like(tiles.queries)
+        self.of_columns = torch.zeros_like(tiles.columns)
+        self.hardest = torch.empty_like(tiles.positive)
+        self.total = tiles.positive.new_zeros(())
+        self.per_anchor = 1 / ((1 if values.columns is None else 2) * tiles.total)
+        for tile in tiles:
             self._add(tile)
 
     def _add(self, tile: Tile) -> None:
         gradient = self._gradient(tile)
         self.total += gradient.sum()
-        self.of_queries[tile.rows] = gradient @ self.strip.columns
-        self.of_columns.addmm_(gradient.T, self.strip.queries[tile.rows])
+        self.of_queries[tile.rows] = gradient @ self.tiles.columns
+        self.of_columns.addmm_(gradient.T, self.tiles.queries[tile.rows])
         # In place, which no one minds: this is the last walk.
         self.hardest[tile.rows] = tile.only_negatives(tile.pairs.similarity, -torch.inf)[0].amax(dim=1)
 
@@ -181,7 +186,7 @@ class Pulls:
         seen = torch.zeros_like(tile.pairs.similarity) if self.observe is not None else None
         slopes = self.objective.slopes(tile.pairs)
         active = [channel for channel, slope in enumerate(slopes) if slope is not None]
-        for channel, each in zip(active, exponentials(self.objective, tile, active), strict=True):
+        for channel, each in zip(active, tile_exponentials(self.objective, tile, active), strict=True):
             slope = slopes[channel]
             assert slope is not None
             rows = self.sums.rows[channel, tile.rows]
@@ -199,10 +204,10 @@ class Pulls:
 
     def _spread(self, of_anchors: Float[Tensor, " total"], elsewhere: float | int) -> Float[Tensor, " columns"]:
         """Numbers of the targets laid out over all columns; explicit negatives are no anchors."""
-        if isinstance(self.strip.anchors, slice):
+        if isinstance(self.tiles.anchors, slice):
             return of_anchors
-        out = torch.full_like(self.strip.columns[:, 0], elsewhere)
-        out[self.strip.anchors] = of_anchors
+        out = torch.full_like(self.tiles.columns[:, 0], elsewhere)
+        out[self.tiles.anchors] = of_anchors
         return out
 
     def _of_positives(self, tile: Tile) -> Float[Tensor, " m"]:

@@ -1,4 +1,4 @@
-"""A rank's strip of the global similarity matrix, read tile by tile.
+"""A rank's rows of the global similarity matrix, read in tiles of a few rows.
 
 Keys: n rows (queries) of this rank, N = n * world size rows of the global batch, k explicit hard negatives of this
 rank (padded to the most of any rank), total = N + k * world size columns. Columns lie as they are gathered:
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from core.objectives.filters import Filters, beyond_positive, like_own_target
-from core.objectives.objective import Pairs
+from core.objectives.objective import PairSimilarities
 from core.parallel.collectives import all_rows, largest_over_ranks, rank, world_size
 
 # Elements of a tile: on a CPU it should stay in the cache; a GPU wants larger pieces of work.
@@ -28,7 +28,7 @@ PADDING = -1
 
 
 @dataclass(frozen=True)
-class Batch:
+class EmbeddingBatch:
     """This rank's part of a global batch.
 
     queries, targets: unit vectors; row i of targets is the positive of row i of queries. A query with several
@@ -66,10 +66,10 @@ class Batch:
                 )
 
 
-class Strip:
+class SimilarityTiles:
     """This rank's rows against the columns of all ranks: gathered once, read tile by tile."""
 
-    def __init__(self, batch: Batch, tile_rows: int | None = None, filters: Filters | None = None) -> None:
+    def __init__(self, batch: EmbeddingBatch, tile_rows: int | None = None, filters: Filters | None = None) -> None:
         self.filters = filters or Filters()
         self.queries = precise(batch.queries)
         count = largest_over_ranks(0 if batch.negatives is None else len(batch.negatives), self.queries.device)
@@ -88,7 +88,7 @@ class Strip:
         self._repeats = self._find_repeats()
         self._kept: dict[int, Tile] = {}
 
-    def _read_ids(self, batch: Batch, count: int) -> None:
+    def _read_ids(self, batch: EmbeddingBatch, count: int) -> None:
         """Gather ids and owners in one go; owners become rows of the global batch."""
         padding = torch.full((count,), PADDING, device=self.queries.device)
         ids, owners = padding.clone(), padding
@@ -162,53 +162,53 @@ class Strip:
 
 @dataclass
 class Tile:
-    """Some rows of a strip against all its columns. `rows` indexes this rank's rows."""
+    """Some of this rank's rows, which `rows` indexes, against all columns."""
 
-    strip: Strip
+    tiles: SimilarityTiles
     rows: slice
-    pairs: Pairs = field(init=False)
+    pairs: PairSimilarities = field(init=False)
 
     def __post_init__(self) -> None:
-        strip = self.strip
-        similarity = strip.queries[self.rows] @ strip.columns.T
+        tiles = self.tiles
+        similarity = tiles.queries[self.rows] @ tiles.columns.T
         reward = similarity
-        if strip.reward_queries is not None and strip.reward_columns is not None:
-            reward = (strip.reward_queries[self.rows] @ strip.reward_columns.T).to(similarity.dtype)
+        if tiles.reward_queries is not None and tiles.reward_columns is not None:
+            reward = (tiles.reward_queries[self.rows] @ tiles.reward_columns.T).to(similarity.dtype)
         own = None
-        if strip.step > strip.rows:
-            first = rank() * strip.rows
+        if tiles.step > tiles.rows:
+            first = rank() * tiles.rows
             row = torch.arange(first + self.rows.start, first + self.rows.stop, device=similarity.device)
-            own = row[:, None] == strip.column_owners
-        self.pairs = Pairs(similarity, reward, own)
+            own = row[:, None] == tiles.column_owners
+        self.pairs = PairSimilarities(similarity, reward, own)
 
     @property
     def positive(self) -> Float[Tensor, " m"]:
         """s_ii of the tile's rows."""
-        return self.strip.positive[self.rows]
+        return self.tiles.positive[self.rows]
 
     @property
     def reward_positive(self) -> Float[Tensor, " m"]:
         """The reward model's s_ii of the tile's rows."""
-        return self.strip.reward_positive[self.rows]
+        return self.tiles.reward_positive[self.rows]
 
     @property
     def positions(self) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
         """Row (of the tile) and column of every positive."""
-        column = self.strip.own_positions[self.rows]
+        column = self.tiles.own_positions[self.rows]
         return torch.arange(len(column), device=column.device), column
 
     @cached_property
     def _filtered(self) -> tuple[Bool[Tensor, "m columns"] | None, Bool[Tensor, "m columns"] | None]:
         """What the filters leave out, for rows as anchors and for columns as anchors."""
-        strip, filters, similarity = self.strip, self.strip.filters, self.pairs.similarity
+        tiles, filters, similarity = self.tiles, self.tiles.filters, self.pairs.similarity
         rows = columns = None
         if filters.exclude_above is not None:
             rows = beyond_positive(similarity, self.positive[:, None], filters.exclude_above)
             bound = torch.full_like(similarity[0], torch.inf)
-            bound[strip.anchors] = strip.all_positive
+            bound[tiles.anchors] = tiles.all_positive
             columns = beyond_positive(similarity, bound[None], filters.exclude_above)
         if filters.exclude_similar is not None:
-            alike = like_own_target(strip.columns[self.positions[1]], strip.columns, filters.exclude_similar)
+            alike = like_own_target(tiles.columns[self.positions[1]], tiles.columns, filters.exclude_similar)
             rows = alike if rows is None else rows | alike
             columns = alike if columns is None else columns | alike
         return rows, columns
@@ -220,13 +220,13 @@ class Tile:
 
         Both are one tensor, changed in place, unless a filter tells the directions apart.
         """
-        strip = self.strip
+        tiles = self.tiles
         values[self.positions] = fill
-        if len(strip.padding):
-            values[:, strip.padding] = fill
-        repeats = strip.repeated_rows(self.rows)
+        if len(tiles.padding):
+            values[:, tiles.padding] = fill
+        repeats = tiles.repeated_rows(self.rows)
         if len(repeats):
-            values[repeats - self.rows.start] = values[repeats - self.rows.start].masked_fill(strip.same(repeats), fill)
+            values[repeats - self.rows.start] = values[repeats - self.rows.start].masked_fill(tiles.same(repeats), fill)
         rows, columns = self._filtered
         if rows is None or columns is None:
             return values, values

@@ -17,7 +17,7 @@ from core.objectives.objective import Objective
 
 
 @dataclass
-class Exponentials:
+class TileExponentials:
     """One channel of a tile: e^(z - reference) of negatives and 0 elsewhere, for rows and for columns as anchors.
 
     Both are one tensor unless a filter tells the directions apart. `scaled` may use it up.
@@ -58,7 +58,9 @@ class Exponentials:
         return out
 
 
-def exponentials(objective: Objective, tile: Tile, channels: Sequence[int] | None = None) -> Iterator[Exponentials]:
+def tile_exponentials(
+    objective: Objective, tile: Tile, channels: Sequence[int] | None = None
+) -> Iterator[TileExponentials]:
     """The exponentials of an objective's channels (all, or some) over a tile, one after the other."""
     logits = list(objective.logits(tile.pairs))
     for channel in range(len(logits)) if channels is None else channels:
@@ -68,18 +70,18 @@ def exponentials(objective: Objective, tile: Tile, channels: Sequence[int] | Non
         rows.sub_(reference).exp_()
         if columns is not rows:
             columns.sub_(reference).exp_()
-        yield Exponentials(objective, tile, channel, reference, rows, columns)
+        yield TileExponentials(objective, tile, channel, reference, rows, columns)
 
 
 @dataclass(frozen=True)
-class LogSums:
+class LogSumExps:
     """Log-sum-exps of a tile's negatives."""
 
     rows: Float[Tensor, " m"]
     columns: Float[Tensor, " columns"]
 
 
-def log_sums(each: Exponentials) -> LogSums:
+def log_sum_exps(each: TileExponentials) -> LogSumExps:
     """The log-sum-exp of every row and of every column of a tile; -inf where there is no negative."""
     sums = [each.rows.sum(dim=1), each.columns.sum(dim=0)]
     out = [torch.log(total) + each.reference for total in sums]
@@ -88,7 +90,7 @@ def log_sums(each: Exponentials) -> LogSums:
         if bool(poor.any()):
             z = each.logits()[axis]
             out[axis][poor] = torch.logsumexp(z[poor] if axis == 0 else z[:, poor], dim=1 - axis)
-    return LogSums(*out)
+    return LogSumExps(*out)
 
 
 def smallest_exact(dtype: torch.dtype) -> float:

@@ -128,7 +128,7 @@ def embed_folder(
     Raises:
         ValueError: the folder or its metadata cannot be read; a picture cannot be used and `on_bad_item` is "stop"
             (the message names up to ten); or no picture is left.
-        core.evaluation.encode.NotFinite: the model gives vectors that are not finite.
+        core.evaluation.encode.NonFiniteVectors: the model gives vectors that are not finite.
     """
     listed, problems = list_pictures(folder, caption_column)
     total = len(listed) + len(problems)

@@ -14,7 +14,7 @@ from core.data.records import Pair, PairDataset
 
 
 @dataclass(frozen=True)
-class Batches:
+class BatchSampler:
     """The batches of a run.
 
     datasets: what to draw from, in proportion to their lengths. batch: pairs of the global batch. block: pairs of

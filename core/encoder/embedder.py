@@ -7,31 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.data.records import Item
-from core.encoder.backbones.adapter import Part
-from core.encoder.backbones.choose import choose, family_class
-from core.encoder.feature_cache import FeatureCache
-from core.encoder.inputs import Inputs, Picture, Pictures, Prepared, collate, sorted_chunks
-from core.encoder.lora import adapter_config, base_reference, load_adapter, save_adapter
+from core.data.records import Image, Item, Text, Video
+from core.encoder.backbones.adapter import BackboneAdapter, ModelPart
+from core.encoder.backbones.choose import choose_adapter
+from core.encoder.embedder_folder import DESCRIPTION, FORMAT, LOAD_ERRORS, SHARDS, load_backbone, read_description
+from core.encoder.feature_cache import FeatureCache, stored_dtype, tower_digest
+from core.encoder.inputs import ModelInputs, TokenizedItem, VisionInput, VisionInputs, collate, distinct, sorted_chunks
+from core.encoder.lora import base_reference, load_lora, lora_config, save_lora
 from core.encoder.packing import packed, padded
 from core.encoder.pooling import unit
-from core.encoder.preparer import Preparer
+from core.encoder.prompts import TemplateText, with_spaces
 from core.encoder.safe_folder import refuse_unsafe
-from core.encoder.vision_tower import distinct, see, stored_dtype, tower_digest
-
-DESCRIPTION = "embedder.json"
-SHARDS = "weights"
-"""The folder of a checkpoint that several processes wrote, each its part of the weights."""
-FORMAT = {"format": 1, "pooling": "last_token", "normalize": True}
-# What transformers and its parts raise for a folder that is damaged or holds something else.
-LOAD_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, SafetensorError, StrictDataclassError)
 
 
 class Embedder(nn.Module):
@@ -54,10 +45,10 @@ class Embedder(nn.Module):
         self.backbone: Any = backbone
         self.tokenizer = tokenizer
         self.image_processor = image_processor
-        self.family = choose(backbone.config, image_processor)
-        self.family.set_up(self.backbone)
-        self.prepare = Preparer(tokenizer, self.family)
-        self.frozen: frozenset[Part] = frozenset()
+        self.backbone_adapter = choose_adapter(backbone.config, image_processor)
+        self.backbone_adapter.set_up(self.backbone)
+        self.prepare = ItemTokenizer(tokenizer, self.backbone_adapter)
+        self.frozen: frozenset[ModelPart] = frozenset()
         self.packing = False
         self.base: Path | None = None
         self._tower: tuple[object, str] = (None, "")
@@ -70,44 +61,44 @@ class Embedder(nn.Module):
     @property
     def dimensions(self) -> int:
         """The length d of the vectors."""
-        return self.family.dimensions
+        return self.backbone_adapter.dimensions
 
     def train(self, mode: bool = True) -> "Embedder":
         """Set the mode of all that trains; frozen parts evaluate, so that no dropout acts in them."""
         super().train(mode)
         for part in self.frozen:
-            for module in self.family.modules(self.backbone, part):
+            for module in self.backbone_adapter.modules(self.backbone, part):
                 module.eval()
         return self
 
-    def collate(self, prepared: Sequence[Prepared]) -> Inputs:
+    def collate(self, prepared: Sequence[TokenizedItem]) -> ModelInputs:
         """Pad prepared items on the tokenizer's padding side."""
         assert isinstance(self.tokenizer.pad_token_id, int)
         return collate(prepared, self.tokenizer.pad_token_id, self.tokenizer.padding_side)  # pyright: ignore[reportArgumentType]
 
-    def forward(self, inputs: Inputs) -> Float[Tensor, "n d"]:
+    def forward(self, inputs: ModelInputs) -> Float[Tensor, "n d"]:
         """Unit vectors of a batch, in float32 or better; text-only inputs never touch the vision tower."""
         sequences = (packed if self.packing else padded)(inputs).to(self.device)
-        seen = self.vision_features(distinct((inputs.stills, inputs.frames)))
-        stills, clips = None, None
-        if inputs.stills.ids:
-            features = self._features(inputs.stills, seen)
-            stills = self.family.project_stills(self.backbone, features, inputs.stills.sizes)
-        if inputs.clip_frames:
+        seen = self.vision_features(distinct((inputs.images, inputs.frames)))
+        images, videos = None, None
+        if inputs.images.ids:
+            features = self._features(inputs.images, seen)
+            images = self.backbone_adapter.project_images(self.backbone, features, inputs.images.sizes)
+        if inputs.video_frames:
             features = self._features(inputs.frames, seen)
-            clips = self.family.project_clips(self.backbone, features, inputs.clip_frames)
-        return unit(self.family.language(self.backbone, sequences, stills, clips))
+            videos = self.backbone_adapter.project_videos(self.backbone, features, inputs.video_frames)
+        return unit(self.backbone_adapter.language(self.backbone, sequences, images, videos))
 
-    def vision_features(self, pictures: Sequence[Picture]) -> dict[str, Tensor]:
+    def vision_features(self, pictures: Sequence[VisionInput]) -> dict[str, Tensor]:
         """The vision tower's features of distinct pictures, by their ids."""
-        return see(self.family, self.backbone, pictures)
+        return self.backbone_adapter.vision_features(self.backbone, pictures)
 
-    def with_vision(self, chunks: Sequence[Inputs], cache: FeatureCache | None = None) -> list[Inputs]:
+    def with_vision(self, chunks: Sequence[ModelInputs], cache: FeatureCache | None = None) -> list[ModelInputs]:
         """The chunks of a step with the frozen tower's features in place of pixels, so that it runs once per picture.
 
         Call it under the autocast of the step. If any weight of the tower trains, the chunks come back as they are.
         """
-        if any(weight.requires_grad for _, weight in self.family.weights(self.backbone, "vision")):
+        if any(weight.requires_grad for _, weight in self.backbone_adapter.weights(self.backbone, "vision")):
             return list(chunks)
         return self._seen(chunks, cache)
 
@@ -145,10 +136,10 @@ class Embedder(nn.Module):
             ValueError: there is an adapter, but its base was never saved.
         """
         self.describe(folder)
-        if adapter_config(self.backbone) is None:
+        if lora_config(self.backbone) is None:
             self.backbone.save_pretrained(folder)
         else:
-            save_adapter(self.backbone, folder)
+            save_lora(self.backbone, folder)
 
     def describe(self, folder: Path) -> None:
         """Write all of an embedder's folder but the weights.
@@ -158,7 +149,7 @@ class Embedder(nn.Module):
         """
         folder.mkdir(parents=True, exist_ok=True)
         described: dict[str, object] = {**FORMAT, "dimensions": self.dimensions}
-        adapter = adapter_config(self.backbone)
+        adapter = lora_config(self.backbone)
         if adapter is None:
             config = self.backbone.config
             config.dtype, config.architectures = self.backbone.dtype, [type(self.backbone).__name__]
@@ -204,15 +195,15 @@ class Embedder(nn.Module):
         embedder.base = folder
         return embedder
 
-    def _features(self, pictures: Pictures, seen: dict[str, Tensor]) -> list[Tensor]:
+    def _features(self, pictures: VisionInputs, seen: dict[str, Tensor]) -> list[Tensor]:
         if pictures.features is None:
             return [seen[each] for each in pictures.ids]
         return [each.to(self.device, non_blocking=True) for each in pictures.features]
 
     @torch.no_grad()
-    def _seen(self, chunks: Sequence[Inputs], cache: FeatureCache | None) -> list[Inputs]:
-        pictures = distinct(group for chunk in chunks for group in (chunk.stills, chunk.frames))
-        dtype = stored_dtype(next(iter(self.family.weights(self.backbone, "vision")))[1].dtype, self.device)
+    def _seen(self, chunks: Sequence[ModelInputs], cache: FeatureCache | None) -> list[ModelInputs]:
+        pictures = distinct(group for chunk in chunks for group in (chunk.images, chunk.frames))
+        dtype = stored_dtype(next(iter(self.backbone_adapter.weights(self.backbone, "vision")))[1].dtype, self.device)
         features: dict[str, Tensor] = {}
         tower = "" if cache is None else f"{self._tower_digest()}-{str(dtype).removeprefix('torch.')}"
         if cache is not None:
@@ -225,17 +216,17 @@ class Embedder(nn.Module):
             if cache is not None:
                 cache.write(tower, name, features[name])
 
-        def seen(group: Pictures) -> Pictures:
+        def seen(group: VisionInputs) -> VisionInputs:
             return group if group.features is not None else group.with_features([features[i] for i in group.ids])
 
-        return [replace(chunk, stills=seen(chunk.stills), frames=seen(chunk.frames)) for chunk in chunks]
+        return [replace(chunk, images=seen(chunk.images), frames=seen(chunk.frames)) for chunk in chunks]
 
     def _tower_digest(self) -> str:
         """The digest of the vision tower, made again only when a weight has changed."""
-        weights = [weight for _, weight in self.family.weights(self.backbone, "vision")]
+        weights = [weight for _, weight in self.backbone_adapter.weights(self.backbone, "vision")]
         state = [(each.data_ptr(), each._version) for each in weights]
         if self._tower[0] != state:
-            self._tower = (state, tower_digest(self.family, self.backbone))
+            self._tower = (state, tower_digest(self.backbone_adapter, self.backbone))
         return self._tower[1]
 
 
@@ -253,48 +244,52 @@ def load_on_base(folder: Path, base: str, dtype: torch.dtype, device: torch.devi
     if "base" in described:
         raise ValueError(f"{folder / DESCRIPTION}: its base, {path}, is an adapter itself; merge that one first.")
     embedder = Embedder.load(path, dtype, device)
-    load_adapter(embedder.backbone, folder)
+    load_lora(embedder.backbone, folder)
     return embedder
 
 
-def load_backbone(folder: Path, dtype: torch.dtype, device: torch.device | str = "cpu") -> PreTrainedModel:
-    """Read the weights, every one of them: transformers alone draws weights that the file lacks at random.
+class ItemTokenizer:
+    """Turns items into `TokenizedItem`. Holds no weights, so loader processes can have one each."""
 
-    Raises:
-        ValueError: the model is of no supported family, or weights are missing or of another shape.
-    """
-    backbone, report = AutoModel.from_pretrained(
-        folder,
-        dtype=dtype,
-        device_map={"": torch.device(device)},
-        use_safetensors=True,
-        local_files_only=True,
-        ignore_mismatched_sizes=True,
-        output_loading_info=True,
-    )
-    family_class(backbone.config)
-    names = sorted({*report["missing_keys"], *(each[0] for each in report["mismatched_keys"])})
-    if names:
-        raise ValueError(
-            f"{len(names)} weights are missing or of another shape than config.json says: {', '.join(names[:5])}."
-        )
-    return backbone
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, adapter: BackboneAdapter[Any]) -> None:
+        self.tokenizer = tokenizer
+        self.backbone_adapter = adapter
+        self.max_text_tokens: int | None = None
+        """Texts of an item beyond so many tokens are cut off, the template and pictures never; None: no text is."""
+        self._scaffold_ids: dict[str, list[int]] = {}
 
+    def __call__(self, item: Item) -> TokenizedItem:
+        """Tokenise the item's template and text, open its pictures, and leave room for their features.
 
-def read_description(folder: Path) -> dict[str, object]:
-    """Read and check `embedder.json`.
+        Raises:
+            core.data.images.image_files.BadImage: a picture cannot be read.
+        """
+        adapter = self.backbone_adapter
+        alone = sum(isinstance(part, Image) for part in item.parts) == 1
+        ids: list[int] = []
+        images: list[VisionInput] = []
+        videos: list[tuple[VisionInput, ...]] = []
+        left = self.max_text_tokens
+        for segment in with_spaces(adapter.segments(item, self.tokenizer)):
+            if isinstance(segment, TemplateText):
+                ids += self._scaffold(segment.text)
+            elif isinstance(segment, Text):
+                words = adapter.text_ids(segment.text, self.tokenizer)[:left]
+                left = None if left is None else left - len(words)
+                ids += words
+            elif isinstance(segment, Image):
+                images.append(adapter.image_input(segment.source, alone))
+                ids += adapter.image_token_ids(images[-1], self._scaffold)
+            else:
+                assert isinstance(segment, Video)
+                videos.append(adapter.video_input(segment.frames))
+                ids += adapter.video_token_ids(videos[-1], self._scaffold)
+        token_ids = torch.tensor(ids)
+        return TokenizedItem(token_ids, tuple(images), tuple(videos), adapter.positions(token_ids, images, videos))
 
-    Raises:
-        ValueError: the file is missing, not JSON, or describes another format or pooling.
-    """
-    path = folder / DESCRIPTION
-    try:
-        described = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: {folder} is not an embedder checkpoint ({error}).") from error
-    if not isinstance(described, dict):
-        raise ValueError(f"{path}: holds a {type(described).__name__}; an embedder is described by a JSON object.")
-    for name, expected in FORMAT.items():
-        if described.get(name) != expected:
-            raise ValueError(f"{path}: {name} = {described.get(name)!r}; this version reads {expected!r}.")
-    return described
+    def _scaffold(self, text: str) -> list[int]:
+        """The template's pieces are few and come back in every item."""
+        if text not in self._scaffold_ids:
+            ids = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=False)
+            self._scaffold_ids[text] = ids
+        return self._scaffold_ids[text]

@@ -1,5 +1,7 @@
 """A folder that remembers what the frozen vision tower made of each picture, across epochs, runs and checkpoints."""
 
+import hashlib
+import json
 import warnings
 import zlib
 from pathlib import Path
@@ -9,6 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from core.encoder.backbones.adapter import BackboneAdapter, Model
+from core.encoder.embedder_folder import BOOKKEEPING
 from core.files.atomic import whole_file
 
 NAME = "features"
@@ -39,7 +43,7 @@ class FeatureCache:
             self.misses += 1
             return None
         try:
-            features = load_checked(path)
+            features = load_features(path)
         except (OSError, SafetensorError, ValueError) as error:
             self.misses += 1
             self.damaged += 1
@@ -57,14 +61,14 @@ class FeatureCache:
         """
         kept = features.detach().cpu().contiguous()
         with whole_file(self.path(tower, picture)) as partial:
-            save_file({NAME: kept}, partial, metadata={"crc32": str(checksum(kept))})
+            save_file({NAME: kept}, partial, metadata={"crc32": str(features_checksum(kept))})
 
     def size_gb(self) -> float:
         """What the whole folder takes, in gigabytes (1e9 bytes)."""
         return sum(path.stat().st_size for path in self.folder.rglob("*.safetensors")) / 1e9
 
 
-def load_checked(path: Path) -> Tensor:
+def load_features(path: Path) -> Tensor:
     """Read one file of features.
 
     Raises:
@@ -74,11 +78,31 @@ def load_checked(path: Path) -> Tensor:
     with safe_open(path, framework="pt") as file:
         written = (file.metadata() or {}).get("crc32")
         features = file.get_tensor(NAME)
-    if written != str(checksum(features)):
+    if written != str(features_checksum(features)):
         raise ValueError("checksum differs")
     return features
 
 
-def checksum(values: Tensor) -> int:
+def features_checksum(values: Tensor) -> int:
     """The CRC-32 of a tensor's bytes."""
     return zlib.crc32(values.view(-1).view(torch.uint8).numpy().data)
+
+
+def stored_dtype(weights: torch.dtype, device: torch.device) -> torch.dtype:
+    """In which precision the frozen tower's features are kept: autocast's where it is on, else the weights'."""
+    if weights != torch.float64 and torch.is_autocast_enabled(device.type):
+        return torch.get_autocast_dtype(device.type)
+    return weights
+
+
+def tower_digest(adapter: BackboneAdapter[Model], model: Model) -> str:
+    """A sha256 of all that the tower's features depend on: weights, shapes, and how pixels are made."""
+    config = adapter.config.to_dict()
+    settings = {name: config.get(name) for name in ("vision_feature_layer", "vision_feature_select_strategy")}
+    settings["vision_config"] = {k: v for k, v in config["vision_config"].items() if k not in BOOKKEEPING}
+    settings["image_processor"] = adapter.image_processor.to_dict()
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for name, weight in adapter.weights(model, "vision"):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Picture:
+class VisionInput:
     """What the vision tower takes at once: a still picture, or one frame (or pair of frames) of a clip.
 
     id: equal exactly when the tower is shown the same. pixels: 0 to 255; a row is a crop or a patch, as the model
@@ -23,7 +23,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class VisionInputs:
     """Pictures in reading order, as pixels or as what the frozen vision tower made of them.
 
     pixels: the rows of all pictures behind one another. rows: how many each picture has. features: one tensor a
@@ -37,7 +37,7 @@ class Pictures:
     features: list[Float[Tensor, "_ *width"]] | None = None
 
     @classmethod
-    def of(cls, pictures: Iterable[Picture]) -> "Pictures":
+    def of(cls, pictures: Iterable[VisionInput]) -> "VisionInputs":
         """Lay pictures behind one another; those of one batch have rows of one shape."""
         listed = list(pictures)
         return cls(
@@ -47,36 +47,36 @@ class Pictures:
             [each.size for each in listed],
         )
 
-    def split(self) -> list[Picture]:
+    def split(self) -> list[VisionInput]:
         """The pictures one by one; their pixels are views."""
         parts = self.pixels.split(self.rows) if self.rows else ()
-        return [Picture(*each) for each in zip(self.ids, parts, self.sizes, strict=True)]
+        return [VisionInput(*each) for each in zip(self.ids, parts, self.sizes, strict=True)]
 
-    def with_features(self, features: list[Float[Tensor, "_ *width"]]) -> "Pictures":
+    def with_features(self, features: list[Float[Tensor, "_ *width"]]) -> "VisionInputs":
         """The same pictures without pixels."""
         return replace(self, pixels=self.pixels[:0].clone(), features=features)
 
-    def to(self, device: torch.device) -> "Pictures":
+    def to(self, device: torch.device) -> "VisionInputs":
         """The same pictures on a device."""
         features = None if self.features is None else [each.to(device, non_blocking=True) for each in self.features]
         return replace(self, pixels=self.pixels.to(device, non_blocking=True), features=features)
 
-    def pin_memory(self) -> "Pictures":
+    def pin_memory(self) -> "VisionInputs":
         """The same pictures in page-locked memory, from where a GPU fetches them while it computes."""
         return replace(self, pixels=self.pixels.pin_memory())
 
 
 @dataclass(frozen=True)
-class Prepared:
+class TokenizedItem:
     """One item as tensors, not yet padded.
 
-    stills: its pictures. clips: for each clip, what the vision tower takes of it piece by piece. positions: where
+    images: its pictures. clips: for each clip, what the vision tower takes of it piece by piece. positions: where
     each token is, on one axis or several (time, height, width); None counts from 0 up.
     """
 
     token_ids: Int[Tensor, " length"]
-    stills: tuple[Picture, ...] = ()
-    clips: tuple[tuple[Picture, ...], ...] = ()
+    images: tuple[VisionInput, ...] = ()
+    videos: tuple[tuple[VisionInput, ...], ...] = ()
     positions: Int[Tensor, "axes length"] | None = None
 
     @property
@@ -86,53 +86,53 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ModelInputs:
     """A padded batch; its pictures, and the frames of its clips, in reading order.
 
-    clip_frames: of how many of `frames` each clip is made.
+    video_frames: of how many of `frames` each clip is made.
     """
 
     token_ids: Int[Tensor, "n length"]
     attention_mask: Int[Tensor, "n length"]
     positions: Int[Tensor, "axes n length"]
-    stills: Pictures
-    frames: Pictures
-    clip_frames: list[int]
+    images: VisionInputs
+    frames: VisionInputs
+    video_frames: list[int]
 
     @property
     def image_ids(self) -> list[str]:
         """The ids of all pictures, those of the stills before those of the clips."""
-        return self.stills.ids + self.frames.ids
+        return self.images.ids + self.frames.ids
 
     @property
     def image_pixels(self) -> UInt8[Tensor, "rows 3 *shape"]:
         """The pixels of the stills."""
-        return self.stills.pixels
+        return self.images.pixels
 
-    def to(self, device: torch.device) -> "Inputs":
+    def to(self, device: torch.device) -> "ModelInputs":
         """The same batch with its tensors on a device."""
-        return Inputs(
+        return ModelInputs(
             self.token_ids.to(device, non_blocking=True),
             self.attention_mask.to(device, non_blocking=True),
             self.positions.to(device, non_blocking=True),
-            self.stills.to(device),
+            self.images.to(device),
             self.frames.to(device),
-            self.clip_frames,
+            self.video_frames,
         )
 
-    def pin_memory(self) -> "Inputs":
+    def pin_memory(self) -> "ModelInputs":
         """The same batch in page-locked memory; torch's loader calls this when asked to pin."""
-        return Inputs(
+        return ModelInputs(
             self.token_ids.pin_memory(),
             self.attention_mask.pin_memory(),
             self.positions.pin_memory(),
-            self.stills.pin_memory(),
+            self.images.pin_memory(),
             self.frames.pin_memory(),
-            self.clip_frames,
+            self.video_frames,
         )
 
 
-def collate(prepared: Sequence[Prepared], pad_id: int, padding: Literal["left", "right"] = "right") -> Inputs:
+def collate(prepared: Sequence[TokenizedItem], pad_id: int, padding: Literal["left", "right"] = "right") -> ModelInputs:
     """Pad to the longest and lay pictures and clips behind one another.
 
     Raises:
@@ -150,14 +150,14 @@ def collate(prepared: Sequence[Prepared], pad_id: int, padding: Literal["left", 
         token_ids[row, place] = each.token_ids
         attention_mask[row, place] = 1
         positions[:, row, place] = torch.arange(each.length) if each.positions is None else each.positions
-    clips = [clip for each in prepared for clip in each.clips]
-    return Inputs(
+    videos = [clip for each in prepared for clip in each.videos]
+    return ModelInputs(
         token_ids,
         attention_mask,
         positions,
-        stills=Pictures.of(picture for each in prepared for picture in each.stills),
-        frames=Pictures.of(frame for clip in clips for frame in clip),
-        clip_frames=[len(clip) for clip in clips],
+        images=VisionInputs.of(picture for each in prepared for picture in each.images),
+        frames=VisionInputs.of(frame for clip in videos for frame in clip),
+        video_frames=[len(clip) for clip in videos],
     )
 
 
@@ -168,3 +168,13 @@ def sorted_chunks(lengths: Sequence[int], size: int) -> list[list[int]]:
     """
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def distinct(groups: Iterable[VisionInputs]) -> list[VisionInput]:
+    """Every picture that has pixels once, in order of first use."""
+    found: dict[str, VisionInput] = {}
+    for group in groups:
+        if group.features is None:
+            for picture in group.split():
+                found.setdefault(picture.id, picture)
+    return list(found.values())

@@ -21,21 +21,21 @@ PREFIX = "base_model.model."  # of every name in a file that peft writes
 NAME = "default"
 
 
-def adapter_config(model: nn.Module) -> LoraConfig | None:
+def lora_config(model: nn.Module) -> LoraConfig | None:
     """The adapter's settings, or None for a model without one."""
     return getattr(model, "peft_config", {}).get(NAME)
 
 
-def add_adapter(model: nn.Module, config: LoraConfig) -> None:
+def add_lora(model: nn.Module, config: LoraConfig) -> None:
     """Put a fresh adapter on the model, which computes the same as before, and freeze everything else."""
     inject_adapter_in_model(config, model)
     for name, weight in model.named_parameters():
         # Adapters in half precision would lose their small steps.
-        if is_adapter(name) and weight.dtype in (torch.float16, torch.bfloat16):
+        if is_lora(name) and weight.dtype in (torch.float16, torch.bfloat16):
             weight.data = weight.data.float()
 
 
-def is_adapter(name: str) -> bool:
+def is_lora(name: str) -> bool:
     """Whether a weight belongs to an adapter, by its name."""
     return ".lora_" in name
 
@@ -45,7 +45,7 @@ def targets_pattern(targets: Sequence[str], within: str = "language_model") -> s
     return rf"(.*\.)?{re.escape(within)}\..*\.({'|'.join(map(re.escape, targets))})"
 
 
-def save_adapter(model: nn.Module, folder: Path) -> None:
+def save_lora(model: nn.Module, folder: Path) -> None:
     """Write the adapter's weights in peft's layout, and what trained beside it."""
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
     save_tensors({f"{PREFIX}{name}": weight for name, weight in state.items()}, folder / WEIGHTS)
@@ -54,7 +54,7 @@ def save_adapter(model: nn.Module, folder: Path) -> None:
         save_tensors(trained, folder / TRAINED)
 
 
-def load_adapter(model: nn.Module, folder: Path) -> None:
+def load_lora(model: nn.Module, folder: Path) -> None:
     """Put the adapter of a folder on its base.
 
     Raises:
@@ -64,7 +64,7 @@ def load_adapter(model: nn.Module, folder: Path) -> None:
     try:
         config = LoraConfig.from_pretrained(str(folder))
         assert isinstance(config, LoraConfig)
-        add_adapter(model, config)
+        add_lora(model, config)
     except (OSError, TypeError, KeyError, ValueError) as error:
         raise ValueError(f"{folder / CONFIG}: the adapter does not fit its base: {error}") from error
     state = {name.removeprefix(PREFIX): weight for name, weight in saved.items()}
@@ -80,7 +80,7 @@ def load_adapter(model: nn.Module, folder: Path) -> None:
 
 def beside(model: nn.Module) -> dict[str, nn.Parameter]:
     """The model's weights that are no adapter's, by their names."""
-    return {name: weight for name, weight in model.named_parameters() if not is_adapter(name)}
+    return {name: weight for name, weight in model.named_parameters() if not is_lora(name)}
 
 
 def check_same(path: Path, saved: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
@@ -93,7 +93,7 @@ def check_same(path: Path, saved: Mapping[str, Tensor], own: Mapping[str, Tensor
         )
 
 
-def merge(model: nn.Module) -> None:
+def merge_layers(model: nn.Module) -> None:
     """Fold the adapter into the weights it stands on; the model then has the base's own modules."""
     for name, module in [(n, m) for n, m in model.named_modules() if isinstance(m, BaseTunerLayer)]:
         assert isinstance(module, LoraLayer)

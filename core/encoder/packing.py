@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs
 from core.encoder.pooling import last_places
 
 
@@ -51,7 +51,7 @@ class Sequences:
         return Sequences(**{**moved(vars(self)), "kernel": moved(self.kernel)})
 
 
-def padded(inputs: Inputs) -> Sequences:
+def padded(inputs: ModelInputs) -> Sequences:
     """The batch as it is."""
     mask = inputs.attention_mask
     places = (mask.cumsum(dim=1) - 1).clamp(min=0)
@@ -68,7 +68,7 @@ def padded(inputs: Inputs) -> Sequences:
     )
 
 
-def packed(inputs: Inputs) -> Sequences:
+def packed(inputs: ModelInputs) -> Sequences:
     """One row with all items behind one another, each counted from its own beginning."""
     kept = inputs.attention_mask.bool()
     last_places(inputs.attention_mask)  # refuses empty items

@@ -1,6 +1,7 @@
 """How an item is put into words for the backbone: its chat template around the item's parts."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -15,7 +16,7 @@ MARK_PATTERN = re.compile("\ue000([0-9]+)\ue001")
 
 
 @dataclass(frozen=True)
-class Scaffold:
+class TemplateText:
     """A piece of the template itself, in which special tokens count."""
 
     text: str
@@ -32,13 +33,13 @@ def segments(
     tokenizer: PreTrainedTokenizerBase,
     image: str = "<image>",
     video: str = "<video>",
-    clips_as: Literal["image", "video"] = "video",
-) -> list[Scaffold | Part]:
+    videos_as: Literal["image", "video"] = "video",
+) -> list[TemplateText | Part]:
     """The item as one user turn of the tokenizer's chat template, cut at its parts.
 
     Parts come back as they are, so that their text is never read as template or special token, in the template's
     order: some templates put pictures and clips in front of the text. `image` and `video` are what the template
-    writes for a picture and a clip; with `clips_as` "image" it is asked for a clip as for a picture.
+    writes for a picture and a clip; with `videos_as` "image" it is asked for a clip as for a picture.
 
     Raises:
         ValueError: the tokenizer has no chat template, or the template drops or repeats a part, or changes the order
@@ -49,12 +50,12 @@ def segments(
         if isinstance(part, Text)
         else {"type": name, name: ""}  # some templates ask for the type, others for the key
         for number, part in enumerate(item.parts)
-        for name in (clips_as if isinstance(part, Video) else kind(part),)
+        for name in (videos_as if isinstance(part, Video) else kind(part),)
     ]
     turn: list[dict[str, Any]] = [{"role": "user", "content": content}]
     rendered = tokenizer.apply_chat_template(turn, tokenize=False)
     assert isinstance(rendered, str)
-    return cut(rendered, item, image, image if clips_as == "image" else video)
+    return cut(rendered, item, image, image if videos_as == "image" else video)
 
 
 def kind(part: Part) -> str:
@@ -62,7 +63,7 @@ def kind(part: Part) -> str:
     return type(part).__name__.lower()
 
 
-def cut(rendered: str, item: Item, image: str = "<image>", video: str = "<video>") -> list[Scaffold | Part]:
+def cut(rendered: str, item: Item, image: str = "<image>", video: str = "<video>") -> list[TemplateText | Part]:
     """Split a rendered template at the marks of text parts and the placeholders of pictures and clips.
 
     The first placeholder of a kind is the item's first part of that kind, and so on. `image` and `video` may be the
@@ -75,11 +76,11 @@ def cut(rendered: str, item: Item, image: str = "<image>", video: str = "<video>
     places = {"text": MARK, "image": image, "video": video}
     for number, part in enumerate(item.parts):
         waiting[places[kind(part)]].append((number, part))
-    pieces: list[Scaffold | Part] = []
+    pieces: list[TemplateText | Part] = []
     for piece in places_pattern(image, video).split(rendered):
         text = MARK_PATTERN.fullmatch(piece)
         if not text and piece not in (image, video):
-            pieces += [Scaffold(piece)] * bool(piece)
+            pieces += [TemplateText(piece)] * bool(piece)
             continue
         queue = waiting[MARK if text else piece]
         number, part = queue.pop(0) if queue else (-1, None)
@@ -94,4 +95,17 @@ def cut(rendered: str, item: Item, image: str = "<image>", video: str = "<video>
         name = kind(item.parts[missing[0]])
         written = "" if name == "text" else f", as {places[name]!r},"
         raise ValueError(f"The chat template does not place part {missing[0]} ({name}){written} of item {item.text!r}.")
+    return pieces
+
+
+def with_spaces(segments: Sequence[TemplateText | Part]) -> list[TemplateText | Part]:
+    """Give the spaces with which a piece of template ends to the text behind it.
+
+    In most vocabularies a word and the space before it are one token, so "User: red" is not "User: " and "red".
+    """
+    pieces = list(segments)
+    for place, (one, other) in enumerate(zip(pieces, segments[1:], strict=False)):
+        if isinstance(one, TemplateText) and isinstance(other, Text):
+            kept = one.text.rstrip(" ")
+            pieces[place], pieces[place + 1] = TemplateText(kept), Text(one.text[len(kept) :] + other.text)
     return pieces

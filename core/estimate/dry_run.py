@@ -4,7 +4,7 @@ import os
 import sys
 
 from core.config.settings import TrainSettings
-from core.estimate.estimate import make_plan
+from core.estimate.estimate import make_estimate
 from core.estimate.report import report
 
 
@@ -15,7 +15,7 @@ def dry_run(settings: TrainSettings) -> int:
         The exit status: 0, or 1 if there are problems.
     """
     started = int(os.environ.get("WORLD_SIZE", "1"))
-    plan, problems = make_plan(settings, started if started > 1 else settings.plan.gpus)
+    plan, problems = make_estimate(settings, started if started > 1 else settings.plan.gpus)
     if int(os.environ.get("RANK", "0")) == 0:
         if plan is not None:
             print(report(plan))

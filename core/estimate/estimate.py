@@ -17,8 +17,8 @@ from core.estimate.memory import (
     language_graph,
     picture_graph,
 )
-from core.estimate.model import PlannedModel, planned_model
-from core.estimate.model_shape import PictureSize, Shape, picture_size, shape_of
+from core.estimate.model import EstimatedModel, estimated_model
+from core.estimate.model_shape import ModelShape, PictureSize, picture_size, shape_of
 from core.estimate.paths import path_problems
 
 
@@ -52,13 +52,13 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Estimate:
     """What a training needs. flops: of a pair. disk: bytes of a checkpoint. cache: bytes of all pictures' features."""
 
     settings: TrainSettings
     gpus: int
     origin: str
-    shape: Shape
+    shape: ModelShape
     picture: PictureSize
     mixture: Mixture
     queries: Items
@@ -91,14 +91,14 @@ class Plan:
         return self.settings.plan.utilisation * self.flops.useful / self.flops.done
 
 
-def make_plan(settings: TrainSettings, gpus: int) -> tuple[Plan | None, list[str]]:
+def make_estimate(settings: TrainSettings, gpus: int) -> tuple[Estimate | None, list[str]]:
     """The plan on so many GPUs and all problems; no plan where the model's or the data's sizes are not known."""
     problems = processes_problems(settings, gpus)
     pairs, wrong = mixture(settings.data, settings.seed)
     problems += wrong
-    model: PlannedModel | None = None
+    model: EstimatedModel | None = None
     try:
-        model = planned_model(settings.model)
+        model = estimated_model(settings.model)
         shape = shape_of(model.embedder)
     except ValueError as error:
         # A folder that is not there is told of by `path_problems`, with the commands that get it.
@@ -110,7 +110,9 @@ def make_plan(settings: TrainSettings, gpus: int) -> tuple[Plan | None, list[str
     return (None if pairs is None else planned(settings, gpus, model, shape, pairs, disk)), problems
 
 
-def planned(settings: TrainSettings, gpus: int, model: PlannedModel, shape: Shape, pairs: Mixture, disk: float) -> Plan:
+def planned(
+    settings: TrainSettings, gpus: int, model: EstimatedModel, shape: ModelShape, pairs: Mixture, disk: float
+) -> Estimate:
     """The plan for a model and pairs that are known."""
     assumed, trainable = settings.plan, settings.model.trainable
     picture = picture_size(model.embedder, assumed.picture_width, assumed.picture_height)
@@ -133,14 +135,14 @@ def planned(settings: TrainSettings, gpus: int, model: PlannedModel, shape: Shap
     )
     features = feature_bytes(shape, picture, settings.precision in ("auto", "bfloat16"))
     cache = features * pairs.pairs * (queries.pictured + (1 + settings.data.negatives) * targets.pictured)
-    return Plan(settings, gpus, model.origin, shape, picture, pairs, queries, targets, memory, flops, disk, cache)
+    return Estimate(settings, gpus, model.origin, shape, picture, pairs, queries, targets, memory, flops, disk, cache)
 
 
 def memory_of(
     settings: TrainSettings,
     gpus: int,
-    model: PlannedModel,
-    shape: Shape,
+    model: EstimatedModel,
+    shape: ModelShape,
     picture: PictureSize,
     queries: Items,
     targets: Items,
@@ -174,7 +176,7 @@ def memory_of(
     return Memory(always, features, chunk, largest, working, chunks, kept)
 
 
-def checkpoint_bytes(model: PlannedModel, shape: Shape) -> float:
+def checkpoint_bytes(model: EstimatedModel, shape: ModelShape) -> float:
     """A checkpoint on the disk: all weights, or those that train beside a base, and the moments of what trains."""
     weights = [weight for weight in model.embedder.parameters()]
     trained = sum(weight.numel() * weight.element_size() for weight in weights if weight.requires_grad)

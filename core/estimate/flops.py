@@ -7,8 +7,8 @@ Forward, for an item of T tokens, R_c patches that attend to each other, R patch
     projector  2 P_p R / m
     vision     2 P_v R + 4 L_v d_v sum_c R_c^2
 
-P, A, P_p, P_v: numbers in the matrices (`Shape`); the last block computes all but keys and values for the last token
-alone. h: width of all heads together. m: patches in a token. Norms, activations and the loss are left out.
+P, A, P_p, P_v: numbers in the matrices (`ModelShape`); the last block computes all but keys and values for the last
+token alone. h: width of all heads together. m: patches in a token. Norms, activations and the loss are left out.
 
 Backward: a matrix that trains costs twice its forward (its gradient, and its input's), one that gradients only pass
 through once its forward, attention twice. Where nothing before it trains, nothing. Attention kernels that compute
@@ -19,7 +19,7 @@ an adapter stands there): 2 d f ((L - 1) T + 1) less, d and f the block's width 
 
 from dataclasses import dataclass
 
-from core.estimate.model_shape import PictureSize, Shape
+from core.estimate.model_shape import ModelShape, PictureSize
 
 
 @dataclass(frozen=True)
@@ -63,34 +63,34 @@ class Flops:
         return Flops(**{name: value * factor for name, value in vars(self).items()})
 
 
-def language_matrices(shape: Shape, tokens: float | int) -> float:
+def language_matrices(shape: ModelShape, tokens: float | int) -> float:
     """Forward, the language model's own matrices."""
     return 2.0 * (shape.language * tokens - shape.last * (tokens - 1))
 
 
-def language_attention(shape: Shape, tokens: float | int) -> float:
+def language_attention(shape: ModelShape, tokens: float | int) -> float:
     """Forward, queries with keys and the mixing of values."""
     return 2.0 * (shape.layers - 1) * shape.heads * tokens**2 + 4.0 * shape.heads * tokens
 
 
-def language_adapters(shape: Shape, tokens: float | int) -> float:
+def language_adapters(shape: ModelShape, tokens: float | int) -> float:
     """Forward, the LoRA adapters."""
     return 2.0 * (shape.adapters * tokens - shape.last_adapters * (tokens - 1))
 
 
-def vision_forward(shape: Shape, picture: PictureSize) -> float:
+def vision_forward(shape: ModelShape, picture: PictureSize) -> float:
     """Forward, the vision tower over a picture."""
     squares = sum(each**2 for each in picture.groups)
     return 2.0 * shape.vision * sum(picture.groups) + 4.0 * shape.vision_layers * shape.vision_width * squares
 
 
-def projector_forward(shape: Shape, picture: PictureSize) -> float:
+def projector_forward(shape: ModelShape, picture: PictureSize) -> float:
     """Forward, the projector over a picture."""
     return 2.0 * shape.projector * sum(picture.groups) / shape.merged
 
 
 def item_flops(
-    shape: Shape, tokens: float | int, picture: PictureSize | None, checkpointing: bool, twice: float | int
+    shape: ModelShape, tokens: float | int, picture: PictureSize | None, checkpointing: bool, twice: float | int
 ) -> Flops:
     """Forward and backward of one item.
 
@@ -128,7 +128,9 @@ def item_flops(
     )
 
 
-def items_flops(shape: Shape, items: Items, picture: PictureSize, checkpointing: bool, twice: float | int) -> Flops:
+def items_flops(
+    shape: ModelShape, items: Items, picture: PictureSize, checkpointing: bool, twice: float | int
+) -> Flops:
     """The mean over items with and without a picture."""
     pictured = item_flops(shape, items.tokens, picture, checkpointing, twice)
     plain = item_flops(shape, items.tokens, None, checkpointing, twice)
@@ -136,7 +138,7 @@ def items_flops(shape: Shape, items: Items, picture: PictureSize, checkpointing:
 
 
 def pair_flops(
-    shape: Shape,
+    shape: ModelShape,
     queries: Items,
     targets: Items,
     negatives: int,

@@ -21,8 +21,8 @@ blocks the stream is held twice more. It is an estimate: tests hold it within a 
 from dataclasses import dataclass
 
 from core.encoder.embedder import Embedder
-from core.encoder.lora import is_adapter
-from core.estimate.model_shape import LOOKED_UP, PictureSize, Shape
+from core.encoder.lora import is_lora
+from core.estimate.model_shape import LOOKED_UP, ModelShape, PictureSize
 from core.parallel.fsdp import language_parts
 
 USABLE = 0.94
@@ -77,11 +77,11 @@ def copies(embedder: Embedder, shards: int, bfloat16: bool) -> float:
     if not bfloat16:
         return 0.0
     whole = {id(weight) for each in language_parts(embedder)[1] for weight in each.parameters()} if shards > 1 else {0}
-    family, total = embedder.family, 0
+    adapter, total = embedder.backbone_adapter, 0
     for name, weight in embedder.backbone.named_parameters():
         multiplied = weight.dim() >= 2 and not any(each in name for each in LOOKED_UP)
         narrowed = weight.element_size() == 4 and id(weight) not in whole
-        if multiplied and narrowed and family.part_of(name) != "vision":
+        if multiplied and narrowed and adapter.part_of(name) != "vision":
             total += 2 * weight.numel()
     return float(total)
 
@@ -99,11 +99,11 @@ class Precision:
     def of(cls, embedder: Embedder, bfloat16: bool, checkpointing: bool, dropout: bool) -> "Precision":
         """Read the stream's type off the words' embeddings."""
         embedding, _ = language_parts(embedder)
-        widths = {weight.element_size() for name, weight in embedding.named_parameters() if not is_adapter(f".{name}")}
+        widths = {weight.element_size() for name, weight in embedding.named_parameters() if not is_lora(f".{name}")}
         return cls(2 if bfloat16 else 4, max(widths), checkpointing, dropout)
 
 
-def block_bytes(shape: Shape, precision: Precision) -> float:
+def block_bytes(shape: ModelShape, precision: Precision) -> float:
     """Of a token in one block of the language model; the equations stand at the top of this file."""
     c, s = precision.arithmetic, precision.stream
     d, f, attention = shape.width, shape.inner, precision.arithmetic * (2 * shape.heads + 2 * shape.shared)
@@ -113,7 +113,7 @@ def block_bytes(shape: Shape, precision: Precision) -> float:
     return 8.0 * d + attention + 3.0 * c * f + (c + precision.dropout * (c + 1)) * entering
 
 
-def language_graph(shape: Shape, precision: Precision, tokens: float | int) -> float:
+def language_graph(shape: ModelShape, precision: Precision, tokens: float | int) -> float:
     """Bytes that the graph of so many tokens holds until it is gone back through.
 
     The last block computes keys and values alone for most tokens: its input and its norm's result are kept.
@@ -127,7 +127,7 @@ def language_graph(shape: Shape, precision: Precision, tokens: float | int) -> f
     return float(tokens * ((shape.layers - 1) * block_bytes(shape, precision) + last + 2 * stream))
 
 
-def picture_graph(shape: Shape, precision: Precision, picture: PictureSize) -> float:
+def picture_graph(shape: ModelShape, precision: Precision, picture: PictureSize) -> float:
     """Bytes of the graph of one picture: the projector, if it trains, and the tower, if it does."""
     c, patches, total = precision.arithmetic, sum(picture.groups), 0.0
     if shape.trained & {"vision", "projector"}:
@@ -139,6 +139,6 @@ def picture_graph(shape: Shape, precision: Precision, picture: PictureSize) -> f
     return total
 
 
-def feature_bytes(shape: Shape, picture: PictureSize, bfloat16: bool) -> float:
+def feature_bytes(shape: ModelShape, picture: PictureSize, bfloat16: bool) -> float:
     """Bytes of what the tower made of a picture, which a step keeps where the tower is frozen."""
     return 0.0 if "vision" in shape.trained else sum(picture.groups) * shape.vision_width * (2.0 if bfloat16 else 4.0)

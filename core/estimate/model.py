@@ -8,8 +8,9 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
 from core.checkpoints import checkpoint as checkpoints
 from core.config.model_settings import ModelSettings
-from core.encoder.backbones.choose import family_class
-from core.encoder.embedder import LOAD_ERRORS, Embedder, read_description
+from core.encoder.backbones.choose import adapter_class
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import LOAD_ERRORS, read_description
 from core.encoder.freezing import make_trainable
 from core.encoder.tiny.llava_onevision import tiny_embedder, tiny_tokenizer
 from core.estimate.published_configs import CONFIGS, published
@@ -17,14 +18,14 @@ from core.training.start import narrow_frozen, set_resolution
 
 
 @dataclass(frozen=True)
-class PlannedModel:
+class EstimatedModel:
     """An embedder without weights, set up for training, and where its sizes are from."""
 
     embedder: Embedder
     origin: str
 
 
-def planned_model(model: ModelSettings) -> PlannedModel:
+def estimated_model(model: ModelSettings) -> EstimatedModel:
     """The model that the settings name, with its adapters and with what is frozen.
 
     Its sizes are those of model.start, or while that does not exist those of model.published. Its tokenizer is the
@@ -45,7 +46,7 @@ def planned_model(model: ModelSettings) -> PlannedModel:
         make_trainable(embedder, model.trainable)
         if model.frozen_dtype == "bfloat16":
             narrow_frozen(embedder)
-    return PlannedModel(embedder, origin)
+    return EstimatedModel(embedder, origin)
 
 
 def config_folder(model: ModelSettings) -> Path:
@@ -72,7 +73,7 @@ def shaped(folder: Path) -> Embedder:
     """
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        family_class(config)
+        adapter_class(config)
         backbone = AutoModel.from_config(config, dtype=torch.float32)
         image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
     except LOAD_ERRORS as error:

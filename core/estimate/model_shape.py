@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import PIL.Image
 from torch import nn
 
-from core.encoder.backbones.adapter import Part
+from core.encoder.backbones.adapter import ModelPart
 from core.encoder.embedder import Embedder
-from core.encoder.lora import is_adapter
+from core.encoder.lora import is_lora
 
 LOOKED_UP = ("embed_tokens", "position_embedding", "pos_embed")
 """Tables of which rows are taken, in parts of weights' names: no arithmetic."""
@@ -17,7 +17,7 @@ KEPT = ("k_proj", "v_proj")
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelShape:
     """Sizes of a model.
 
     language, last, projector, vision: numbers in the matrices that each token, token of a picture, or patch passes
@@ -43,10 +43,10 @@ class Shape:
     vision_width: int
     vision_inner: int
     merged: int
-    parameters: Mapping[Part, tuple[int, int]]
+    parameters: Mapping[ModelPart, tuple[int, int]]
 
     @property
-    def trained(self) -> frozenset[Part]:
+    def trained(self) -> frozenset[ModelPart]:
         """The parts of which something trains."""
         return frozenset(part for part, (_, trained) in self.parameters.items() if trained)
 
@@ -56,28 +56,28 @@ class Shape:
         return sum(each for each, _ in self.parameters.values()), sum(each for _, each in self.parameters.values())
 
 
-def shape_of(embedder: Embedder) -> Shape:
+def shape_of(embedder: Embedder) -> ModelShape:
     """Read a model's sizes.
 
     Raises:
         ValueError: it is not made of a language model that reads what a vision tower sees.
     """
-    family, model, config = embedder.family, embedder.backbone, embedder.backbone.config
+    adapter, model, config = embedder.backbone_adapter, embedder.backbone, embedder.backbone.config
     text, vision = config.get_text_config(), getattr(config, "vision_config", None)
     if vision is None or not hasattr(text, "num_key_value_heads"):
         raise ValueError(f"A dry run cannot plan for {config.model_type}: it is no language model with a vision tower.")
-    named: dict[Part, list[tuple[str, nn.Parameter]]] = {
-        part: family.weights(model, part) for part in ("vision", "projector", "language")
+    named: dict[ModelPart, list[tuple[str, nn.Parameter]]] = {
+        part: adapter.weights(model, part) for part in ("vision", "projector", "language")
     }
-    counts: dict[Part, tuple[int, int]] = {
+    counts: dict[ModelPart, tuple[int, int]] = {
         part: (sum(w.numel() for _, w in weights), sum(w.numel() for _, w in weights if w.requires_grad))
         for part, weights in named.items()
     }
-    last = [*family.blocks(model)[-1].named_parameters()]
+    last = [*adapter.blocks(model)[-1].named_parameters()]
     read = [(name, weight) for name, weight in last if not any(each in name for each in KEPT)]
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     width = getattr(vision, "embed_dim", None) or vision.hidden_size
-    return Shape(
+    return ModelShape(
         language=matrices(named["language"], adapters=False),
         last=matrices(read, adapters=False),
         adapters=matrices(named["language"], adapters=True),
@@ -101,7 +101,7 @@ def matrices(weights: Iterable[tuple[str, nn.Parameter]], adapters: bool) -> int
     """How many numbers of some weights multiply something, of adapters or of all else."""
     total = 0
     for name, weight in weights:
-        if weight.dim() >= 2 and is_adapter(f".{name}") == adapters and not any(each in name for each in LOOKED_UP):
+        if weight.dim() >= 2 and is_lora(f".{name}") == adapters and not any(each in name for each in LOOKED_UP):
             # A still is one frame to a tower that takes two at once: their weights are added up before.
             total += weight.numel() // (weight.shape[2] if weight.dim() == 5 else 1)
     return total
@@ -134,9 +134,9 @@ class Blank:
 
 def picture_size(embedder: Embedder, width: int, height: int) -> PictureSize:
     """What becomes of a picture of `width` x `height` pixels that is alone in its item."""
-    family = embedder.family
-    picture = family.still(Blank(width, height), alone=True)
+    adapter = embedder.backbone_adapter
+    picture = adapter.image_input(Blank(width, height), alone=True)
     rows, shape = len(picture.pixels), picture.pixels.shape
-    patch = family.config.vision_config.patch_size
+    patch = adapter.config.vision_config.patch_size
     groups = [rows] if len(shape) == 5 else [(shape[-1] // patch) ** 2] * rows
-    return PictureSize(family.still_tokens(picture), tuple(groups))
+    return PictureSize(adapter.image_tokens(picture), tuple(groups))

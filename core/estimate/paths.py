@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.checkpoints import checkpoint as checkpoints
 from core.config.settings import TrainSettings
-from core.encoder.embedder import read_description
+from core.encoder.embedder_folder import read_description
 from core.estimate.published_configs import published
 from core.training.run_folder import refuse_existing
 

@@ -1,17 +1,17 @@
 """A plan in words, with what it assumes."""
 
-from core.estimate.estimate import Plan
+from core.estimate.estimate import Estimate
 
 GB, TERA = 1e9, 1e12
 
 
-def report(plan: Plan) -> str:
+def report(plan: Estimate) -> str:
     """The whole plan as text of at most 120 columns."""
     parts = (heading, parameters, memory, items, arithmetic, time)
     return "\n\n".join("\n".join(part(plan)) for part in parts) + "\n"
 
 
-def heading(plan: Plan) -> list[str]:
+def heading(plan: Estimate) -> list[str]:
     """What would be trained."""
     model = plan.settings.model
     lines = [f"Dry run of {plan.settings.output}: nothing is trained, loaded or downloaded."]
@@ -19,7 +19,7 @@ def heading(plan: Plan) -> list[str]:
     return lines
 
 
-def parameters(plan: Plan) -> list[str]:
+def parameters(plan: Estimate) -> list[str]:
     """By part, all and trained."""
     lines = [f"{'Parameters (millions)':<34}{'all':>12}{'trained':>12}"]
     for part, (total, trained) in plan.shape.parameters.items():
@@ -28,7 +28,7 @@ def parameters(plan: Plan) -> list[str]:
     return [*lines, f"  {'together':<32}{total / 1e6:>12,.1f}{trained / 1e6:>12,.1f}"]
 
 
-def memory(plan: Plan) -> list[str]:
+def memory(plan: Estimate) -> list[str]:
     """Of one GPU."""
     settings, found, machine = plan.settings, plan.memory, plan.settings.plan
     spread = "on each GPU whole" if settings.sharding == "none" else "language model spread over GPUs"
@@ -58,12 +58,12 @@ def memory(plan: Plan) -> list[str]:
     return lines
 
 
-def cache(plan: Plan) -> str:
+def cache(plan: Estimate) -> str:
     """The size of a feature cache of the whole data."""
     return f"{plan.cache / GB:,.0f} GB" if plan.cache else "none, the vision tower trains"
 
 
-def items(plan: Plan) -> list[str]:
+def items(plan: Estimate) -> list[str]:
     """What is assumed of queries and targets."""
     machine, picture = plan.settings.plan, plan.picture
     lines = ["Assumed of items"]
@@ -78,7 +78,7 @@ def items(plan: Plan) -> list[str]:
     return lines
 
 
-def arithmetic(plan: Plan) -> list[str]:
+def arithmetic(plan: Estimate) -> list[str]:
     """Of one pair."""
     flops = plan.flops
     rows = [
@@ -94,7 +94,7 @@ def arithmetic(plan: Plan) -> list[str]:
     return lines + [f"  {name:<56}{value / TERA:>8.2f}" for name, value in rows]
 
 
-def time(plan: Plan) -> list[str]:
+def time(plan: Estimate) -> list[str]:
     """Steps, epochs, hours."""
     settings, machine = plan.settings, plan.settings.plan
     seen = settings.steps * settings.batch

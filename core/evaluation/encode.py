@@ -18,13 +18,13 @@ from core.data.images.image_files import BadImage
 from core.data.records import Item, RankingTask
 from core.encoder.embedder import Embedder
 from core.encoder.feature_cache import FeatureCache
-from core.encoder.inputs import Prepared, sorted_chunks
+from core.encoder.inputs import TokenizedItem, sorted_chunks
 
 TOKENS_ON_CPU = 2**12
 """Tokens that go through the model at once on a CPU: what more of them leave behind no longer fits its caches."""
 
 
-class NotFinite(ValueError):
+class NonFiniteVectors(ValueError):
     """A model gave vectors with NaN or infinity; the message names the items."""
 
 
@@ -124,7 +124,7 @@ def encode(embedder: Embedder, cut: Sequence[Sequence[Item]], encoding: Encoding
 
 
 @torch.no_grad()
-def vectors_of(embedder: Embedder, prepared: Sequence[Prepared], encoding: Encoding) -> Float[np.ndarray, "n d"]:
+def vectors_of(embedder: Embedder, prepared: Sequence[TokenizedItem], encoding: Encoding) -> Float[np.ndarray, "n d"]:
     """The unit vectors of prepared items, encoded in chunks of similar length."""
     was_training = embedder.training
     embedder.eval()
@@ -152,16 +152,16 @@ def chunks(lengths: Sequence[int], size: int, tokens: int | None = None) -> list
 
 
 @dataclass(frozen=True)
-class Portions(Dataset[list[Prepared] | BadImage]):
+class Portions(Dataset[list[TokenizedItem] | BadImage]):
     """Portions as prepared items. An unreadable picture is handed over, as loader processes garble what they raise."""
 
-    prepare: Callable[[Item], Prepared]
+    prepare: Callable[[Item], TokenizedItem]
     cut: Sequence[Sequence[Item]]
 
     def __len__(self) -> int:
         return len(self.cut)
 
-    def __getitem__(self, index: int) -> list[Prepared] | BadImage:
+    def __getitem__(self, index: int) -> list[TokenizedItem] | BadImage:
         try:
             return [self.prepare(item) for item in self.cut[index]]
         except BadImage as error:
@@ -173,4 +173,6 @@ def refuse_not_finite(items: Sequence[Item], vectors: Float[np.ndarray, "items d
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(bad):
         names = "; ".join(f"{items[row].content_id} ({items[row].text[:60]!r})" for row in bad[:5])
-        raise NotFinite(f"{len(bad)} of {len(items)} vectors are not finite: {names}. The model cannot be scored.")
+        raise NonFiniteVectors(
+            f"{len(bad)} of {len(items)} vectors are not finite: {names}. The model cannot be scored."
+        )

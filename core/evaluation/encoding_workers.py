@@ -1,9 +1,9 @@
-"""The processes of one evaluation: the first deals out the items and receives vectors, the others encode.
+"""The processes of one evaluation: the first scatters the items and receives vectors, the others encode.
 
-    rank 0   reads the suite, deals the portions, encodes every N-th, receives the others', keeps them, scores
+    rank 0   reads the suite, scatters the portions, encodes every N-th, receives the others', keeps them, scores
     rank r   receives its portions, encodes them, sends the vectors as they come
 
-Portions are sorted by length and dealt in turn, so that every process gets the same work.
+Portions are sorted by length and scattered in turn, so that every process gets the same work.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,10 +19,10 @@ from jaxtyping import Float
 from core.data.records import Item
 from core.parallel.collectives import rank, world_size
 
-Hand = list[list[Item]]
+Shard = list[list[Item]]
 
 
-class Team:
+class EncodingWorkers:
     """This process and the others of its job, or this one alone. Items and vectors travel in main memory, by gloo."""
 
     def __init__(self, timeout_s: float | int = 1800.0) -> None:
@@ -32,34 +32,34 @@ class Team:
             dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout_s)) if self.size > 1 else None
         )
         self._sent: list[tuple[torch.Tensor, dist.Work | None]] = []
-        self._dealt = False
+        self._scattered = False
 
     @property
     def leads(self) -> bool:
         """Whether this process reads the suite and scores."""
         return self.rank == 0
 
-    def deal(self, cut: Sequence[Sequence[Item]]) -> Hand:
-        """Deal out portions, one to each process in turn; this process's own."""
-        hands = [[list(each) for each in cut[number :: self.size]] for number in range(self.size)]
-        self._dealt = True
+    def scatter(self, cut: Sequence[Sequence[Item]]) -> Shard:
+        """Scatter portions, one to each process in turn; this process's own."""
+        shards = [[list(each) for each in cut[number :: self.size]] for number in range(self.size)]
+        self._scattered = True
         if self._group is not None:
-            dist.scatter_object_list([None], [None, *hands[1:]], src=0, group=self._group)
-        return hands[0]
+            dist.scatter_object_list([None], [None, *shards[1:]], src=0, group=self._group)
+        return shards[0]
 
     @contextmanager
     def calling_off(self) -> Iterator[None]:
-        """Send the others home if something fails before the portions are dealt."""
+        """Release the others if something fails before the portions are scattered."""
         try:
             yield
         except ValueError:
-            if self._group is not None and not self._dealt:
+            if self._group is not None and not self._scattered:
                 dist.scatter_object_list([None], [None] * self.size, src=0, group=self._group)
             raise
 
-    def receive_hand(self) -> Hand | None:
-        """The portions that the first process deals to this one; None if it calls the evaluation off."""
-        received: list[Hand | None] = [None]
+    def receive_shard(self) -> Shard | None:
+        """The portions that the first process scatters to this one; None if it calls the evaluation off."""
+        received: list[Shard | None] = [None]
         dist.scatter_object_list(received, None, src=0, group=self._group)
         return received[0]
 

@@ -17,8 +17,8 @@ from core.encoder.feature_cache import FeatureCache
 from core.encoder.freezing import set_attention
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.encode import Embedded, Encoding, distinct_items
-from core.evaluation.encode_distributed import embed_together, encode_hand
-from core.evaluation.encoding_workers import Team
+from core.evaluation.encode_distributed import embed_distributed, encode_shard
+from core.evaluation.encoding_workers import EncodingWorkers
 from core.evaluation.metrics import Score
 from core.evaluation.report_files import report_files
 from core.evaluation.scoring import clustering_scores, rank_all, scores
@@ -32,7 +32,9 @@ LONG = 20_000
 """Items from which on an evaluation without a cache is warned of."""
 
 
-def evaluate(settings: EvalSettings, progress: bool = True, team: Team | None = None) -> tuple[Path, list[Score]]:
+def evaluate(
+    settings: EvalSettings, progress: bool = True, workers: EncodingWorkers | None = None
+) -> tuple[Path, list[Score]]:
     """Score a checkpoint and write its bundle; the bundle's folder and the scores.
 
     In a job of several processes the first calls this and the others `assist`.
@@ -41,12 +43,12 @@ def evaluate(settings: EvalSettings, progress: bool = True, team: Team | None = 
         ValueError: there is no checkpoint, the suite cannot be read, or the vectors are not finite.
         RuntimeError: another process is lost.
     """
-    team = team or Team()
-    with team.calling_off():
+    workers = workers or EncodingWorkers()
+    with workers.calling_off():
         checkpoint = checkpoints.resolve(settings.checkpoint)
         tasks = suite_tasks(settings.suite, progress)
         embedder = load_embedder(settings, checkpoint.folder)
-        embedded = embed(settings, embedder, tasks, team, progress)
+        embedded = embed(settings, embedder, tasks, workers, progress)
     ranked = rank_all(tasks, embedded)
     found = scores(ranked) + clustering_scores(ranked, embedded, settings.suite.seed)
     objective = trained_objective(checkpoint.folder)
@@ -58,24 +60,24 @@ def evaluate(settings: EvalSettings, progress: bool = True, team: Team | None = 
     return folder, found
 
 
-def assist(settings: EvalSettings, team: Team) -> bool:
+def assist(settings: EvalSettings, workers: EncodingWorkers) -> bool:
     """Encode what the first process of the job deals to this one; False if it called the evaluation off.
 
     Raises:
         ValueError: the checkpoint or a picture cannot be read here, or vectors are not finite.
         RuntimeError: another process is lost.
     """
-    hand = team.receive_hand()
-    if hand:
+    shard = workers.receive_shard()
+    if shard:
         checkpoint = checkpoints.resolve(settings.checkpoint)
-        encode_hand(team, load_embedder(settings, checkpoint.folder), hand, encoding(settings))
-    return hand is not None
+        encode_shard(workers, load_embedder(settings, checkpoint.folder), shard, encoding(settings))
+    return shard is not None
 
 
 def embed(
-    settings: EvalSettings, embedder: Embedder, tasks: Sequence[RankingTask], team: Team, progress: bool
+    settings: EvalSettings, embedder: Embedder, tasks: Sequence[RankingTask], workers: EncodingWorkers, progress: bool
 ) -> Embedded:
-    """The vectors of the tasks' items, from the cache or encoded by the team."""
+    """The vectors of the tasks' items, from the cache or encoded by all workers."""
     items = distinct_items(tasks)
     cache = None
     if settings.cache is not None:
@@ -83,7 +85,7 @@ def embed(
         cache.remove_left_overs()
     elif len(items) > LONG:
         print(f"warning: {len(items)} items and no --cache: if interrupted, all is encoded again.", file=sys.stderr)
-    return embed_together(team, embedder, items, encoding(settings), cache, progress)
+    return embed_distributed(workers, embedder, items, encoding(settings), cache, progress)
 
 
 def encoding(settings: EvalSettings) -> Encoding:
@@ -99,7 +101,7 @@ def load_embedder(settings: EvalSettings, folder: Path) -> Embedder:
         ValueError: it cannot be loaded, or the settings ask for a GPU where there is none.
     """
     device = device_of(settings)
-    widest = settings.precision == "float32" or (settings.precision == "auto" and not has_bfloat16(device))
+    widest = settings.precision == "float32" or (settings.precision == "auto" and not gpu_computes_bfloat16(device))
     embedder = Embedder.load(folder, torch.float32 if widest else torch.bfloat16).to(device)
     embedder.requires_grad_(False)
     embedder.eval()
@@ -120,7 +122,7 @@ def device_of(settings: EvalSettings) -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
-def has_bfloat16(device: torch.device) -> bool:
+def gpu_computes_bfloat16(device: torch.device) -> bool:
     """Whether a device computes in bfloat16 by itself."""
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 

@@ -25,6 +25,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import BOOKKEEPING
 from core.files.atomic import LEFT_OVER, whole_file
 
 VERSION = 1
@@ -33,8 +34,6 @@ NAME = "vectors"
 WRITE_ITEMS = 4096
 WRITE_SECONDS = 20.0
 ABANDONED_SECONDS = 86_400.0
-BOOKKEEPING = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
-"""What configs say of where and by whom they were written, not of what the model computes."""
 
 
 class VectorCache:
@@ -52,7 +51,7 @@ class VectorCache:
         found = np.zeros(len(into), dtype=bool)
         for path in sorted(self.folder.glob("*.safetensors")):
             try:
-                ids, vectors = load_checked(path, into.shape[1])
+                ids, vectors = load_vectors(path, into.shape[1])
             except (OSError, SafetensorError, ValueError) as error:
                 self.damaged += 1
                 if self.damaged == 1:
@@ -83,7 +82,7 @@ class VectorCache:
         """
         if self._ids:
             vectors = np.ascontiguousarray(np.concatenate(self._vectors), dtype=np.float32)
-            written = {"ids": json.dumps(self._ids), "crc32": str(checksum(self._ids, vectors))}
+            written = {"ids": json.dumps(self._ids), "crc32": str(vectors_checksum(self._ids, vectors))}
             with whole_file(self.folder / f"{uuid.uuid4().hex}.safetensors") as partial:
                 save_file({NAME: vectors}, partial, metadata=written)
         self._ids, self._vectors, self._written = [], [], time.monotonic()
@@ -95,7 +94,7 @@ class VectorCache:
                 path.unlink(missing_ok=True)
 
 
-def load_checked(path: Path, dimensions: int) -> tuple[list[str], Float[np.ndarray, "n d"]]:
+def load_vectors(path: Path, dimensions: int) -> tuple[list[str], Float[np.ndarray, "n d"]]:
     """Read one file.
 
     Raises:
@@ -106,12 +105,12 @@ def load_checked(path: Path, dimensions: int) -> tuple[list[str], Float[np.ndarr
         metadata = file.metadata() or {}
         vectors = file.get_tensor(NAME)
     ids = json.loads(metadata.get("ids", "[]"))
-    if metadata.get("crc32") != str(checksum(ids, vectors)) or vectors.shape != (len(ids), dimensions):
+    if metadata.get("crc32") != str(vectors_checksum(ids, vectors)) or vectors.shape != (len(ids), dimensions):
         raise ValueError("checksum or shape differs")
     return ids, vectors
 
 
-def checksum(ids: Sequence[str], vectors: Float[np.ndarray, "n d"]) -> int:
+def vectors_checksum(ids: Sequence[str], vectors: Float[np.ndarray, "n d"]) -> int:
     """The CRC-32 of ids and vectors."""
     return zlib.crc32(np.ascontiguousarray(vectors).data, zlib.crc32("\n".join(ids).encode()))
 

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, Slope, Value, check_strength, check_temperature
-from core.objectives.softmax import softmax_value
+from core.objectives.infonce import softmax_value
+from core.objectives.objective import PairSimilarities, Slope, Value, check_strength, check_temperature
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class GradientAmplifier:
         check_temperature(self.temperature)
         check_strength("beta", self.beta, "9 matches LLaVE's alpha")
 
-    def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
+    def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
         """InfoNCE's s/tau, which makes p, and s/tau + beta r, which makes p times the pair's part of the weight."""
         plain = pairs.similarity * (1 / self.temperature)
         return plain, plain + self.pair_weight(pairs)
 
-    def slopes(self, pairs: Pairs) -> tuple[Slope, ...]:
+    def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
         """Only the amplified channel pulls."""
         return None, 1 / self.temperature
 
@@ -48,7 +48,7 @@ class GradientAmplifier:
         pull = torch.exp(sums[1] + self.anchor_weight(reward_positive) - log_z)
         return Value(plain.loss, plain.positive_gradient, pull)
 
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
+    def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
         """beta * r of the pair."""
         return self.beta * pairs.reward
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, Slope, Unweighted, Value, check_temperature
+from core.objectives.objective import PairSimilarities, Slope, Unweighted, Value, check_temperature
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Debiased(Unweighted):
         check_temperature(self.temperature)
         check_prior(self.prior)
 
-    def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
+    def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
         """s/tau, and 0, whose log-sum-exp is log n."""
         return pairs.similarity * (1 / self.temperature), torch.zeros_like(pairs.similarity)
 
-    def slopes(self, pairs: Pairs) -> tuple[Slope, ...]:
+    def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
         """The number of negatives does not pull."""
         return 1 / self.temperature, None
 

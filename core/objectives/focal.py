@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, Slope, Unweighted, Value, check_temperature
+from core.objectives.objective import PairSimilarities, Slope, Unweighted, Value, check_temperature
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class FocalInfoNCE(Unweighted):
         if not 0 <= self.margin <= 2:
             raise ValueError(f"margin = {self.margin} is outside [0, 2]; Focal-InfoNCE uses 0.3.")
 
-    def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
+    def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
         """One channel, s (s + m) / tau."""
         return (pairs.similarity * (pairs.similarity + self.margin) / self.temperature,)
 
-    def slopes(self, pairs: Pairs) -> tuple[Slope, ...]:
+    def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
         """(2 s + m) / tau."""
         return ((2 * pairs.similarity + self.margin) / self.temperature,)
 
@@ -43,6 +43,6 @@ class FocalInfoNCE(Unweighted):
         loss = torch.logaddexp(excess, torch.zeros_like(excess))
         return Value(loss, -pull * 2 * positive / self.temperature, pull)
 
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
+    def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
         """What turns e^(s/tau) into e^(s (s + m)/tau)."""
         return pairs.similarity * (pairs.similarity + self.margin - 1) / self.temperature

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.objectives.debiased import check_prior, debiased_value
-from core.objectives.objective import Pairs, Slope, Unweighted, Value, check_strength, check_temperature
+from core.objectives.objective import PairSimilarities, Slope, Unweighted, Value, check_strength, check_temperature
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class HardDebiased(Unweighted):
         check_prior(self.prior)
         check_strength("beta", self.beta, "HCL uses 1")
 
-    def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
+    def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
         """(1 + beta) s/tau, beta s/tau and 0: the log-mass is A1 - A2 + A3."""
         plain = pairs.similarity * (1 / self.temperature)
         return (1 + self.beta) * plain, self.beta * plain, torch.zeros_like(plain)
 
-    def slopes(self, pairs: Pairs) -> tuple[Slope, ...]:
+    def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
         """The numerator of the weights pulls apart, their mean pulls together."""
         return (1 + self.beta) / self.temperature, -self.beta / self.temperature, None
 
@@ -48,6 +48,6 @@ class HardDebiased(Unweighted):
         mass = torch.where(torch.isneginf(sums[2]), sums[2], sums[0] - sums[1] + sums[2])
         return debiased_value(positive, mass, sums[2], self.prior, self.temperature)
 
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
+    def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
         """log w before it is divided by the row's mean: beta s/tau."""
         return pairs.similarity * (self.beta / self.temperature)

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, check_strength, check_temperature
-from core.objectives.softmax import WeightedSoftmax
+from core.objectives.infonce import WeightedSoftmax
+from core.objectives.objective import PairSimilarities, check_strength, check_temperature
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class HardnessWeighted(WeightedSoftmax):
         check_temperature(self.temperature)
         check_strength("alpha", self.alpha, "LLaVE uses 9")
 
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
+    def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
         """alpha * r of the negatives that are weighed, 0 of others."""
         if self.weigh == "all":
             return self.alpha * pairs.reward
@@ -40,7 +40,7 @@ class HardnessWeighted(WeightedSoftmax):
             return torch.zeros_like(pairs.reward)
         return self.alpha * pairs.reward * pairs.own_negatives
 
-    def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
+    def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
         """One channel; with the policy as reward it is (1/tau + alpha) s, a single product."""
         if self.weigh == "all" and pairs.reward is pairs.similarity:
             return (pairs.similarity * (1 / self.temperature + self.alpha),)

@@ -1,12 +1,44 @@
-"""InfoNCE: every negative weighs the same."""
+"""InfoNCE, in which every negative weighs the same, and the weighted softmax that it is the plain case of."""
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, check_temperature
-from core.objectives.softmax import WeightedSoftmax
+from core.objectives.objective import PairSimilarities, Slope, Unweighted, Value, check_temperature
+
+
+class WeightedSoftmax(Unweighted):
+    """loss_i = -log( e^(s_ip/tau) / (e^(s_ip/tau) + sum_j w_ij e^(s_ij/tau)) ),  w_ij constant.
+
+    With z_ij = s_ij/tau + log w_ij and A_i its log-sum-exp over negatives:
+
+        loss_i = log(1 + e^(A_i - s_ip/tau)),  dloss_i/ds_ij = (P_ij - [j = p]) / tau,  P_ij = e^(z_ij) / Z_i
+    """
+
+    temperature: float
+
+    def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
+        """One channel, s/tau + log w."""
+        return (pairs.similarity * (1 / self.temperature) + self.pair_weight(pairs),)
+
+    def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
+        """1/tau: no gradient flows through the weights."""
+        return (1 / self.temperature,)
+
+    def value(
+        self, positive: Float[Tensor, " m"], reward_positive: Float[Tensor, " m"], sums: Float[Tensor, "k m"]
+    ) -> Value:
+        """The binary cross-entropy of the positive against the mass of all negatives."""
+        return softmax_value(positive, sums[0] + self.anchor_weight(reward_positive), self.temperature)
+
+
+def softmax_value(positive: Float[Tensor, " m"], mass: Float[Tensor, " m"], temperature: float | int) -> Value:
+    """log(1 + e^(mass - s/tau)) and its derivatives: by the mass sigma(mass - s/tau), by s -sigma(...)/tau."""
+    excess = mass - positive * (1 / temperature)
+    pull = torch.sigmoid(excess)
+    return Value(torch.logaddexp(excess, torch.zeros_like(excess)), -pull / temperature, pull)
 
 
 @dataclass(frozen=True)
@@ -23,6 +55,6 @@ class InfoNCE(WeightedSoftmax):
     def __post_init__(self) -> None:
         check_temperature(self.temperature)
 
-    def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
+    def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
         """One channel, s/tau."""
         return (pairs.similarity * (1 / self.temperature),)

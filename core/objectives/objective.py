@@ -26,7 +26,7 @@ Slope: TypeAlias = float | Tensor | None
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PairSimilarities:
     """Some pairs of anchors and candidates, all arrays of one shape.
 
     reward: the reward model's similarity, which sets the weights; the policy's own by default (the same tensor).
@@ -61,11 +61,11 @@ class Objective(Protocol):
         """Whether the loss is the mean of query -> target and target -> query, or query -> target alone."""
         ...
 
-    def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
+    def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
         """z of every channel, as new tensors, with all pairs seen as negatives."""
         ...
 
-    def slopes(self, pairs: Pairs) -> tuple[Slope, ...]:
+    def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
         """For every channel dA-weighted dz/ds, a number or a tensor; None: the channel has no part in the gradient."""
         ...
 
@@ -75,7 +75,7 @@ class Objective(Protocol):
         """Loss and pulls from the similarities of positives and the channels' log-sum-exps over negatives."""
         ...
 
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
+    def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
         """The part of log w_ij that depends on the pair; w is what multiplies InfoNCE's e^(s_ij/tau)."""
         ...
 
@@ -87,7 +87,7 @@ class Objective(Protocol):
 class Unweighted:
     """For objectives whose negatives have no weights, or none that depend on the anchor."""
 
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
+    def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
         """Zero for every pair."""
         return torch.zeros_like(pairs.similarity)
 
@@ -142,7 +142,7 @@ def row_terms(
 
     `positive` marks exactly one column a row; `reward` defaults to the similarities themselves (the policy).
     """
-    pairs = Pairs(similarity, similarity if reward is None else reward.detach(), own_negatives)
+    pairs = PairSimilarities(similarity, similarity if reward is None else reward.detach(), own_negatives)
     left_out = positive if excluded is None else positive | excluded
     reward_positive = pairs.reward[positive]
     logits = [each.masked_fill(left_out, -torch.inf) for each in objective.logits(pairs)]

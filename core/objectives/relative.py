@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, check_strength, check_temperature
-from core.objectives.softmax import WeightedSoftmax
+from core.objectives.infonce import WeightedSoftmax
+from core.objectives.objective import PairSimilarities, check_strength, check_temperature
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class RelativeHardness(WeightedSoftmax):
         check_temperature(self.temperature)
         check_strength("beta", self.beta, "9 matches LLaVE's alpha")
 
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
+    def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
         """beta * r of the pair."""
         return self.beta * pairs.reward
 
@@ -36,7 +36,7 @@ class RelativeHardness(WeightedSoftmax):
         """-beta * r of the positive."""
         return -self.beta * reward_positive
 
-    def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
+    def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
         """One channel; with the policy as reward it is (1/tau + beta) s, a single product."""
         if pairs.reward is pairs.similarity:
             return (pairs.similarity * (1 / self.temperature + self.beta),)

@@ -18,7 +18,7 @@ from core.objectives.relative import RelativeHardness
 from core.objectives.siglip import SigLIP
 
 Name = Literal["llave", "infonce", "relative", "amplifier", "focal", "siglip", "debiased", "hard_debiased"]
-Shape = Literal["linear", "cosine"]
+ScheduleShape = Literal["linear", "cosine"]
 
 
 @dataclass
@@ -46,7 +46,7 @@ class ObjectiveSettings:
     """tau, in (0, 10]: similarities are divided by it. Published: llave 0.02, focal 0.05, siglip 0.1, HCL 0.5."""
     temperature_final: float | None = None
     """tau at the last step, reached gradually; null keeps it constant."""
-    schedule: Shape = "linear"
+    schedule: ScheduleShape = "linear"
     """Course of alpha, beta and tau where they change: linear, or cosine (flat at both ends)."""
     learn_temperature: bool = False
     """llave, infonce, relative, siglip: learn tau (and siglip's bias) from the given start."""
@@ -120,7 +120,7 @@ BUILD: Mapping[Name, Build] = {
 }
 
 
-def progress(step: int, steps: float | int, shape: Shape) -> float:
+def progress(step: int, steps: float | int, shape: ScheduleShape) -> float:
     """From 0 at step 0 to 1 at `steps` and after: a straight line, or half a cosine, flat at both ends.
 
     With steps <= 0 it is 1 throughout.

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.objectives.objective import Pairs, Slope, Unweighted, Value, check_temperature
+from core.objectives.objective import PairSimilarities, Slope, Unweighted, Value, check_temperature
 
 # Below this, log(softplus(u)) = u to float64's last digit, while softplus itself may underflow.
 FAR_BELOW = -40.0
@@ -32,11 +32,11 @@ class SigLIP(Unweighted):
         if self.both_directions:
             raise ValueError("both_directions = True: SigLIP counts every pair of the matrix once; leave it off.")
 
-    def logits(self, pairs: Pairs) -> tuple[Float[Tensor, "*pairs"], ...]:
+    def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
         """One channel, log softplus(u)."""
         return (log_softplus(pairs.similarity / self.temperature + self.bias),)
 
-    def slopes(self, pairs: Pairs) -> tuple[Slope, ...]:
+    def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
         """d log softplus(u) / ds = sigma(u) / (tau softplus(u))."""
         u = pairs.similarity / self.temperature + self.bias
         return (torch.exp(torch.nn.functional.logsigmoid(u) - log_softplus(u)) / self.temperature,)

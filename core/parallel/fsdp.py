@@ -21,7 +21,7 @@ from torch.nn.utils import get_total_norm
 
 from core.data.records import Item, Text
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs
 from core.parallel.collectives import largest_over_ranks, world_size
 
 
@@ -75,7 +75,9 @@ def ranks(device: torch.device, replicas: int) -> DeviceMesh:
 
 def language_parts(embedder: Embedder) -> tuple[nn.Module, list[nn.Module]]:
     """The language model's embedding table and its blocks, with adapters or without."""
-    return embedder.family.embedding(embedder.backbone), list(embedder.family.blocks(embedder.backbone))
+    return embedder.backbone_adapter.embedding(embedder.backbone), list(
+        embedder.backbone_adapter.blocks(embedder.backbone)
+    )
 
 
 def reduce_dtype(blocks: Iterable[nn.Module], compute: torch.dtype | None) -> torch.dtype | None:
@@ -136,7 +138,7 @@ def abandon_step(model: nn.Module) -> None:
         model.reset_iter_state()
 
 
-def equal_passes(embedder: Embedder, chunks: Sequence[Inputs]) -> list[Inputs]:
+def equal_passes(embedder: Embedder, chunks: Sequence[ModelInputs]) -> list[ModelInputs]:
     """The chunks of a step, padded with a one-word text until every rank has as many; as they are without sharding.
 
     The padding's vectors come last and are in nobody's loss: their gradient is zero, and nothing changes.

@@ -38,7 +38,7 @@ class Suspect:
 
 
 @dataclass(frozen=True)
-class Fault:
+class NonFiniteFault:
     """What of a step, counted from 1, is not finite on some rank, and where. The same on every rank.
 
     datasets: all that the step drew from. suspects: where it came from, or for a loss or gradient the pairs that pull
@@ -59,7 +59,7 @@ class Fault:
         )
 
 
-class NotFinite(ValueError):
+class NonFiniteStep(ValueError):
     """Training met NaN or infinity; the message names step, data sets and items."""
 
 
@@ -84,7 +84,7 @@ def items_with_rows(data: StepData) -> Iterable[tuple[int, Pair, str, Item]]:
             yield row, data.pairs[owner], role, data.items[row]
 
 
-def vector_fault(data: StepData, bad: Bool[Tensor, " items"], what: str) -> Fault:
+def vector_fault(data: StepData, bad: Bool[Tensor, " items"], what: str) -> NonFiniteFault:
     """The fault of vectors that are not finite, on this rank or another. Every rank must call it."""
     marked = set(bad.nonzero().flatten().tolist())
     found = {
@@ -95,7 +95,7 @@ def vector_fault(data: StepData, bad: Bool[Tensor, " items"], what: str) -> Faul
     return agreed(data, what, list(found.values()), [])
 
 
-def pull_fault(data: StepData, margin: Float[Tensor, " n"], what: str, weights: Sequence[str] = ()) -> Fault:
+def pull_fault(data: StepData, margin: Float[Tensor, " n"], what: str, weights: Sequence[str] = ()) -> NonFiniteFault:
     """The fault of a loss or gradient: no vector is to blame, so the pairs of least margin are named.
 
     margin: positive minus hardest negative similarity of this rank's pairs. Every rank must call it.
@@ -106,11 +106,11 @@ def pull_fault(data: StepData, margin: Float[Tensor, " n"], what: str, weights: 
     return agreed(data, what, suspects, weights)
 
 
-def agreed(data: StepData, what: str, suspects: Sequence[Suspect], weights: Sequence[str]) -> Fault:
+def agreed(data: StepData, what: str, suspects: Sequence[Suspect], weights: Sequence[str]) -> NonFiniteFault:
     """The same fault on every rank, from what each of them knows."""
     datasets = from_all_ranks(sorted({pair.dataset for pair in data.pairs}))
     everyone = from_all_ranks(list(suspects[:NAMED]))
-    return Fault(
+    return NonFiniteFault(
         data.step + 1,
         what,
         tuple(sorted(set(datasets))),
@@ -128,7 +128,7 @@ def from_all_ranks(local: list[Listed]) -> list[Listed]:
     return [each for part in found for each in part]
 
 
-def write_fault(run: Path, fault: Fault) -> None:
+def write_fault(run: Path, fault: NonFiniteFault) -> None:
     """Append a fault to `nonfinite.jsonl`.
 
     Raises:

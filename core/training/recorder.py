@@ -11,7 +11,7 @@ from torch import Tensor
 from core.config.settings import RecordSettings
 from core.contrast.similarity_tiles import Tile
 from core.files.atomic import whole_file
-from core.objectives.objective import Objective, Pairs, Value, shares
+from core.objectives.objective import Objective, PairSimilarities, Value, shares
 from core.training.step_data import StepData
 
 
@@ -59,7 +59,7 @@ class Recording:
         share, column = of_row.topk(count, dim=1)
         row, place = (share > 0).nonzero(as_tuple=True)
         columns = column[row, place]
-        chosen = Pairs(
+        chosen = PairSimilarities(
             tile.pairs.similarity[row, columns],
             tile.pairs.reward[row, columns],
             None if tile.pairs.own_negatives is None else tile.pairs.own_negatives[row, columns],
@@ -81,7 +81,7 @@ class Recording:
             "query_id": [pair.query.content_id[:15] for pair in pairs],
             "positive_id": [pair.positive.content_id[:15] for pair in pairs],
             "origin": [pair.origin for pair in pairs],
-            "negative_id": [short_id(each) for each in tile.strip.column_ids[columns].tolist()],
+            "negative_id": [short_id(each) for each in tile.tiles.column_ids[columns].tolist()],
         }
         self._tables.append(pa.table(columns_of_names | {name: each.cpu().numpy() for name, each in numbers.items()}))
 

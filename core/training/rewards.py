@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from core.checkpoints import checkpoint as checkpoints
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs
 from core.training.step_data import StepData
 
 AVERAGE = "average"
@@ -22,7 +22,7 @@ POLICY = "policy"
 class Reward(Protocol):
     """A source of vectors for the weights, and what of it a checkpoint has to keep."""
 
-    def vectors(self, data: StepData, chunks: Sequence[Inputs]) -> Float[Tensor, "items r"] | None:
+    def vectors(self, data: StepData, chunks: Sequence[ModelInputs]) -> Float[Tensor, "items r"] | None:
         """A vector for each distinct item of the step in the order of its rows; None: the policy's serve.
 
         chunks: the step's chunks as the policy encodes them.
@@ -45,7 +45,7 @@ class Reward(Protocol):
 class PolicyReward:
     """The model's own similarities, as in LLaVE. Nothing has to be computed or kept."""
 
-    def vectors(self, data: StepData, chunks: Sequence[Inputs]) -> Float[Tensor, "items r"] | None:
+    def vectors(self, data: StepData, chunks: Sequence[ModelInputs]) -> Float[Tensor, "items r"] | None:
         """None: the policy's vectors serve."""
         return None
 
@@ -66,7 +66,7 @@ class FrozenReward(PolicyReward):
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder.eval().requires_grad_(False)
 
-    def vectors(self, data: StepData, chunks: Sequence[Inputs]) -> Float[Tensor, "items r"]:
+    def vectors(self, data: StepData, chunks: Sequence[ModelInputs]) -> Float[Tensor, "items r"]:
         """Vectors of the step's distinct items by the frozen model."""
         return self.embedder.embed(data.items)
 
@@ -77,7 +77,7 @@ class AverageReward:
     average <- decay * average + (1 - decay) * weights after every optimizer step; it starts as the weights.
     """
 
-    def __init__(self, embedder: Embedder, encode: Callable[[Inputs], Tensor], decay: float) -> None:
+    def __init__(self, embedder: Embedder, encode: Callable[[ModelInputs], Tensor], decay: float) -> None:
         """Embed by `encode`, which calls `embedder`, with the averages in place of its weights."""
         self.decay = decay
         self._caller = Caller(embedder, encode)
@@ -85,7 +85,7 @@ class AverageReward:
         self._average = {name: weight.detach().clone() for name, weight in self._weights.items()}
 
     @torch.no_grad()
-    def vectors(self, data: StepData, chunks: Sequence[Inputs]) -> Float[Tensor, "items r"]:
+    def vectors(self, data: StepData, chunks: Sequence[ModelInputs]) -> Float[Tensor, "items r"]:
         """Vectors of the step's distinct items by the averaged weights, without dropout."""
         embedder = self._caller.embedder
         was_training = embedder.training
@@ -121,18 +121,18 @@ class AverageReward:
 class Caller(torch.nn.Module):
     """A module around the embedder, so that its weights can be exchanged for one call of `encode`."""
 
-    def __init__(self, embedder: Embedder, encode: Callable[[Inputs], Tensor]) -> None:
+    def __init__(self, embedder: Embedder, encode: Callable[[ModelInputs], Tensor]) -> None:
         super().__init__()
         self.embedder = embedder
         # Wrapped, since a module that is set as an attribute would be one more name for the embedder's weights.
         self._encode = lambda chunk: encode(chunk)
 
-    def forward(self, chunk: Inputs) -> Float[Tensor, "n d"]:
+    def forward(self, chunk: ModelInputs) -> Float[Tensor, "n d"]:
         """The chunk's vectors."""
         return self._encode(chunk)
 
 
-def reward_of(name: str, decay: float, embedder: Embedder, encode: Callable[[Inputs], Tensor]) -> Reward:
+def reward_of(name: str, decay: float, embedder: Embedder, encode: Callable[[ModelInputs], Tensor]) -> Reward:
     """The reward that the settings name: "policy", "average", or the folder of a checkpoint.
 
     Raises:

@@ -13,7 +13,7 @@ from core.config.settings import TrainSettings
 from core.encoder.backbones.adapter import to_float64
 from core.encoder.embedder import Embedder
 from core.encoder.freezing import make_trainable
-from core.encoder.lora import adapter_config
+from core.encoder.lora import lora_config
 from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.files.atomic import whole_folder
 from core.training.step import mixed_precision
@@ -88,7 +88,7 @@ def stand_on_own_base(embedder: Embedder, folder: Path, main: bool) -> None:
     Raises:
         ValueError: model.start is an adapter itself.
     """
-    if adapter_config(embedder.backbone) is not None:
+    if lora_config(embedder.backbone) is not None:
         raise ValueError(
             f"The model starts from a LoRA adapter on {embedder.base}, which sees pictures at another resolution: "
             "leave model.max_crops, min_pixels and max_pixels as they were, or merge the adapter first."

@@ -14,11 +14,11 @@ from core.checkpoints.checkpoint import optimizer_tensors, put_back
 from core.config.settings import TrainSettings
 from core.contrast.contrast import Contrast, value_and_gradient
 from core.contrast.gradient_cache import CachedEncoder, graph_budget
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.encoder.embedder import Embedder
 from core.encoder.feature_cache import FeatureCache
 from core.encoder.freezing import set_attention
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs
 from core.objectives.learned import LearnedTemperature
 from core.objectives.objective import Objective
 from core.parallel.collectives import sum_gradients
@@ -32,7 +32,7 @@ from core.parallel.fsdp import (
     reduce_in_next_backward,
     replicated,
 )
-from core.training.nan_guard import Fault, anywhere, bad_rows, pull_fault, vector_fault
+from core.training.nan_guard import NonFiniteFault, anywhere, bad_rows, pull_fault, vector_fault
 from core.training.optimizer import adamw, learning_rate, set_learning_rate
 from core.training.recorder import Recorder
 from core.training.rewards import POLICY, reward_of
@@ -43,7 +43,7 @@ LEARNED = "objective/"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """What one step did.
 
     objective: what the step was asked to achieve. contrast: None where embeddings were not finite. gradient_norm:
@@ -54,7 +54,7 @@ class Outcome:
     objective: Objective
     contrast: Contrast | None
     gradient_norm: float
-    fault: Fault | None = None
+    fault: NonFiniteFault | None = None
 
 
 class Stepper:
@@ -85,7 +85,7 @@ class Stepper:
         self.reward = reward_of(reward, objective.reward_decay, embedder, self.encode)
         self.learned = Learned(settings) if objective.learn_temperature else None
 
-    def __call__(self, data: StepData) -> Outcome:
+    def __call__(self, data: StepData) -> StepOutcome:
         """One step; every rank must call it with its part of the same step."""
         settings, accelerator = self.settings, self.accelerator
         set_seed(settings.seed * 1_000_003 + data.step * accelerator.num_processes + accelerator.process_index)
@@ -98,27 +98,27 @@ class Stepper:
         fault = fault_of_vectors(data, vectors, reward)
         if fault is not None:
             abandon_step(self.embedder)
-            return Outcome(objective, None, float("nan"), fault)
+            return StepOutcome(objective, None, float("nan"), fault)
         contrast = self._contrast(objective, data, batch_of(data, vectors, reward))
         if anywhere(~torch.isfinite(contrast.loss)):
             abandon_step(self.embedder)
-            return Outcome(objective, contrast, float("nan"), pull_fault(data, margin(contrast), "the loss is"))
+            return StepOutcome(objective, contrast, float("nan"), pull_fault(data, margin(contrast), "the loss is"))
         gradient = vector_gradients(contrast, data, vectors)
         encoder.backward(gradient.split([len(chunk.token_ids) for chunk in chunks]))
         norm, fault = self._update(data, contrast)
-        return Outcome(objective, contrast, norm, fault)
+        return StepOutcome(objective, contrast, norm, fault)
 
-    def encode(self, chunk: Inputs) -> Float[Tensor, "n d"]:
+    def encode(self, chunk: ModelInputs) -> Float[Tensor, "n d"]:
         """The vectors of a chunk in the arithmetic that the settings ask for."""
         with self.accelerator.autocast():
             return self.embedder(chunk)
 
-    def _chunks(self, data: StepData) -> list[Inputs]:
+    def _chunks(self, data: StepData) -> list[ModelInputs]:
         """The step's chunks; with a frozen vision tower they hold its features, made once for every pass."""
         with self.accelerator.autocast():
             return equal_passes(self.embedder, self.embedder.with_vision(data.chunks, self.features))
 
-    def _encoder(self, chunks: Sequence[Inputs]) -> CachedEncoder[Inputs]:
+    def _encoder(self, chunks: Sequence[ModelInputs]) -> CachedEncoder[ModelInputs]:
         """The encoder of one step, which keeps as many graphs as memory allows."""
         budget = graph_budget(self.settings.graph_memory_gb, self.accelerator.device)
         return CachedEncoder(
@@ -149,7 +149,7 @@ class Stepper:
         if self.learned is not None:
             self.learned.restore(tensors)
 
-    def _contrast(self, objective: Objective, data: StepData, batch: Batch) -> Contrast:
+    def _contrast(self, objective: Objective, data: StepData, batch: EmbeddingBatch) -> Contrast:
         """The loss and the gradients of the pairs, and their record where one is due."""
         recording = None
         if self.recorder is not None and self.recorder.wants(data.step + 1):
@@ -160,7 +160,7 @@ class Stepper:
             recording.write()
         return contrast
 
-    def _update(self, data: StepData, contrast: Contrast) -> tuple[float, Fault | None]:
+    def _update(self, data: StepData, contrast: Contrast) -> tuple[float, NonFiniteFault | None]:
         """Sum the ranks' gradients, clip, and step the optimizer, unless they are not finite; the norm before."""
         weights = [weight for weight in self.embedder.parameters() if weight.requires_grad]
         sum_gradients(replicated(self.embedder))
@@ -224,11 +224,13 @@ class Learned:
         put_back({name: value for name, value in own.items() if "/" in name}, self.temperature, self.optimizer)
 
 
-def batch_of(data: StepData, vectors: Float[Tensor, "items d"], reward: Float[Tensor, "items r"] | None) -> Batch:
+def batch_of(
+    data: StepData, vectors: Float[Tensor, "items d"], reward: Float[Tensor, "items r"] | None
+) -> EmbeddingBatch:
     """The pairs of a step from the vectors of its distinct items."""
     device = vectors.device
     queries, targets = data.query_rows.to(device), data.target_rows.to(device)
-    batch = Batch(
+    batch = EmbeddingBatch(
         vectors[queries],
         vectors[targets],
         data.query_ids.to(device),
@@ -250,7 +252,7 @@ def batch_of(data: StepData, vectors: Float[Tensor, "items d"], reward: Float[Te
 
 def fault_of_vectors(
     data: StepData, vectors: Float[Tensor, "items d"], reward: Float[Tensor, "items r"] | None
-) -> Fault | None:
+) -> NonFiniteFault | None:
     """Why the step cannot go on, on this rank or another: embeddings, or the reward's, are not finite."""
     bad = bad_rows(vectors)
     bad_reward = torch.zeros_like(bad) if reward is None else bad_rows(reward)

@@ -8,9 +8,9 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from core.data.batches import Batches
+from core.data.batches import BatchSampler
 from core.data.records import Item, Pair
-from core.encoder.inputs import Inputs, Prepared, sorted_chunks
+from core.encoder.inputs import ModelInputs, TokenizedItem, sorted_chunks
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class StepData:
 
     step: int
     pairs: list[Pair]
-    chunks: list[Inputs]
+    chunks: list[ModelInputs]
     items: list[Item]
     query_rows: Int[Tensor, " n"]
     target_rows: Int[Tensor, " n"]
@@ -49,8 +49,8 @@ def integer_id(item: Item) -> int:
 def step_data(
     step: int,
     pairs: Sequence[Pair],
-    prepare: Callable[[Item], Prepared],
-    collate: Callable[[Sequence[Prepared]], Inputs],
+    prepare: Callable[[Item], TokenizedItem],
+    collate: Callable[[Sequence[TokenizedItem]], ModelInputs],
     chunk: int,
     negatives: int = 0,
 ) -> StepData:
@@ -93,9 +93,9 @@ def step_data(
 class Steps(Dataset[StepData]):
     """The steps of one rank as a map from step number to data, so that loader processes can work ahead."""
 
-    batches: Batches
-    prepare: Callable[[Item], Prepared]
-    collate: Callable[[Sequence[Prepared]], Inputs]
+    batches: BatchSampler
+    prepare: Callable[[Item], TokenizedItem]
+    collate: Callable[[Sequence[TokenizedItem]], ModelInputs]
     chunk: int
     rank: int
     world: int

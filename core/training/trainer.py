@@ -14,10 +14,10 @@ from accelerate.utils import set_seed
 from tqdm import tqdm
 
 from core.checkpoints import checkpoint as checkpoints
-from core.checkpoints.checkpoint import Checkpoint, Score, TrainingState
+from core.checkpoints.checkpoint import Checkpoint, CheckpointScore, TrainingState
 from core.checkpoints.sharded import is_sharded_checkpoint, load_sharded, save_sharded
 from core.config.settings import TrainSettings
-from core.data.batches import Batches
+from core.data.batches import BatchSampler
 from core.data.sources import training_data
 from core.encoder.embedder import Embedder
 from core.files.atomic import CannotWrite
@@ -29,12 +29,12 @@ from core.parallel.job import lost_another
 from core.training import validation
 from core.training.config_warnings import config_warnings
 from core.training.logs import Log, memory_mb, open_logs
-from core.training.nan_guard import Fault, NotFinite, write_fault
+from core.training.nan_guard import NonFiniteFault, NonFiniteStep, write_fault
 from core.training.optimizer import learning_rate
 from core.training.recorder import Recorder
 from core.training.run_folder import open_run, refuse_existing, write_skipped
 from core.training.start import starting_embedder
-from core.training.step import Outcome, Stepper, margin, mixed_precision
+from core.training.step import StepOutcome, Stepper, margin, mixed_precision
 from core.training.step_data import StepData, Steps, load
 
 LOSS = "mean infonce_loss"
@@ -68,7 +68,7 @@ class Trainer:
         self.step = Stepper(settings, self.embedder, self.accelerator, recorder)
         datasets, problems = training_data(settings.data, settings.seed, self.accelerator.is_main_process)
         data = settings.data
-        self.batches = Batches(datasets, settings.batch, data.block, settings.seed, data.weights)
+        self.batches = BatchSampler(datasets, settings.batch, data.block, settings.seed, data.weights)
         latest = open_run(settings, self.accelerator)
         if self.accelerator.is_main_process:
             write_skipped(settings.output, problems)
@@ -182,7 +182,7 @@ class Trainer:
             loss=f"{row['loss']:.3f}", margin=f"{row['margin']:+.2f}", pairs_per_s=f"{row['pairs_per_second']:.0f}"
         )
 
-    def _try(self, data: StepData) -> Outcome:
+    def _try(self, data: StepData) -> StepOutcome:
         """One step; what goes wrong names it and its data sets."""
         try:
             outcome = self.step(data)
@@ -194,21 +194,21 @@ class Trainer:
             names = ", ".join(sorted({pair.dataset for pair in data.pairs}))
             raise ValueError(f"Step {data.step + 1} (data sets {names}) failed: {error}") from error
         if outcome.fault is not None and self.settings.on_nonfinite == "stop":
-            raise NotFinite(
+            raise NonFiniteStep(
                 f"{outcome.fault} The latest checkpoint is from before; with --on_nonfinite skip such steps are "
                 "left out."
             )
         return outcome
 
-    def _skip(self, fault: Fault) -> None:
+    def _skip(self, fault: NonFiniteFault) -> None:
         """List a step that was left out; too many of them in a row end the run."""
         self._in_a_row += 1
         if self.accelerator.is_main_process:
             write_fault(self.settings.output, fault)
         if self._in_a_row >= self.settings.nonfinite_limit:
-            raise NotFinite(f"{self._in_a_row} steps in a row were not finite (nonfinite_limit); the last: {fault}")
+            raise NonFiniteStep(f"{self._in_a_row} steps in a row were not finite (nonfinite_limit); the last: {fault}")
 
-    def _row(self, step: int, outcome: Outcome, tokens: int, seconds: float) -> dict[str, Any]:
+    def _row(self, step: int, outcome: StepOutcome, tokens: int, seconds: float) -> dict[str, Any]:
         """The line of metrics.jsonl; positive, hardest and margin are means over this rank's rows."""
         settings = self.settings
         row: dict[str, Any] = {"step": step + 1}
@@ -226,12 +226,12 @@ class Trainer:
             "memory_mb": memory_mb(),
         }
 
-    def _score(self) -> Score | None:
+    def _score(self) -> CheckpointScore | None:
         """What ranks the checkpoint of now: this step's validation, or the mean loss since the checkpoint before."""
         if self.settings.validate.every:
             return validation.score_of(self._validation) if self._validation else None
         losses = self._losses
-        return Score(LOSS, math.fsum(losses) / len(losses), higher=False) if losses else None
+        return CheckpointScore(LOSS, math.fsum(losses) / len(losses), higher=False) if losses else None
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         self._stop = True
@@ -249,7 +249,7 @@ class Trainer:
         )
 
 
-def numbers_of(outcome: Outcome) -> dict[str, float]:
+def numbers_of(outcome: StepOutcome) -> dict[str, float]:
     """The numbers of a step that was done."""
     contrast = outcome.contrast
     assert contrast is not None

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from core.checkpoints.checkpoint import Score
+from core.checkpoints.checkpoint import CheckpointScore
 from core.config.settings import TrainSettings
 from core.data.miniature.benchmark import ranking_tasks
 from core.data.records import RankingTask
@@ -27,7 +27,7 @@ def validate(embedder: Embedder, queries: int) -> dict[str, float]:
     """P@1, 0 to 1, overall ("all") and by meta-task and distribution.
 
     Raises:
-        core.evaluation.encode.NotFinite: some vectors hold NaN or infinity.
+        core.evaluation.encode.NonFiniteVectors: some vectors hold NaN or infinity.
     """
     tasks = validation_tasks(queries)
     ranked = rank_all(tasks, embed_distinct(embedder, distinct_items(tasks), progress=False))
@@ -38,9 +38,9 @@ def validate(embedder: Embedder, queries: int) -> dict[str, float]:
     }
 
 
-def score_of(validation: dict[str, float]) -> Score:
+def score_of(validation: dict[str, float]) -> CheckpointScore:
     """What ranks a checkpoint with this validation."""
-    return Score(MEASURE, validation["all"], higher=True)
+    return CheckpointScore(MEASURE, validation["all"], higher=True)
 
 
 @cache

@@ -11,7 +11,7 @@
 #     prerequisites: []
 #     minutes: 75
 #     cpu_seconds: 20
-#     code: [core/objectives/infonce.py, core/objectives/softmax.py, core/objectives/objective.py]
+#     code: [core/objectives/infonce.py, core/objectives/objective.py]
 #     paper: ["van den Oord et al. 2018 (arXiv 1807.03748), section 2.3", "LLaVE (arXiv 2503.04812), eq. 1"]
 #     real:
 #       command: >-

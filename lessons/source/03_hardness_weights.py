@@ -11,7 +11,7 @@
 #     prerequisites: [1, 2]
 #     minutes: 100
 #     cpu_seconds: 30
-#     code: [core/objectives/hardness.py, core/objectives/softmax.py, core/objectives/objective.py]
+#     code: [core/objectives/hardness.py, core/objectives/infonce.py, core/objectives/objective.py]
 #     paper: ["LLaVE (arXiv 2503.04812), section 3.2, eq. 1-7, table 1"]
 #     real:
 #       command: torchrun --nproc_per_node=2 core/train.py --output runs/lesson-03 --objective.alpha 9 --steps 300

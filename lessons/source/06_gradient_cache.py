@@ -40,7 +40,7 @@ from core.data.miniature.benchmark import training_sets
 from core.data.records import Pair
 from core.encoder.embedder import Embedder
 from core.encoder.freezing import make_trainable
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs
 from core.objectives.hardness import HardnessWeighted
 from core.training.step import batch_of, vector_gradients
 from core.training.step_data import StepData, step_data
@@ -172,8 +172,8 @@ gradient_agreement_figure(
 
 # %% tags=["exercise"] exercise="6.1" difficulty=2 minutes=12
 def cached_gradients(
-    encode: Callable[[Inputs], Float[Tensor, "m d"]],
-    chunks: Sequence[Inputs],
+    encode: Callable[[ModelInputs], Float[Tensor, "m d"]],
+    chunks: Sequence[ModelInputs],
     gradient_of: Callable[[Float[Tensor, "n d"]], Float[Tensor, "n d"]],
 ) -> list[Float[Tensor, "m d"]]:
     """The loss's gradient of every chunk's vectors, without keeping any graph of the encoder.
@@ -224,8 +224,8 @@ check.cached_gradients(cached_gradients, SEED)
 
 # %% tags=["exercise"] exercise="6.2" difficulty=2 minutes=10
 def push(
-    encode: Callable[[Inputs], Float[Tensor, "m d"]],
-    chunks: Sequence[Inputs],
+    encode: Callable[[ModelInputs], Float[Tensor, "m d"]],
+    chunks: Sequence[ModelInputs],
     gradients: Sequence[Float[Tensor, "m d"]],
 ) -> None:
     """Add to the weights' .grad what each chunk contributes; the graph of one chunk at a time is alive.
@@ -358,8 +358,8 @@ print(f"two passes, two draws of dropout: relative error {relative_error(careles
 
 # %% tags=["exercise"] exercise="6.3" difficulty=3 minutes=15
 def cached_step(
-    encode: Callable[[Inputs], Float[Tensor, "m d"]],
-    chunks: Sequence[Inputs],
+    encode: Callable[[ModelInputs], Float[Tensor, "m d"]],
+    chunks: Sequence[ModelInputs],
     gradient_of: Callable[[Float[Tensor, "n d"]], Float[Tensor, "n d"]],
 ) -> None:
     """Add the gradient of the whole batch's loss to the weights' .grad, with one chunk's graph alive at a time.
@@ -461,7 +461,7 @@ print(f"{none.seconds / all_kept.seconds:.2f} times the time for {none.peak / al
 # %%
 gradients = []
 for budget in (0, 20e6, 40e6, 1e9):
-    encoder = CachedEncoder[Inputs](embedder, chunks, budget, weights)
+    encoder = CachedEncoder[ModelInputs](embedder, chunks, budget, weights)
     vectors = encoder.vectors()
     kept = encoder.kept
     encoder.backward(gradient_for(step)(torch.cat(vectors)).split([len(each) for each in vectors]))
@@ -484,6 +484,6 @@ for budget in (0, 20e6, 40e6, 1e9):
 #   within one graph. What does each of the two save that the other does not, and when would you use both?
 # - With several devices, every device pushes its own chunks. How often must gradients be summed over devices in one
 #   step? Look at `before_backward` in `core/contrast/gradient_cache.py`, and at lesson 5.
-# - Repeat the figure of accumulated gradients with `core.encoder.tiny.llava_onevision.tiny_embedder(SEED)`, an untrained model. Is the
-#   accumulated gradient better or worse there, and why?
+# - Repeat the figure of accumulated gradients with `core.encoder.tiny.llava_onevision.tiny_embedder(SEED)`, an
+#   untrained model. Is the accumulated gradient better or worse there, and why?
 # - Batch normalisation would break the method. Why, and what would have to be recorded besides the random state?

@@ -121,8 +121,8 @@ with_slider(
 
 # %%
 inputs = embedder.collate([embedder.prepare(item)])
-features = embedder.vision_features(inputs.stills.split())[inputs.stills.ids[0]]
-tokens = embedder.family.project_stills(embedder.backbone, [features], inputs.stills.sizes)
+features = embedder.vision_features(inputs.images.split())[inputs.images.ids[0]]
+tokens = embedder.backbone_adapter.project_images(embedder.backbone, [features], inputs.images.sizes)
 states = hidden_states(embedder, inputs)
 print("pixels, 0 to 255:        ", list(inputs.image_pixels.shape), "crops, colours, height, width")
 print("vision tower's features: ", list(features.shape), "crops, patches of 8 x 8, width")
@@ -450,7 +450,7 @@ def gradients_by_part(model: Embedder) -> dict[str, float]:
     for name, weight in model.backbone.named_parameters():
         if weight.grad is not None:
             kinds = [kind for kind in ("lora_A", "lora_B") if kind in name]
-            part = kinds[0] if kinds else model.family.part_of(name)
+            part = kinds[0] if kinds else model.backbone_adapter.part_of(name)
             squares[part] = squares.get(part, 0.0) + float(weight.grad.square().sum())
     return {part: square**0.5 for part, square in squares.items()}
 

@@ -43,7 +43,7 @@ def test_no_function_is_too_long():
 
 
 def test_the_sources_are_found():
-    assert ROOT / "core" / "objectives" / "softmax.py" in set(sources(*CODE))
+    assert ROOT / "core" / "objectives" / "infonce.py" in set(sources(*CODE))
 
 
 def test_a_planted_long_function_is_caught(tmp_path):

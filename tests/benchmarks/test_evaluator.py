@@ -61,7 +61,7 @@ def test_the_published_sides_make_our_tokens_and_vectors_in_the_order_given(mode
     rival, own = Rival(Embedder.load(model).eval(), harness, 2), Embedder.load(model)
     for item in items:
         assert torch.equal(rival.prepare(item).token_ids, own.prepare(item).token_ids)
-    rival.family.taken()
+    rival.backbone_adapter.taken()
     seen = []
     rival.embedder.backbone.register_forward_pre_hook(
         lambda _, __, given: seen.append(given["input_ids"]), with_kwargs=True

@@ -10,7 +10,7 @@ import torch
 
 from core.data.images.image_files import BytesImage
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs
 
 
 @torch.no_grad()
@@ -23,21 +23,21 @@ def shaken(embedder: Embedder) -> Embedder:
     return embedder
 
 
-def hidden_states(embedder: Embedder, inputs: Inputs) -> torch.Tensor:
+def hidden_states(embedder: Embedder, inputs: ModelInputs) -> torch.Tensor:
     """What the language model made of a batch on its way to vectors, its last block whole."""
     whole = copy.deepcopy(embedder)
     seen = []
-    block = whole.family.blocks(whole.backbone)[-1]
+    block = whole.backbone_adapter.blocks(whole.backbone)[-1]
     del block.forward
     whole.backbone.language_model.norm.register_forward_hook(lambda _, __, out: seen.append(out))
     whole(inputs)
     return seen[0]
 
 
-def theirs(embedder: Embedder, inputs: Inputs, **pixels: torch.Tensor) -> torch.Tensor:
+def theirs(embedder: Embedder, inputs: ModelInputs, **pixels: torch.Tensor) -> torch.Tensor:
     """transformers' forward, which places the tokens itself."""
     backbone, ids = copy.deepcopy(embedder.backbone), inputs.token_ids
-    del embedder.family.blocks(backbone)[-1].forward
+    del embedder.backbone_adapter.blocks(backbone)[-1].forward
     kinds = (ids == backbone.config.image_token_id).int() + 2 * (ids == backbone.config.video_token_id).int()
     output = backbone(input_ids=ids, attention_mask=inputs.attention_mask, mm_token_type_ids=kinds, **pixels)
     return output.last_hidden_state

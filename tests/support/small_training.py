@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.config.model_settings import ModelSettings
 from core.config.settings import DataSettings, RecordSettings, TrainSettings
-from core.training.step import Outcome
+from core.training.step import StepOutcome
 from core.training.step_data import StepData
 from core.training.trainer import Trainer
 
@@ -29,12 +29,12 @@ def small_settings(run: Path, **changes: object) -> TrainSettings:
     return replace(settings, **changes)  # type: ignore[arg-type]
 
 
-def change_step(trainer: Trainer, step: Callable[[StepData], Outcome]) -> None:
+def change_step(trainer: Trainer, step: Callable[[StepData], StepOutcome]) -> None:
     """Let the trainer call something else for a step."""
     stepper = trainer.step
 
     class Changed:
-        def __call__(self, data: StepData) -> Outcome:
+        def __call__(self, data: StepData) -> StepOutcome:
             return step(data)
 
         def __getattr__(self, name: str) -> object:

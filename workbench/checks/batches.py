@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from workbench.lessons.feedback import Wrong
 
 
@@ -17,10 +17,10 @@ def random_unit_vectors(count: int, dimensions: int, seed: int) -> Float[Tensor,
     return normalize(torch.randn(count, dimensions, generator=drawn, dtype=torch.float64), dim=1)
 
 
-def batch_of(queries: Float[Tensor, "n d"], targets: Float[Tensor, "n d"]) -> Batch:
+def batch_of(queries: Float[Tensor, "n d"], targets: Float[Tensor, "n d"]) -> EmbeddingBatch:
     """A batch of the trainer's in which no two items are the same."""
     ids = torch.arange(len(queries))
-    return Batch(queries, targets, ids, ids + len(queries))
+    return EmbeddingBatch(queries, targets, ids, ids + len(queries))
 
 
 def own_pairs(similarity: Float[Tensor, "n n"]) -> Bool[Tensor, "n n"]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 
 from core.contrast.contrast import Contrast, value_and_gradient
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import Objective, row_terms
@@ -23,7 +23,7 @@ from workbench.lessons.data_parallel import TAU, own_rows
 def contrast(objective: Objective, queries: Float[Tensor, "n d"], targets: Float[Tensor, "n d"]) -> Contrast:
     """The trainer's contrast step over vectors that are all distinct items."""
     ids = torch.arange(len(queries)) + rank() * len(queries)
-    return value_and_gradient(objective, Batch(queries, targets, ids, ids))
+    return value_and_gradient(objective, EmbeddingBatch(queries, targets, ids, ids))
 
 
 def objectives() -> dict[str, Objective]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from core.contrast.contrast import value_and_gradient
 from core.contrast.gradient_cache import CachedEncoder, RandomState
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.encoder.pooling import unit
 from core.objectives.infonce import InfoNCE
 from workbench.lessons.feedback import Wrong, compare, right, same
@@ -90,7 +90,7 @@ class Contrasted:
                 "all vectors, and call gradient_of once."
             )
         pairs = torch.arange(ITEMS // 2)
-        batch = Batch(vectors[0::2].detach(), vectors[1::2].detach(), pairs, pairs + ITEMS)
+        batch = EmbeddingBatch(vectors[0::2].detach(), vectors[1::2].detach(), pairs, pairs + ITEMS)
         contrast = value_and_gradient(InfoNCE(TEMPERATURE), batch)
         return torch.stack([contrast.query_gradients, contrast.target_gradients], dim=1).flatten(0, 1)
 

@@ -14,7 +14,7 @@ from core.data.miniature.scenes import DrawnScene, random_single
 from core.data.records import Image, Item, Text
 from core.encoder.backbones.llava_onevision import image_tokens
 from core.encoder.pooling import last_places, unit
-from core.encoder.prompts import Scaffold, segments
+from core.encoder.prompts import TemplateText, segments
 from core.encoder.tiny.llava_onevision import tiny_tokenizer
 from workbench.lessons.feedback import Wrong, compare, right, tensor_like
 
@@ -147,7 +147,7 @@ def prompt_by_core(text: str, seed: int) -> str:
     parts = (picture, words) if text.startswith(MARK) else (words,)
     pieces = segments(Item(parts), tokenizer)
     return "".join(
-        each.text if isinstance(each, Scaffold | Text) else "<image>" if isinstance(each, Image) else ""
+        each.text if isinstance(each, TemplateText | Text) else "<image>" if isinstance(each, Image) else ""
         for each in pieces
     )
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from core.contrast.contrast import value_and_gradient
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.objectives.infonce import InfoNCE
 from core.parallel.collectives import rank, world_size
 
@@ -64,7 +64,7 @@ def whole_gradient(
     weight = weight.clone().requires_grad_()
     vectors = [encode(queries, weight), encode(targets, weight)]
     ids = torch.arange(len(queries))
-    found = value_and_gradient(OBJECTIVE, Batch(vectors[0].detach(), vectors[1].detach(), ids, ids))
+    found = value_and_gradient(OBJECTIVE, EmbeddingBatch(vectors[0].detach(), vectors[1].detach(), ids, ids))
     torch.autograd.backward(vectors, [found.query_gradients, found.target_gradients])
     assert weight.grad is not None
     return {"loss": found.loss, "gradient": weight.grad}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.data.records import Item, RankingTask
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Inputs, collate
+from core.encoder.inputs import ModelInputs, collate
 from core.evaluation.ranking import placement
 from workbench.measures.token_states import hidden_states
 
@@ -37,7 +37,9 @@ def precision_at_1(
     return hits / len(task.rankings)
 
 
-def padded_batch(embedder: Embedder, items: Sequence[Item], side: Literal["left", "right"], further: int = 0) -> Inputs:
+def padded_batch(
+    embedder: Embedder, items: Sequence[Item], side: Literal["left", "right"], further: int = 0
+) -> ModelInputs:
     """Items padded on one side to the longest, and by `further` places more."""
     assert isinstance(embedder.tokenizer.pad_token_id, int)
     pad = embedder.tokenizer.pad_token_id

@@ -104,7 +104,7 @@ def embed_query(embedder: Embedder, query: Item) -> Float[np.ndarray, " d"]:
     """The unit vector of a query.
 
     Raises:
-        core.evaluation.encode.NotFinite: the model gives NaN or infinity for it.
+        core.evaluation.encode.NonFiniteVectors: the model gives NaN or infinity for it.
     """
     vectors = embedder.embed([query]).float().numpy()
     refuse_not_finite([query], vectors)

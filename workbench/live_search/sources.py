@@ -11,7 +11,8 @@ from jaxtyping import Float
 from core.checkpoints import checkpoint as checkpoints
 from core.corpus.image_folder import embed_folder
 from core.data.checks.problems import OnBadItem, Problem
-from core.encoder.embedder import DESCRIPTION, Embedder
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import DESCRIPTION
 from workbench.bundles.bundle import Bundle, list_bundles, open_bundle
 from workbench.exchange.stored import VectorDatabase, search_database
 from workbench.search.search import (

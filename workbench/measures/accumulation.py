@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.contrast.contrast import value_and_gradient
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.objectives.objective import Objective
 
 
@@ -57,5 +57,5 @@ def loss_and_gradient(
 ) -> tuple[float, Float[Tensor, "2 n d"]]:
     """The loss of one pool, and the gradients of its queries and of its targets, all of them seen as distinct."""
     ids = torch.arange(len(queries))
-    found = value_and_gradient(objective, Batch(queries, targets, ids, ids))
+    found = value_and_gradient(objective, EmbeddingBatch(queries, targets, ids, ids))
     return float(found.loss), torch.stack([found.query_gradients, found.target_gradients])

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from core.data.records import Item, Text, true_hardness
 from core.evaluation.metrics import mean_interval
-from core.objectives.objective import Objective, Pairs, PairTerms, row_terms
+from core.objectives.objective import Objective, PairSimilarities, PairTerms, row_terms
 from core.objectives.siglip import SigLIP
 from workbench.bundles.bundle import Bundle
 
@@ -136,7 +136,7 @@ def weights_at(objective: Objective, similarity: Float[np.ndarray, " n"], positi
     """The weight of a negative at each similarity, for an anchor whose positive has the similarity `positive`."""
     seen = torch.from_numpy(similarity)
     own = objective.anchor_weight(torch.tensor([positive], dtype=seen.dtype))
-    return torch.exp(objective.pair_weight(Pairs(seen, seen)) + own).numpy()
+    return torch.exp(objective.pair_weight(PairSimilarities(seen, seen)) + own).numpy()
 
 
 def differing(asks: Sequence[str], positive: Mapping[str, str], other: Mapping[str, str]) -> list[str]:

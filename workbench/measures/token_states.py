@@ -12,9 +12,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from core.data.records import Item
 from core.encoder.backbones.llava_onevision import LlavaOnevision
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs, distinct
 from core.encoder.packing import padded
-from core.encoder.vision_tower import distinct
 
 Kind: TypeAlias = Literal["template", "picture", "words"]
 
@@ -33,7 +32,7 @@ class Tokens:
 
 
 @torch.no_grad()
-def hidden_states(embedder: Embedder, inputs: Inputs) -> Float[Tensor, "n length d"]:
+def hidden_states(embedder: Embedder, inputs: ModelInputs) -> Float[Tensor, "n length d"]:
     """The language model's final hidden states at all tokens of a padded batch of a LLaVA-OneVision.
 
     Those at padding have no meaning. The embedder is left in evaluation mode.
@@ -41,15 +40,15 @@ def hidden_states(embedder: Embedder, inputs: Inputs) -> Float[Tensor, "n length
     Raises:
         ValueError: the embedder is of another family, packs its sequences, or an item has a clip.
     """
-    family, backbone = embedder.family, embedder.backbone
-    if not isinstance(family, LlavaOnevision) or embedder.packing or inputs.clip_frames:
+    adapter, backbone = embedder.backbone_adapter, embedder.backbone
+    if not isinstance(adapter, LlavaOnevision) or embedder.packing or inputs.video_frames:
         raise ValueError("hidden_states reads LLaVA-OneVision over padded batches of texts and pictures only.")
     embedder.eval()
-    sequences, stills = padded(inputs), inputs.stills
+    sequences, images = padded(inputs), inputs.images
     pictures: dict[str, object] = {}
-    if stills.ids:
-        seen = embedder.vision_features(distinct((stills,)))
-        tokens = family.project_stills(backbone, [seen[each] for each in stills.ids], stills.sizes)
+    if images.ids:
+        seen = embedder.vision_features(distinct((images,)))
+        tokens = adapter.project_images(backbone, [seen[each] for each in images.ids], images.sizes)
         pictures["image"] = BaseModelOutputWithPooling(pooler_output=[tokens])  # pyright: ignore[reportArgumentType]
     output = backbone(
         input_ids=sequences.token_ids,
@@ -70,7 +69,7 @@ def tokens_of(embedder: Embedder, item: Item) -> Tokens:
     prepared = embedder.prepare(item)
     ids, tokenizer = prepared.token_ids.tolist(), embedder.tokenizer
     states = hidden_states(embedder, embedder.collate([prepared]))[0]
-    picture, special = embedder.family.config.image_token_id, set(tokenizer.all_special_ids)
+    picture, special = embedder.backbone_adapter.config.image_token_id, set(tokenizer.all_special_ids)
     kinds: list[Kind] = ["picture" if each == picture else "template" if each in special else "words" for each in ids]
     texts = ["" if kind == "picture" else str(tokenizer.decode([each])) for each, kind in zip(ids, kinds, strict=True)]
     return Tokens(texts, kinds, states)

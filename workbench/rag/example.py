@@ -13,7 +13,7 @@ from workbench.live_search.sources import checkpoint_of, loaded
 from workbench.rag.cards import INSTRUCTION, Card, miniature_cards, question_of, read_cards, read_questions
 from workbench.rag.generator import Generator, LocalGenerator
 from workbench.rag.prompt import prompt_of
-from workbench.rag.retrieval import Cards, Hit, embed_cards, embed_items, evidence_recall, retrieve
+from workbench.rag.retrieval import CardHit, Cards, embed_cards, embed_items, evidence_recall, retrieve
 
 
 @dataclass
@@ -62,7 +62,7 @@ class RagSettings:
 class Answered:
     """What came out. hits: empty without a question; answer: empty without a generator; scores: of evidence recall."""
 
-    hits: list[Hit]
+    hits: list[CardHit]
     answer: str
     scores: list[Score]
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import PIL.Image
 
 from core.data.records import Item, Text
-from workbench.rag.retrieval import Hit
+from workbench.rag.retrieval import CardHit
 
 Message: TypeAlias = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ SYSTEM = (
 )
 
 
-def prompt_of(question: str, hits: Sequence[Hit]) -> list[Message]:
+def prompt_of(question: str, hits: Sequence[CardHit]) -> list[Message]:
     """Chat messages as transformers' chat templates take them; pictures as Pillow images.
 
     Raises:

@@ -27,7 +27,7 @@ class Cards:
 
 
 @dataclass(frozen=True)
-class Hit:
+class CardHit:
     """A found card. place: from 1, most similar first; equally similar ones in the order of the corpus."""
 
     place: int
@@ -39,7 +39,7 @@ def embed_items(embedder: Embedder, items: Sequence[Item], batch: int = 64) -> F
     """The unit vectors of items.
 
     Raises:
-        core.evaluation.encode.NotFinite: the model gives NaN or infinity.
+        core.evaluation.encode.NonFiniteVectors: the model gives NaN or infinity.
     """
     parts = [embedder.embed(items[start : start + batch]).float() for start in range(0, len(items), batch)]
     vectors = torch.cat(parts).numpy()
@@ -57,7 +57,7 @@ def embed_cards(embedder: Embedder, cards: Sequence[Card], batch: int = 64) -> C
     return Cards(tuple(cards), embed_items(embedder, [card.item for card in cards], batch))
 
 
-def retrieve(question: Float[np.ndarray, " d"], cards: Cards, k: int) -> list[Hit]:
+def retrieve(question: Float[np.ndarray, " d"], cards: Cards, k: int) -> list[CardHit]:
     """The k cards most similar to a question's vector, or all where there are fewer.
 
     Raises:
@@ -70,7 +70,7 @@ def retrieve(question: Float[np.ndarray, " d"], cards: Cards, k: int) -> list[Hi
         )
     found = top_k(torch.from_numpy(question)[None], torch.from_numpy(cards.vectors), k)
     pairs = zip(found.rows[0].tolist(), found.similarities[0].tolist(), strict=True)
-    return [Hit(place, similarity, cards.cards[row]) for place, (row, similarity) in enumerate(pairs, start=1)]
+    return [CardHit(place, similarity, cards.cards[row]) for place, (row, similarity) in enumerate(pairs, start=1)]
 
 
 def evidence_recall(

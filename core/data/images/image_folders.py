@@ -32,7 +32,7 @@ class Finder(Protocol):
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageFolder:
     """A folder of pictures, and archives; the directory of an archive is read when it is first needed."""
 
     root: Path
@@ -65,7 +65,7 @@ class Pictures:
         return self._opened[path]
 
 
-def open_pictures(root: Path) -> Pictures:
+def open_image_folder(root: Path) -> ImageFolder:
     """The pictures of a folder with its archives, or of one archive.
 
     Raises:
@@ -80,4 +80,4 @@ def open_pictures(root: Path) -> Pictures:
     for path in archives:
         if not zipfile.is_zipfile(path):
             raise ValueError(f"{path}: not a readable ZIP archive. Download it again.")
-    return Pictures(folder, archives)
+    return ImageFolder(folder, archives)

@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias
 from tqdm import tqdm
 
 from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
-from core.data.images.image_folders import open_pictures
+from core.data.images.image_folders import open_image_folder
 from core.data.mmeb.datasets import DATASETS, MmebDataset, known
 from core.data.mmeb.rows import PLACEHOLDER
 from core.data.mmeb.training import split_files
@@ -76,7 +76,7 @@ def read_mmeb_eval(
     """
     chosen = [known(name) for name in dict.fromkeys(names)] or list(DATASETS)
     files = {dataset: find_files(root, dataset, whole=not names) for dataset in chosen}
-    items = SharedItems(SharedPictures(open_pictures(image_root or find_image_root(root))))
+    items = SharedItems(SharedPictures(open_image_folder(image_root or find_image_root(root))))
     bar = tqdm(files.items(), "reading MMEB", unit="data set", disable=not progress)
     return [read_task(dataset, paths, layout, items, queries, seed, on_bad_item) for dataset, paths in bar]
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from core.data.images.image_folders import Pictures, open_pictures
+from core.data.images.image_folders import ImageFolder, open_image_folder
 from core.data.mmeb.datasets import ALL_META_TASKS, BY_TRAIN_NAME
 from core.data.mmeb.rows import COLUMNS, read_item, read_negatives
 from core.data.records import Pair
@@ -45,7 +45,7 @@ class MmebPairs:
     meta_task: str
     tables: tuple[Table, ...]
     rows: Sequence[int]
-    pictures: Pictures
+    pictures: ImageFolder
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -96,7 +96,7 @@ def read_mmeb(
         raise ValueError(f"names = {list(names)}: {f'{repeated[0]!r} is repeated' if repeated else 'name a data set'}.")
     caps = checked_limits(names, limit, limits or {})
     families = META_TASKS | read_meta_tasks(root)
-    pictures = open_pictures(root if image_root is None else image_root)
+    pictures = open_image_folder(root if image_root is None else image_root)
     return [read_dataset(root, name, split, families, caps[name], seed, pictures) for name in names]
 
 
@@ -117,7 +117,7 @@ def checked_limits(names: Sequence[str], limit: int | None, limits: Mapping[str,
 
 
 def read_dataset(
-    root: Path, name: str, split: str, families: Mapping[str, str], limit: int | None, seed: int, pictures: Pictures
+    root: Path, name: str, split: str, families: Mapping[str, str], limit: int | None, seed: int, pictures: ImageFolder
 ) -> MmebPairs:
     """One data set. See `read_mmeb`."""
     files = split_files(root / name, split)

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 from tqdm import tqdm
 
 from core.data.checks.problems import BadRow, OnBadItem, Problem
-from core.data.images.image_folders import Pictures
+from core.data.images.image_folders import ImageFolder
 from core.data.mmeb import video_rows
 from core.data.mmeb.evaluation import drawn, made_rankings
 from core.data.mmeb.training import split_files
@@ -222,7 +222,7 @@ def read_task(
 ) -> RankingTask:
     """One data set. See `read_mmeb_video`."""
     place = video_root / dataset.frames
-    maker = Maker(SharedItems(SharedPictures(Pictures(place))), Clips(place, frames), dataset)
+    maker = Maker(SharedItems(SharedPictures(ImageFolder(place))), Clips(place, frames), dataset)
     rows = [(table, index) for table in tables for index in range(len(table.rows))][: dataset.first]
     make = maker.local
     if dataset.pool == "global":

@@ -16,7 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
-from core.data.images.image_folders import Pictures
+from core.data.images.image_folders import ImageFolder
 from core.data.mmeb.evaluation import OPTION
 from core.data.records import Item, Ranking, RankingTask, Text
 from core.data.shared_items import SharedItems
@@ -103,7 +103,7 @@ def text_to_video(
     progress: bool,
 ) -> RankingTask:
     """Captions as queries over one pool of all their clips. See `read_msrvtt`."""
-    items = SharedItems(Pictures(root))
+    items = SharedItems(ImageFolder(root))
     clips = Clips(video_root or find_video_root(root), frames, RATE)
     found = usable_clips(name, captions, items, clips, on_bad_item, progress)
     pool = items.pool(list(found.values()))

@@ -42,7 +42,7 @@ class BadVideo(BadImage):
 
 
 @dataclass(frozen=True)
-class Clip:
+class VideoFile:
     """A video file and which of its frames are taken, counted from 0 in order of time."""
 
     path: Path
@@ -62,7 +62,7 @@ class Clip:
 class VideoFrame:
     """An image source: one of a clip's frames, by its place in `clip.positions`."""
 
-    clip: Clip
+    clip: VideoFile
     number: int
 
     @property
@@ -91,7 +91,7 @@ def read_clip(path: Path, frames: int, rate: float | int | None = None) -> Video
         BadVideo: the file is missing, empty, no video, of an unknown container or too large.
     """
     total, per_second = probe(path)
-    clip = Clip(path, positions(total, per_second, frames, rate))
+    clip = VideoFile(path, positions(total, per_second, frames, rate))
     return Video(tuple(VideoFrame(clip, number) for number in range(len(clip.positions))))
 
 
@@ -191,7 +191,7 @@ def video_stream(container: av.container.InputContainer, path: Path) -> av.video
 
 
 @lru_cache(maxsize=KEPT_CLIPS)
-def decoded(clip: Clip) -> tuple[np.ndarray, ...]:
+def decoded(clip: VideoFile) -> tuple[np.ndarray, ...]:
     """The frames of a clip as RGB of shape (height, width, 3), uint8; those of the last two clips are kept.
 
     A last frame that the file announces and does not hold is replaced by the one before it.

@@ -1,7 +1,7 @@
 """What the encoder needs to know of a model family, and exact arithmetic for any of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import torch
@@ -10,41 +10,41 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.data.records import ImageSource, Item
-from core.data.records import Part as ItemPart
+from core.data.records import ImageSource, Item, Part
 from core.encoder.attention import attend_packed, attends_by_flash
-from core.encoder.inputs import Picture
+from core.encoder.inputs import VisionInput
 from core.encoder.last_block import read_tokens_only
 from core.encoder.packing import Sequences
-from core.encoder.prompts import Scaffold, segments
+from core.encoder.prompts import TemplateText, segments
 
-Part: TypeAlias = Literal["vision", "projector", "language"]
+ModelPart: TypeAlias = Literal["vision", "projector", "language"]
 Model = TypeVar("Model", bound=PreTrainedModel)
 
 
-class Family(ABC, Generic[Model]):
+class BackboneAdapter(ABC, Generic[Model]):
     """The adapter of one model family. It holds settings, no weights, and is handed the model where it needs one.
 
-    A picture goes three ways: `still` or `clip` make uint8 pixels of it (in loader processes), `vision` makes features
-    of pixels (the tower, often frozen), `project_stills` and `project_clips` make tokens of features (the projector).
+    A picture goes three ways: `image_input` or `video_input` make uint8 pixels of it (in loader processes), `vision`
+    makes features of pixels (the tower, often frozen), `project_images` and `project_videos` make tokens of features
+    (the projector).
     """
 
     model_class: ClassVar[type[PreTrainedModel]]
-    parts: ClassVar[Mapping[Part, tuple[str, ...]]]
+    parts: ClassVar[Mapping[ModelPart, tuple[str, ...]]]
     """For each part of the model the beginnings of its weights' names; the first that fits counts."""
     unused: ClassVar[tuple[str, ...]] = ()
     """Weights that are loaded and saved, but that vectors do not depend on; they never train."""
     language_name: ClassVar[str] = "language_model"
     """The name of the language model's module."""
-    clip_mark: ClassVar[tuple[str, ...]] = ("video_token_id",)
-    """The config's names of the tokens that a chat template writes where a clip goes; `clip_ids` takes their place."""
+    video_mark: ClassVar[tuple[str, ...]] = ("video_token_id",)
+    """The config's names of the tokens that a chat template writes where a clip goes; `video_token_ids` replaces them."""
 
     def __init__(self, config: PreTrainedConfig, image_processor: BaseImageProcessor) -> None:
         self.config: Any = config
         self.image_processor: Any = image_processor
 
     @abstractmethod
-    def still(self, source: ImageSource, alone: bool) -> Picture:
+    def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
         """A picture resized for the tower; `alone` if its item has no other.
 
         Raises:
@@ -52,7 +52,7 @@ class Family(ABC, Generic[Model]):
         """
 
     @abstractmethod
-    def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
+    def video_input(self, frames: Sequence[ImageSource]) -> tuple[VisionInput, ...]:
         """A clip's frames resized for the tower, in pieces that the tower sees one by one.
 
         Raises:
@@ -60,24 +60,24 @@ class Family(ABC, Generic[Model]):
         """
 
     @abstractmethod
-    def still_tokens(self, picture: Picture) -> int:
+    def image_tokens(self, picture: VisionInput) -> int:
         """How many tokens of its own a picture takes in the input."""
 
     @abstractmethod
-    def clip_tokens(self, pieces: Sequence[Picture]) -> int:
+    def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
         """How many tokens of its own a clip takes in the input."""
 
-    def still_ids(self, picture: Picture, words: Callable[[str], list[int]]) -> list[int]:
+    def image_token_ids(self, picture: VisionInput, words: Callable[[str], list[int]]) -> list[int]:
         """The tokens of a picture in the input; `words` gives those of template text, special tokens among it."""
         del words
-        return [self.config.image_token_id] * self.still_tokens(picture)
+        return [self.config.image_token_id] * self.image_tokens(picture)
 
-    def clip_ids(self, pieces: Sequence[Picture], words: Callable[[str], list[int]]) -> list[int]:
+    def video_token_ids(self, pieces: Sequence[VisionInput], words: Callable[[str], list[int]]) -> list[int]:
         """The tokens of a clip in the input; `words` gives those of words that the family writes between its frames."""
         del words
-        return [self.config.video_token_id] * self.clip_tokens(pieces)
+        return [self.config.video_token_id] * self.video_tokens(pieces)
 
-    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[Scaffold | ItemPart]:
+    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[TemplateText | Part]:
         """The item's parts in the order in which the model reads them, and the template's own text between them.
 
         Raises:
@@ -85,7 +85,7 @@ class Family(ABC, Generic[Model]):
         """
         image, video = (
             "".join(str(tokenizer.convert_ids_to_tokens(getattr(self.config, each))) for each in marks)
-            for marks in (("image_token_id",), self.clip_mark)
+            for marks in (("image_token_id",), self.video_mark)
         )
         return segments(item, tokenizer, image, video)
 
@@ -94,10 +94,10 @@ class Family(ABC, Generic[Model]):
         return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
     def positions(
-        self, token_ids: Int[Tensor, " length"], stills: Sequence[Picture], clips: Sequence[Sequence[Picture]]
+        self, token_ids: Int[Tensor, " length"], images: Sequence[VisionInput], videos: Sequence[Sequence[VisionInput]]
     ) -> Int[Tensor, "axes length"] | None:
         """Where each token of an item is; None where that is its place in the sequence."""
-        del token_ids, stills, clips
+        del token_ids, images, videos
         return None
 
     @abstractmethod
@@ -107,13 +107,13 @@ class Family(ABC, Generic[Model]):
         """The vision tower without the projector, over the rows of several pictures behind one another."""
 
     @abstractmethod
-    def project_stills(
+    def project_images(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
         """The tokens of pictures, behind one another, as `language` takes them."""
 
     @abstractmethod
-    def project_clips(
+    def project_videos(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
     ) -> Float[Tensor, "tokens *d"]:
         """The tokens of clips, behind one another; `pieces` says of how many features each clip is made."""
@@ -123,8 +123,8 @@ class Family(ABC, Generic[Model]):
         self,
         model: Model,
         sequences: Sequences,
-        stills: Float[Tensor, "_ *tokens"] | None,
-        clips: Float[Tensor, "_ *tokens"] | None,
+        images: Float[Tensor, "_ *tokens"] | None,
+        videos: Float[Tensor, "_ *tokens"] | None,
     ) -> Float[Tensor, "n d"]:
         """The language model's final state, without a head, of each item's last token.
 
@@ -159,6 +159,16 @@ class Family(ABC, Generic[Model]):
         if not attends_by_flash(self.language_model(model)):
             attend_packed(self.language_model(model))
 
+    def vision_features(self, model: Model, pictures: Sequence[VisionInput]) -> dict[str, Tensor]:
+        """Run the vision tower over distinct pictures, in runs of bounded size; its features by the pictures' ids."""
+        features: dict[str, Tensor] = {}
+        for run in runs(pictures):
+            pixels = torch.cat([each.pixels for each in run]).to(model.device, non_blocking=True)
+            seen = self.vision(model, self.scaled(pixels), [each.size for each in run])
+            parts = seen.split([len(each.pixels) for each in run])
+            features |= {each.id: part for each, part in zip(run, parts, strict=True)}
+        return features
+
     def scaled(self, pixels: UInt8[Tensor, "rows 3 *shape"]) -> Float[Tensor, "rows 3 *shape"]:
         """Scale and normalise as the image processor would, in float32, on the pixels' device."""
         processor, extra = self.image_processor, [1] * (pixels.dim() - 2)
@@ -173,7 +183,7 @@ class Family(ABC, Generic[Model]):
             values = (values - mean) / std
         return values
 
-    def part_of(self, name: str) -> Part:
+    def part_of(self, name: str) -> ModelPart:
         """The part that a weight or module of the model belongs to, by its name.
 
         Raises:
@@ -184,14 +194,18 @@ class Family(ABC, Generic[Model]):
                 return part
         raise ValueError(f"{name} of {self.config.model_type} belongs to no part; parts are {', '.join(self.parts)}.")
 
-    def modules(self, model: nn.Module, part: Part) -> list[nn.Module]:
+    def modules(self, model: nn.Module, part: ModelPart) -> list[nn.Module]:
         """The modules of a part."""
         named = dict(model.named_modules())
         return [named[each] for each in self.parts[part] if each in named]
 
-    def weights(self, model: nn.Module, part: Part) -> list[tuple[str, nn.Parameter]]:
+    def weights(self, model: nn.Module, part: ModelPart) -> list[tuple[str, nn.Parameter]]:
         """The weights of a part with their names."""
         return [(name, weight) for name, weight in model.named_parameters() if self.part_of(name) == part]
+
+
+VALUES_AT_ONCE = 2**22
+"""Pixel values in one run of the tower: some 7,000 patches of 14 x 14, or 9 crops of 384 x 384."""
 
 
 def to_float64(backbone: PreTrainedModel) -> PreTrainedModel:
@@ -208,3 +222,18 @@ def to_float64(backbone: PreTrainedModel) -> PreTrainedModel:
                 exact.weight = weight
                 setattr(module, name, exact)
     return backbone.double()  # pyright: ignore[reportReturnType]
+
+
+def runs(pictures: Sequence[VisionInput]) -> Iterator[list[VisionInput]]:
+    """Cut pictures into runs with rows of one shape and at most VALUES_AT_ONCE values, or one picture."""
+    run: list[VisionInput] = []
+    values = 0
+    for picture in sorted(pictures, key=lambda each: tuple(each.pixels.shape[1:])):  # a stable sort
+        size = picture.pixels.numel()
+        if run and (run[0].pixels.shape[1:] != picture.pixels.shape[1:] or values + size > VALUES_AT_ONCE):
+            yield run
+            run, values = [], 0
+        run.append(picture)
+        values += size
+    if run:
+        yield run

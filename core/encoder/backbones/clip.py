@@ -8,15 +8,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import CLIPModel
 
-from core.encoder.backbones.adapter import Part
+from core.encoder.backbones.adapter import ModelPart
 from core.encoder.backbones.two_towers import TwoTowers
 
 
-class Clip(TwoTowers[CLIPModel]):
+class ClipAdapter(TwoTowers[CLIPModel]):
     """Texts are cut to 77 tokens, both ends counted."""
 
     model_class = CLIPModel
-    parts: ClassVar[Mapping[Part, tuple[str, ...]]] = {
+    parts: ClassVar[Mapping[ModelPart, tuple[str, ...]]] = {
         "vision": ("vision_model",),
         "projector": ("visual_projection", "text_projection", "logit_scale"),
         "language": ("text_model",),
@@ -35,7 +35,7 @@ class Clip(TwoTowers[CLIPModel]):
         del sizes
         return model.vision_model(pixels.to(model.vision_model.dtype)).pooler_output
 
-    def project_stills(
+    def project_images(
         self, model: CLIPModel, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
         """The projection of pictures."""

@@ -8,14 +8,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import Idefics3Model, PreTrainedModel, PreTrainedTokenizerBase, SmolVLMModel
 
-from core.data.records import ImageSource, Item, digest
-from core.data.records import Part as ItemPart
-from core.encoder.backbones.adapter import Family, Part
+from core.data.records import ImageSource, Item, Part, digest
+from core.encoder.backbones.adapter import BackboneAdapter, ModelPart
 from core.encoder.backbones.number_words import number_words
 from core.encoder.backbones.tiles import tiles
-from core.encoder.inputs import Picture
+from core.encoder.inputs import VisionInput
 from core.encoder.packing import Sequences
-from core.encoder.prompts import Scaffold, segments
+from core.encoder.prompts import TemplateText, segments
 
 Either: TypeAlias = Idefics3Model | SmolVLMModel
 FRAME = -1
@@ -23,42 +22,42 @@ FRAME = -1
 AROUND, WHOLE = "<fake_token_around_image>", "<global-img>"
 
 
-class Idefics3(Family[Either]):
+class Idefics3(BackboneAdapter[Either]):
     """A row of pixels is a tile; a picture's size is its rows and columns of tiles, 0 x 0 if it is not cut.
 
     The published chat template knows no clips: to it a clip is a picture, and its frames stand behind one another.
     """
 
     model_class: ClassVar[type[PreTrainedModel]] = Idefics3Model
-    parts: ClassVar[Mapping[Part, tuple[str, ...]]] = {
+    parts: ClassVar[Mapping[ModelPart, tuple[str, ...]]] = {
         "vision": ("vision_model",),
         "projector": ("connector",),
         "language": ("text_model",),
     }
     language_name: ClassVar[str] = "text_model"
 
-    def still(self, source: ImageSource, alone: bool) -> Picture:
+    def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
         """A picture in tiles, line by line, and the whole last, if the processor cuts pictures."""
         del alone
         return self._tiles("tiles", source, whole_only=False)
 
-    def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
+    def video_input(self, frames: Sequence[ImageSource]) -> tuple[VisionInput, ...]:
         """Each frame whole, as published for videos."""
         return tuple(self._tiles("whole", frame, whole_only=True) for frame in frames)
 
-    def still_tokens(self, picture: Picture) -> int:
+    def image_tokens(self, picture: VisionInput) -> int:
         """The patches of each tile, as many taken together as the connector shuffles into one."""
         return len(picture.pixels) * self._tile_tokens()
 
-    def clip_tokens(self, pieces: Sequence[Picture]) -> int:
+    def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
         """The tokens of all frames."""
-        return sum(self.still_tokens(each) for each in pieces)
+        return sum(self.image_tokens(each) for each in pieces)
 
-    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[Scaffold | ItemPart]:
+    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[TemplateText | Part]:
         """By the chat template, which takes a clip for a picture."""
-        return segments(item, tokenizer, clips_as="image")
+        return segments(item, tokenizer, videos_as="image")
 
-    def still_ids(self, picture: Picture, words: Callable[[str], list[int]]) -> list[int]:
+    def image_token_ids(self, picture: VisionInput, words: Callable[[str], list[int]]) -> list[int]:
         """Each tile after its row and column; the whole after an empty line."""
         rows, columns = picture.size
         tile = [self.config.image_token_id] * self._tile_tokens()
@@ -70,7 +69,7 @@ class Idefics3(Family[Either]):
                 before = "\n" if column == columns else ""
         return [*ids, *words(f"{before}\n{AROUND}{WHOLE}" if rows else f"{AROUND}{WHOLE}"), *tile, *words(AROUND)]
 
-    def clip_ids(self, pieces: Sequence[Picture], words: Callable[[str], list[int]]) -> list[int]:
+    def video_token_ids(self, pieces: Sequence[VisionInput], words: Callable[[str], list[int]]) -> list[int]:
         """The frames behind one another."""
         return [each for piece in pieces for each in self._frame_ids(piece, "", words)]
 
@@ -81,7 +80,7 @@ class Idefics3(Family[Either]):
         del sizes
         return model.vision_model(pixels.to(model.vision_model.dtype)).last_hidden_state
 
-    def project_stills(
+    def project_images(
         self, model: Either, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
         """The connector: squares of patches shuffled into one token each."""
@@ -90,24 +89,24 @@ class Idefics3(Family[Either]):
         dtype = connector.modality_projection.proj.weight.dtype
         return connector(torch.cat(list(features)).to(dtype)).flatten(0, 1)
 
-    def project_clips(
+    def project_videos(
         self, model: Either, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
     ) -> Float[Tensor, "tokens *d"]:
         """The connector over every frame."""
         del pieces
-        return self.project_stills(model, features, [])
+        return self.project_images(model, features, [])
 
     def language(
         self,
         model: Either,
         sequences: Sequences,
-        stills: Float[Tensor, "_ *tokens"] | None,
-        clips: Float[Tensor, "_ *tokens"] | None,
+        images: Float[Tensor, "_ *tokens"] | None,
+        videos: Float[Tensor, "_ *tokens"] | None,
     ) -> Float[Tensor, "n d"]:
         """Llama over words, pictures and frames."""
         ids = sequences.token_ids
         states = model.get_input_embeddings()(ids.clamp(min=0))
-        for token, tokens in ((self.config.image_token_id, stills), (FRAME, clips)):
+        for token, tokens in ((self.config.image_token_id, images), (FRAME, videos)):
             if tokens is not None:
                 states = states.masked_scatter((ids == token)[..., None], tokens.to(states.dtype))
         output = model.text_model(
@@ -128,13 +127,13 @@ class Idefics3(Family[Either]):
         vision = self.config.vision_config
         return (vision.image_size // vision.patch_size) ** 2 // self.config.scale_factor**2
 
-    def _frame_ids(self, frame: Picture, before: str, words: Callable[[str], list[int]]) -> list[int]:
+    def _frame_ids(self, frame: VisionInput, before: str, words: Callable[[str], list[int]]) -> list[int]:
         """A frame's tokens after some words."""
-        return [*words(f"{before}{AROUND}{WHOLE}"), *[FRAME] * self.still_tokens(frame), *words(AROUND)]
+        return [*words(f"{before}{AROUND}{WHOLE}"), *[FRAME] * self.image_tokens(frame), *words(AROUND)]
 
-    def _tiles(self, kind: str, source: ImageSource, whole_only: bool) -> Picture:
+    def _tiles(self, kind: str, source: ImageSource, whole_only: bool) -> VisionInput:
         pixels, grid = tiles(source.open(), self.image_processor, whole_only)
-        return Picture(digest(kind, source.content_id), pixels, grid)
+        return VisionInput(digest(kind, source.content_id), pixels, grid)
 
 
 class SmolVLM(Idefics3):
@@ -146,11 +145,11 @@ class SmolVLM(Idefics3):
     model_class = SmolVLMModel
     frames_per_second: ClassVar[float] = 1.0
 
-    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[Scaffold | ItemPart]:
+    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[TemplateText | Part]:
         """By the chat template, which has a place for clips."""
         return segments(item, tokenizer)
 
-    def clip_ids(self, pieces: Sequence[Picture], words: Callable[[str], list[int]]) -> list[int]:
+    def video_token_ids(self, pieces: Sequence[VisionInput], words: Callable[[str], list[int]]) -> list[int]:
         """The published words around frames."""
         seconds = int(len(pieces) / self.frames_per_second)
         length = f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

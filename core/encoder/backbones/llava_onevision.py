@@ -12,17 +12,17 @@ from transformers.image_processing_utils import BaseImageProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from core.data.records import ImageSource, digest
-from core.encoder.backbones.adapter import Family, Part
+from core.encoder.backbones.adapter import BackboneAdapter, ModelPart
 from core.encoder.backbones.crops import crops, padded_to_square, pads_several
-from core.encoder.inputs import Picture
+from core.encoder.inputs import VisionInput
 from core.encoder.packing import Sequences
 
 
-class LlavaOnevision(Family[LlavaOnevisionModel]):
+class LlavaOnevision(BackboneAdapter[LlavaOnevisionModel]):
     """A row of pixels is a crop; a picture's size is its own, in pixels, before resizing."""
 
     model_class = LlavaOnevisionModel
-    parts: ClassVar[Mapping[Part, tuple[str, ...]]] = {
+    parts: ClassVar[Mapping[ModelPart, tuple[str, ...]]] = {
         "vision": ("vision_tower",),
         "projector": ("multi_modal_projector", "image_newline"),
         "language": ("language_model",),
@@ -32,7 +32,7 @@ class LlavaOnevision(Family[LlavaOnevisionModel]):
         super().__init__(config, image_processor)
         self._counted: dict[tuple[str, int, int, int], int] = {}
 
-    def still(self, source: ImageSource, alone: bool) -> Picture:
+    def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
         """A picture alone is cut into crops, if the processor does so; one among several is one crop.
 
         To the processor that cuts, one among several is padded to a square first, as in the published training.
@@ -41,27 +41,27 @@ class LlavaOnevision(Family[LlavaOnevisionModel]):
         if not alone and pads_several(self.image_processor) and picture.height != picture.width:
             square = padded_to_square(picture, self.image_processor.image_mean)
             pixels = crops(square, self.image_processor, whole_only=True)
-            return Picture(digest("padded", source.content_id), pixels, (picture.height, picture.width))
+            return VisionInput(digest("padded", source.content_id), pixels, (picture.height, picture.width))
         return self._resized(source, picture, whole_only=not alone)
 
-    def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
+    def video_input(self, frames: Sequence[ImageSource]) -> tuple[VisionInput, ...]:
         """Each frame is one crop."""
         return tuple(self._resized(frame, frame.open(), whole_only=True) for frame in frames)
 
-    def _resized(self, source: ImageSource, picture: PIL.Image.Image, whole_only: bool) -> Picture:
+    def _resized(self, source: ImageSource, picture: PIL.Image.Image, whole_only: bool) -> VisionInput:
         pixels = crops(picture, self.image_processor, whole_only)
         # A crop of a picture, and a frame, are the same to the tower.
         kind = "crop" if len(pixels) == 1 else "crops"
-        return Picture(digest(kind, source.content_id), pixels, (picture.height, picture.width))
+        return VisionInput(digest(kind, source.content_id), pixels, (picture.height, picture.width))
 
-    def still_tokens(self, picture: Picture) -> int:
+    def image_tokens(self, picture: VisionInput) -> int:
         """Counted by `image_tokens`."""
         known = (self.config.vision_aspect_ratio, len(picture.pixels), *picture.size)
         if known not in self._counted:
             self._counted[known] = image_tokens(self.config, *known[1:])
         return self._counted[known]
 
-    def clip_tokens(self, pieces: Sequence[Picture]) -> int:
+    def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
         """Counted by `video_tokens`."""
         return video_tokens(self.config, len(pieces))
 
@@ -79,7 +79,7 @@ class LlavaOnevision(Family[LlavaOnevisionModel]):
         )
         return chosen[:, 1:] if model.config.vision_feature_select_strategy == "default" else chosen
 
-    def project_stills(
+    def project_images(
         self,
         model: LlavaOnevisionModel,
         features: Sequence[Float[Tensor, "_ patches width"]],
@@ -90,7 +90,7 @@ class LlavaOnevision(Family[LlavaOnevisionModel]):
         packed, _ = model.pack_image_features(split, sizes, model.image_newline, model.config.vision_aspect_ratio)
         return torch.cat(packed)
 
-    def project_clips(
+    def project_videos(
         self,
         model: LlavaOnevisionModel,
         features: Sequence[Float[Tensor, "_ patches width"]],
@@ -105,15 +105,15 @@ class LlavaOnevision(Family[LlavaOnevisionModel]):
         self,
         model: LlavaOnevisionModel,
         sequences: Sequences,
-        stills: Float[Tensor, "_ d"] | None,
-        clips: Float[Tensor, "_ d"] | None,
+        images: Float[Tensor, "_ d"] | None,
+        videos: Float[Tensor, "_ d"] | None,
     ) -> Float[Tensor, "n d"]:
         """Qwen2 over words, pictures and clips."""
         encoded: dict[str, BaseModelOutputWithPooling] = {}
-        if stills is not None:
-            encoded["image"] = BaseModelOutputWithPooling(pooler_output=[stills])  # pyright: ignore[reportArgumentType]
-        if clips is not None:
-            encoded["video"] = BaseModelOutputWithPooling(pooler_output=clips[None])  # pyright: ignore[reportArgumentType]
+        if images is not None:
+            encoded["image"] = BaseModelOutputWithPooling(pooler_output=[images])  # pyright: ignore[reportArgumentType]
+        if videos is not None:
+            encoded["video"] = BaseModelOutputWithPooling(pooler_output=videos[None])  # pyright: ignore[reportArgumentType]
         output = model(
             input_ids=sequences.token_ids,
             attention_mask=sequences.attention_mask,

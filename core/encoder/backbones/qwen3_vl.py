@@ -15,9 +15,9 @@ from transformers.vision_utils import (
     get_vision_position_ids,
 )
 
-from core.encoder.backbones.adapter import Part
+from core.encoder.backbones.adapter import ModelPart
 from core.encoder.backbones.qwen_vl import QwenVL, embedded_patches, grid_of, in_type_of, through_blocks
-from core.encoder.inputs import Picture
+from core.encoder.inputs import VisionInput
 
 
 class Qwen3VL(QwenVL[Qwen3VLModel]):
@@ -28,12 +28,12 @@ class Qwen3VL(QwenVL[Qwen3VLModel]):
     """
 
     model_class = Qwen3VLModel
-    parts: ClassVar[Mapping[Part, tuple[str, ...]]] = {
+    parts: ClassVar[Mapping[ModelPart, tuple[str, ...]]] = {
         **QwenVL.parts,
         "vision": (*QwenVL.parts["vision"], "visual.pos_embed"),
         "projector": (*QwenVL.parts["projector"], "visual.deepstack_merger_list"),
     }
-    clip_mark: ClassVar[tuple[str, ...]] = ("vision_start_token_id", "video_token_id", "vision_end_token_id")
+    video_mark: ClassVar[tuple[str, ...]] = ("vision_start_token_id", "video_token_id", "vision_end_token_id")
 
     def __init__(self, config: PreTrainedConfig, image_processor: BaseImageProcessor) -> None:
         super().__init__(config, image_processor)
@@ -44,7 +44,7 @@ class Qwen3VL(QwenVL[Qwen3VLModel]):
                 "of vision_config.deepstack_visual_indexes: the last language block cannot take pictures."
             )
 
-    def clip_ids(self, pieces: Sequence[Picture], words: Callable[[str], list[int]]) -> list[int]:
+    def video_token_ids(self, pieces: Sequence[VisionInput], words: Callable[[str], list[int]]) -> list[int]:
         """Each pair of frames after its time, the mean of both frames' times, in seconds from 0.
 
         The layout is the one that the model was published with: the clip's own marks give way to those of the pairs.
@@ -55,7 +55,7 @@ class Qwen3VL(QwenVL[Qwen3VLModel]):
         for number, piece in enumerate(pieces):
             seconds = (number * together + (together - 1) / 2) / self.frames_per_second
             ids += [*words(f"<{seconds:.1f} seconds>"), config.vision_start_token_id]
-            ids += [*[config.video_token_id] * self.still_tokens(piece), config.vision_end_token_id]
+            ids += [*[config.video_token_id] * self.image_tokens(piece), config.vision_end_token_id]
         return ids
 
     def vision(
@@ -79,7 +79,7 @@ class Qwen3VL(QwenVL[Qwen3VLModel]):
         inner = tower.deepstack_visual_indexes
         return torch.stack(through_blocks(tower.blocks, states, turns, [span] * len(tower.blocks), inner), dim=1)
 
-    def project_stills(
+    def project_images(
         self, model: Qwen3VLModel, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
         """Each level of the features through its own merger: four patches become one token."""

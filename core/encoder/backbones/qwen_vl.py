@@ -14,8 +14,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from core.data.images.image_files import BadImage
 from core.data.records import ImageSource, digest
-from core.encoder.backbones.adapter import Family, Model, Part
-from core.encoder.inputs import Picture
+from core.encoder.backbones.adapter import BackboneAdapter, Model, ModelPart
+from core.encoder.inputs import VisionInput
 from core.encoder.packing import Sequences
 
 NARROWEST = 200
@@ -24,13 +24,13 @@ Span: TypeAlias = tuple[Int[Tensor, " _"], int | None]
 """Where patches that attend to each other begin and end, and how many are most together (for flash kernels)."""
 
 
-class QwenVL(Family[Model]):
+class QwenVL(BackboneAdapter[Model]):
     """A row of pixels is a patch in one frame (a still) or in as many as the tower takes together (a clip).
 
     A picture's size is its height and width in patches. A family adds its tower: `vision`.
     """
 
-    parts: ClassVar[Mapping[Part, tuple[str, ...]]] = {
+    parts: ClassVar[Mapping[ModelPart, tuple[str, ...]]] = {
         "vision": ("visual.patch_embed", "visual.blocks", "visual.rotary_pos_emb"),
         "projector": ("visual.merger",),
         "language": ("language_model",),
@@ -38,13 +38,13 @@ class QwenVL(Family[Model]):
     frames_per_second: ClassVar[float] = 2.0
     """At what rate frames are taken to follow one another: what Qwen's own tools take frames without times to have."""
 
-    def still(self, source: ImageSource, alone: bool) -> Picture:
+    def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
         """The picture at the resolution that the processor's pixel limits (`size`) allow."""
         del alone
         patches, size = self._patches(opened(source))
-        return Picture(digest("still", source.content_id), patches[:, :, None], size)
+        return VisionInput(digest("still", source.content_id), patches[:, :, None], size)
 
-    def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
+    def video_input(self, frames: Sequence[ImageSource]) -> tuple[VisionInput, ...]:
         """Frames in twos (the tower's temporal patch), the last repeated if one is missing.
 
         Frames take the size of the first, and the resolution that `frame_limits` allow.
@@ -58,7 +58,7 @@ class QwenVL(Family[Model]):
         cut += [cut[-1]] * (len(sources) - len(cut))
         groups = [slice(start, start + together) for start in range(0, len(sources), together)]
         return tuple(
-            Picture(
+            VisionInput(
                 digest("frames", *(each.content_id for each in sources[group]), str(size), str(cut[0][1])),
                 torch.stack([patches for patches, _ in cut[group]], dim=2),
                 cut[0][1],
@@ -66,16 +66,16 @@ class QwenVL(Family[Model]):
             for group in groups
         )
 
-    def still_tokens(self, picture: Picture) -> int:
+    def image_tokens(self, picture: VisionInput) -> int:
         """A token for each square of patches that the projector merges."""
         return len(picture.pixels) // self.config.vision_config.spatial_merge_size**2
 
-    def clip_tokens(self, pieces: Sequence[Picture]) -> int:
+    def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
         """The tokens of all pairs of frames."""
-        return sum(self.still_tokens(each) for each in pieces)
+        return sum(self.image_tokens(each) for each in pieces)
 
     def positions(
-        self, token_ids: Int[Tensor, " length"], stills: Sequence[Picture], clips: Sequence[Sequence[Picture]]
+        self, token_ids: Int[Tensor, " length"], images: Sequence[VisionInput], videos: Sequence[Sequence[VisionInput]]
     ) -> Int[Tensor, "axes length"] | None:
         """Time, height and width of each token, by the model's own rule; plain text counts up.
 
@@ -91,14 +91,14 @@ class QwenVL(Family[Model]):
             PositionsOnly(config),
             token_ids[None],
             kinds[None],
-            image_grid_thw=grid_of([each.size for each in stills]),
-            video_grid_thw=grid_of([clip[0].size for clip in clips], [len(clip) for clip in clips]),
+            image_grid_thw=grid_of([each.size for each in images]),
+            video_grid_thw=grid_of([clip[0].size for clip in videos], [len(clip) for clip in videos]),
             # Qwen2.5-VL alone reads it: the others place frames by number, or write times as words.
-            second_per_grid_ts=[config.vision_config.temporal_patch_size / self.frames_per_second] * len(clips),
+            second_per_grid_ts=[config.vision_config.temporal_patch_size / self.frames_per_second] * len(videos),
         )
         return positions[:, 0]
 
-    def project_stills(
+    def project_images(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
         """The merger: four patches become one token."""
@@ -106,25 +106,25 @@ class QwenVL(Family[Model]):
         tower: Any = model.visual
         return tower.merger(in_type_of(tower.merger, features))
 
-    def project_clips(
+    def project_videos(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
     ) -> Float[Tensor, "tokens *d"]:
         """The merger over every pair of frames."""
         del pieces
-        return self.project_stills(model, features, [])
+        return self.project_images(model, features, [])
 
     def language(
         self,
         model: Model,
         sequences: Sequences,
-        stills: Float[Tensor, "_ *tokens"] | None,
-        clips: Float[Tensor, "_ *tokens"] | None,
+        images: Float[Tensor, "_ *tokens"] | None,
+        videos: Float[Tensor, "_ *tokens"] | None,
     ) -> Float[Tensor, "n d"]:
         """The language model with M-RoPE.
 
         Packed sequences need a fourth axis: from it transformers reads where items begin.
         """
-        seen = (("image", stills), ("video", clips))
+        seen = (("image", images), ("video", videos))
         positions = sequences.positions.expand(3, -1, -1)
         if sequences.attention_mask is None:
             positions = torch.cat((sequences.places[None], positions))

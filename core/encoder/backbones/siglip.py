@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase, SiglipModel
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.encoder.backbones.adapter import Part
+from core.encoder.backbones.adapter import ModelPart
 from core.encoder.backbones.two_towers import TwoTowers
 
 
-class Siglip(TwoTowers[SiglipModel]):
+class SiglipAdapter(TwoTowers[SiglipModel]):
     """Texts are cut or filled up with padding to 64 tokens, over all of which the tower attends, as it was trained."""
 
     model_class = SiglipModel
-    parts: ClassVar[Mapping[Part, tuple[str, ...]]] = {
+    parts: ClassVar[Mapping[ModelPart, tuple[str, ...]]] = {
         "projector": ("vision_model.head", "text_model.head", "logit_scale", "logit_bias"),
         "vision": ("vision_model",),
         "language": ("text_model",),
@@ -49,7 +49,7 @@ class Siglip(TwoTowers[SiglipModel]):
         states = tower.encoder(inputs_embeds=tower.embeddings(pixels)).last_hidden_state
         return tower.post_layernorm(states)
 
-    def project_stills(
+    def project_images(
         self, model: SiglipModel, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
         """The head: one query of its own attends to the patches."""

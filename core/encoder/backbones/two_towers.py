@@ -16,20 +16,19 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.data.records import ImageSource, Item, digest
-from core.data.records import Part as ItemPart
-from core.encoder.backbones.adapter import Family, Model, Part
+from core.data.records import ImageSource, Item, Part, digest
+from core.encoder.backbones.adapter import BackboneAdapter, Model, ModelPart
 from core.encoder.backbones.crops import crops
-from core.encoder.inputs import Picture
+from core.encoder.inputs import VisionInput
 from core.encoder.packing import Sequences
 from core.encoder.pooling import unit
-from core.encoder.prompts import Scaffold
+from core.encoder.prompts import TemplateText
 
 TEXT, IMAGE, VIDEO = -1, -2, -3
 """Marks among an item's tokens: here begins a text (its tokens follow), here is a picture, here a clip."""
 
 
-class TwoTowers(Family[Model]):
+class TwoTowers(BackboneAdapter[Model]):
     """A row of pixels is a picture or frame. Texts have no template but the tokenizer's own ends.
 
     A text that is longer than the tower's positions is cut, as published; a warning says so, and `cut` counts the
@@ -37,7 +36,7 @@ class TwoTowers(Family[Model]):
     """
 
     language_name = "text_model"
-    parts: ClassVar[Mapping[Part, tuple[str, ...]]]
+    parts: ClassVar[Mapping[ModelPart, tuple[str, ...]]]
 
     def __init__(self, config: PreTrainedConfig, image_processor: BaseImageProcessor) -> None:
         super().__init__(config, image_processor)
@@ -47,37 +46,37 @@ class TwoTowers(Family[Model]):
     def text_vectors(self, model: Model, texts: Int[Tensor, "texts length"]) -> Float[Tensor, "texts d"]:
         """The text tower's projected vectors. Rows are filled up with their last token."""
 
-    def still(self, source: ImageSource, alone: bool) -> Picture:
+    def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
         """The picture as the tower takes it."""
         del alone
         pixels = crops(source.open(), self.image_processor, whole_only=True)
-        return Picture(digest("crop", source.content_id), pixels, (1, 1))
+        return VisionInput(digest("crop", source.content_id), pixels, (1, 1))
 
-    def clip(self, frames: Sequence[ImageSource]) -> tuple[Picture, ...]:
+    def video_input(self, frames: Sequence[ImageSource]) -> tuple[VisionInput, ...]:
         """Each frame like a picture."""
-        return tuple(self.still(frame, alone=False) for frame in frames)
+        return tuple(self.image_input(frame, alone=False) for frame in frames)
 
-    def still_tokens(self, picture: Picture) -> int:
+    def image_tokens(self, picture: VisionInput) -> int:
         """A mark."""
         del picture
         return 1
 
-    def clip_tokens(self, pieces: Sequence[Picture]) -> int:
+    def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
         """A mark."""
         del pieces
         return 1
 
-    def still_ids(self, picture: Picture, words: Callable[[str], list[int]]) -> list[int]:
+    def image_token_ids(self, picture: VisionInput, words: Callable[[str], list[int]]) -> list[int]:
         """A mark."""
         del picture, words
         return [IMAGE]
 
-    def clip_ids(self, pieces: Sequence[Picture], words: Callable[[str], list[int]]) -> list[int]:
+    def video_token_ids(self, pieces: Sequence[VisionInput], words: Callable[[str], list[int]]) -> list[int]:
         """A mark."""
         del pieces, words
         return [VIDEO]
 
-    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[Scaffold | ItemPart]:
+    def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[TemplateText | Part]:
         """The parts as they are."""
         del tokenizer
         return list(item.parts)
@@ -96,15 +95,15 @@ class TwoTowers(Family[Model]):
         self,
         model: Model,
         sequences: Sequences,
-        stills: Float[Tensor, "_ *tokens"] | None,
-        clips: Float[Tensor, "_ *tokens"] | None,
+        images: Float[Tensor, "_ *tokens"] | None,
+        videos: Float[Tensor, "_ *tokens"] | None,
     ) -> Float[Tensor, "n d"]:
         """The sum of the unit vectors of each item's parts."""
         kept = sequences.attended
         ids = sequences.by_item(sequences.token_ids)[kept]
         owners = torch.arange(len(kept), device=ids.device).repeat_interleave(kept.sum(dim=1))
-        vectors = [unit(each) for each in (stills, clips) if each is not None]
-        owned = [owners[ids == mark] for mark, each in ((IMAGE, stills), (VIDEO, clips)) if each is not None]
+        vectors = [unit(each) for each in (images, videos) if each is not None]
+        owned = [owners[ids == mark] for mark, each in ((IMAGE, images), (VIDEO, videos)) if each is not None]
         if bool((ids == TEXT).any()):
             vectors.append(unit(self.text_vectors(model, texts_of(ids))))
             owned.append(owners[ids == TEXT])
@@ -114,11 +113,11 @@ class TwoTowers(Family[Model]):
         together = torch.cat(vectors)
         return together.new_zeros(len(kept), together.shape[1]).index_add(0, torch.cat(owned), together)
 
-    def project_clips(
+    def project_videos(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
     ) -> Float[Tensor, "tokens *d"]:
         """The mean of the unit vectors of each clip's frames."""
-        frames = unit(self.project_stills(model, features, []))
+        frames = unit(self.project_images(model, features, []))
         return torch.stack([clip.mean(dim=0) for clip in frames.split(list(pieces))])
 
     def set_up(self, model: Model) -> None:

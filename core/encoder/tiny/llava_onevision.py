@@ -39,7 +39,7 @@ CHAT_TEMPLATE = (
 
 @cache
 def trained_vocabulary(special: tuple[str, ...] = (PAD, START, END, IMAGE, VIDEO)) -> Tokenizer:
-    """Train byte-level BPE over the sentences of SENTENCES; other text falls apart into smaller pieces, never into unknowns."""
+    """Train byte-level BPE over SENTENCES; other text falls apart into smaller pieces, never into unknowns."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()

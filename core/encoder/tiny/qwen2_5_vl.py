@@ -6,7 +6,7 @@ from core.encoder.embedder import Embedder
 from core.encoder.tiny.qwen_vl import (
     CHAT_TEMPLATE_WITH_SYSTEM,
     MERGE,
-    Shape,
+    QwenSize,
     qwen_tokenizer,
     sections,
     special_ids,
@@ -16,8 +16,8 @@ from core.encoder.tiny.qwen_vl import (
 
 PATCH = 14
 
-TINY = Shape(vision_layers=3, marked=(1,))
-THREE_BILLION = Shape(
+TINY = QwenSize(vision_layers=3, marked=(1,))
+THREE_BILLION = QwenSize(
     width=2048,
     inner=11_008,
     layers=36,
@@ -35,7 +35,7 @@ THREE_BILLION = Shape(
 """Qwen2.5-VL-3B."""
 
 
-def qwen2_5_vl_config(shape: Shape, tokenizer: PreTrainedTokenizerFast, window: int = 112) -> Qwen2_5_VLConfig:
+def qwen2_5_vl_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast, window: int = 112) -> Qwen2_5_VLConfig:
     """The config of a shape; `window` is the side of an attention window in pixels, the marked blocks attend beyond."""
     return Qwen2_5_VLConfig(
         text_config=text_config(shape, tokenizer, {"mrope_section": sections(shape), "rope_theta": 1e6}),
@@ -56,7 +56,7 @@ def qwen2_5_vl_config(shape: Shape, tokenizer: PreTrainedTokenizerFast, window: 
     )
 
 
-def tiny_qwen2_5_vl(seed: int = 0, shape: Shape = TINY, window: int = 56) -> Embedder:
+def tiny_qwen2_5_vl(seed: int = 0, shape: QwenSize = TINY, window: int = 56) -> Embedder:
     """An untrained Qwen2.5-VL embedder on torch's default device; the same seed gives the same weights."""
     tokenizer = qwen_tokenizer(CHAT_TEMPLATE_WITH_SYSTEM)
     return untrained(Qwen2_5_VLModel, qwen2_5_vl_config(shape, tokenizer, window), tokenizer, shape, seed)

@@ -3,12 +3,12 @@
 from transformers import PreTrainedTokenizerFast, Qwen2VLConfig, Qwen2VLModel
 
 from core.encoder.embedder import Embedder
-from core.encoder.tiny.qwen_vl import MERGE, Shape, qwen_tokenizer, sections, special_ids, text_config, untrained
+from core.encoder.tiny.qwen_vl import MERGE, QwenSize, qwen_tokenizer, sections, special_ids, text_config, untrained
 
 PATCH = 14
 
-TINY = Shape()
-TWO_BILLION = Shape(
+TINY = QwenSize()
+TWO_BILLION = QwenSize(
     width=1536,
     inner=8960,
     layers=28,
@@ -25,7 +25,7 @@ TWO_BILLION = Shape(
 """Qwen2-VL-2B."""
 
 
-def qwen2_vl_config(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> Qwen2VLConfig:
+def qwen2_vl_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast) -> Qwen2VLConfig:
     """The config of a shape, with Qwen2-VL's sharing of a head's frequencies among time, height and width."""
     return Qwen2VLConfig(
         text_config=text_config(shape, tokenizer, {"mrope_section": sections(shape), "rope_theta": 1e6}),
@@ -43,7 +43,7 @@ def qwen2_vl_config(shape: Shape, tokenizer: PreTrainedTokenizerFast) -> Qwen2VL
     )
 
 
-def tiny_qwen2_vl(seed: int = 0, shape: Shape = TINY) -> Embedder:
+def tiny_qwen2_vl(seed: int = 0, shape: QwenSize = TINY) -> Embedder:
     """An untrained Qwen2-VL embedder on torch's default device; the same seed gives the same weights."""
     tokenizer = qwen_tokenizer()
     return untrained(Qwen2VLModel, qwen2_vl_config(shape, tokenizer), tokenizer, shape, seed)

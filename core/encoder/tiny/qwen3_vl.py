@@ -3,12 +3,12 @@
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLModel
 
 from core.encoder.embedder import Embedder
-from core.encoder.tiny.qwen_vl import MERGE, Shape, qwen_tokenizer, special_ids, text_config, untrained
+from core.encoder.tiny.qwen_vl import MERGE, QwenSize, qwen_tokenizer, special_ids, text_config, untrained
 
 PATCH = 16
 
-TINY = Shape(layers=3, vision_layers=3, marked=(0, 1), min_pixels=32 * 32, max_pixels=128 * 128)
-TWO_BILLION = Shape(
+TINY = QwenSize(layers=3, vision_layers=3, marked=(0, 1), min_pixels=32 * 32, max_pixels=128 * 128)
+TWO_BILLION = QwenSize(
     width=2048,
     inner=6144,
     layers=28,
@@ -27,7 +27,7 @@ TWO_BILLION = Shape(
 """Qwen3-VL-2B."""
 
 
-def qwen3_vl_config(shape: Shape, tokenizer: PreTrainedTokenizerFast, places: int = 48) -> Qwen3VLConfig:
+def qwen3_vl_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast, places: int = 48) -> Qwen3VLConfig:
     """The config of a shape; `places` x `places` positions are learned, what leaves the marked blocks is added later.
 
     Of a head's frequencies time, height and width have shares of 6 : 5 : 5, in turns.
@@ -54,7 +54,7 @@ def qwen3_vl_config(shape: Shape, tokenizer: PreTrainedTokenizerFast, places: in
     )
 
 
-def tiny_qwen3_vl(seed: int = 0, shape: Shape = TINY, places: int = 6) -> Embedder:
+def tiny_qwen3_vl(seed: int = 0, shape: QwenSize = TINY, places: int = 6) -> Embedder:
     """An untrained Qwen3-VL embedder on torch's default device; the same seed gives the same weights."""
     tokenizer = qwen_tokenizer()
     config = qwen3_vl_config(shape, tokenizer, places)

@@ -30,7 +30,7 @@ CHAT_TEMPLATE_WITH_SYSTEM = (
 
 
 @dataclass(frozen=True)
-class Shape:
+class QwenSize:
     """The sizes of a model.
 
     The vocabulary is at least the tokenizer's. head: width of an attention head, 0 for width / heads. marked: numbers
@@ -80,7 +80,7 @@ def special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     }
 
 
-def text_config(shape: Shape, tokenizer: PreTrainedTokenizerFast, rope: dict[str, Any]) -> dict[str, Any]:
+def text_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast, rope: dict[str, Any]) -> dict[str, Any]:
     """The language model's part of a config; rope: how positions turn queries and keys."""
     return {
         "vocab_size": max(shape.vocabulary, len(tokenizer)),
@@ -97,7 +97,7 @@ def text_config(shape: Shape, tokenizer: PreTrainedTokenizerFast, rope: dict[str
     }
 
 
-def sections(shape: Shape) -> list[int]:
+def sections(shape: QwenSize) -> list[int]:
     """How many of a head's frequencies Qwen2-VL and Qwen2.5-VL give to time, height and width: a 2 : 3 : 3 share."""
     pairs = shape.head_width // 2
     spatial = 3 * pairs // 8
@@ -108,7 +108,7 @@ def untrained(
     model_class: type[PreTrainedModel],
     config: PreTrainedConfig,
     tokenizer: PreTrainedTokenizerFast,
-    shape: Shape,
+    shape: QwenSize,
     seed: int,
     **processor: object,
 ) -> Embedder:

@@ -26,7 +26,7 @@ from core.config.command_line import parse
 from core.config.model_settings import ModelSettings
 from core.config.ranges import check_range
 from core.config.settings import DataSettings, RecordSettings, TrainSettings
-from core.data.batches import Batches
+from core.data.batches import BatchSampler
 from core.data.miniature.benchmark import ranking_tasks
 from core.data.sources import training_data
 from core.encoder.embedder import Embedder
@@ -36,7 +36,7 @@ from core.evaluation.scoring import Ranked, rank_all, scores
 from core.files.atomic import write_text
 from core.objectives.objective import Objective
 from core.objectives.settings import ObjectiveSettings
-from core.training.step import Outcome, Stepper
+from core.training.step import StepOutcome, Stepper
 from core.training.step_data import StepData, Steps, load
 from workbench.figures.paired_seeds import paired_seeds_figure
 from workbench.measures.seeds import mean_and_half_width
@@ -84,7 +84,7 @@ class SteppedBy(Stepper):
         self.choose = choose
         self.meta_tasks: frozenset[str] = frozenset()
 
-    def __call__(self, data: StepData) -> Outcome:
+    def __call__(self, data: StepData) -> StepOutcome:
         """One step; its batch says which meta-tasks it holds."""
         self.meta_tasks = frozenset(pair.meta_task for pair in data.pairs)
         return super().__call__(data)
@@ -102,7 +102,7 @@ def train(settings: TrainSettings, choose: At) -> Embedder:
     embedder.train()
     step = SteppedBy(settings, embedder, accelerator, choose)
     datasets, _ = training_data(settings.data, settings.seed, True)
-    batches = Batches(datasets, settings.batch, settings.data.block, settings.seed, settings.data.weights)
+    batches = BatchSampler(datasets, settings.batch, settings.data.block, settings.seed, settings.data.weights)
     for data in load(Steps(batches, embedder.prepare, embedder.collate, settings.chunk, 0, 1), 0, settings.steps, 0):
         outcome = step(data)
         if outcome.fault is not None:

@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.objectives.filters import Filters
-from core.objectives.objective import Objective, Pairs, check_strength, check_temperature
+from core.objectives.infonce import WeightedSoftmax
+from core.objectives.objective import Objective, PairSimilarities, check_strength, check_temperature
 from core.objectives.settings import progress
-from core.objectives.softmax import WeightedSoftmax
 
 NAME = "mine"
 FILTERS = Filters()
@@ -40,7 +40,7 @@ class MyObjective(WeightedSoftmax):
         check_temperature(self.temperature)
         check_strength("alpha", self.alpha, "LLaVE uses 9")
 
-    def pair_weight(self, pairs: Pairs) -> Float[Tensor, "*pairs"]:
+    def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
         """log w_ij of every pair, seen as a negative. pairs.reward is a constant: no gradient flows through it."""
         return self.alpha * pairs.reward  # <- change this
 

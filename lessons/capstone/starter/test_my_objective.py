@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from core.contrast.contrast import Contrast, value_and_gradient
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import Objective, row_terms
 
@@ -54,7 +54,7 @@ def test_gradient_is_that_of_the_equation(seed: int) -> None:
 def trained(objective: Objective, queries: Tensor, targets: Tensor) -> Contrast:
     """What the trainer's step makes of a batch."""
     ids = torch.arange(len(queries))
-    return value_and_gradient(objective, Batch(queries, targets, ids, ids + len(queries)))
+    return value_and_gradient(objective, EmbeddingBatch(queries, targets, ids, ids + len(queries)))
 
 
 def test_alpha_0_is_infonce() -> None:

@@ -13,7 +13,8 @@ from tiny_backbones import BACKBONES
 
 from core.checkpoint_import import hugging_face
 from core.checkpoint_import.writing import saved_names
-from core.encoder.embedder import DESCRIPTION, Embedder
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import DESCRIPTION
 
 FIRST = {  # as the hub's files of these models are named
     "llava_onevision": [
@@ -28,25 +29,25 @@ FIRST = {  # as the hub's files of these models are named
     "clip": [],
     "siglip": [],
 }
-LATER = {family: [("^", "model.")] for family in FIRST if family not in ("clip", "siglip")}
+LATER = {adapter: [("^", "model.")] for adapter in FIRST if adapter not in ("clip", "siglip")}
 LATER["llava_onevision"] = [(r"^vision_tower\.", "vision_tower.vision_model."), ("^", "model.")]
-CASES = [("first", family) for family in FIRST] + [("later", family) for family in LATER]
+CASES = [("first", adapter) for adapter in FIRST] + [("later", adapter) for adapter in LATER]
 HEADS = {"llava_onevision": "language_model.lm_head.weight"}
 TOWERS = ("clip", "siglip")
 
 
-def published(embedder, family, style, folder):
+def published(embedder, adapter, style, folder):
     """Write a base model's folder. Returns the backbone's tensors by the model's own names."""
     embedder.save(folder)
     (folder / DESCRIPTION).unlink()
     state = {name: value.clone().contiguous() for name, value in embedder.backbone.state_dict().items()}
     weights = {}
     for name, value in state.items():
-        for pattern, replacement in (FIRST if style == "first" else LATER)[family]:
+        for pattern, replacement in (FIRST if style == "first" else LATER)[adapter]:
             name = re.sub(pattern, replacement, name)
         weights[name] = value
-    if family not in TOWERS:
-        head = HEADS.get(family, "lm_head.weight") if style == "first" else "lm_head.weight"
+    if adapter not in TOWERS:
+        head = HEADS.get(adapter, "lm_head.weight") if style == "first" else "lm_head.weight"
         weights[head] = torch.ones(2, 2)
     elif style == "first":
         weights["text_model.embeddings.position_ids"] = torch.arange(8.0)[None]
@@ -55,11 +56,11 @@ def published(embedder, family, style, folder):
 
 
 @pytest.mark.parametrize(("style", "family"), CASES)
-def test_published_names_are_read(style, family, tmp_path, items):
+def test_published_names_are_read(style, adapter, tmp_path, items):
     source, output = tmp_path / "source", tmp_path / "output"
     output.mkdir()
-    embedder = BACKBONES[family]()
-    state = published(embedder, family, style, source)
+    embedder = BACKBONES[adapter]()
+    state = published(embedder, adapter, style, source)
     assert hugging_face.recognises(source)
     hugging_face.convert(source, output, None)
     loaded = Embedder.load(output)
@@ -68,12 +69,12 @@ def test_published_names_are_read(style, family, tmp_path, items):
     assert all(torch.equal(own[name], state[name]) for name in state)
     torch.testing.assert_close(loaded.embed(items), embedder.embed(items), rtol=0, atol=1e-6)
     left = json.loads((output / "conversion.json").read_text())["left_out"]
-    assert sum(map(len, left.values())) == (style == "first" or family not in TOWERS)
+    assert sum(map(len, left.values())) == (style == "first" or adapter not in TOWERS)
 
 
 @pytest.mark.parametrize("family", list(FIRST))
-def test_files_hold_the_names_that_save_writes(family, tmp_path):
-    embedder = BACKBONES[family]()
+def test_files_hold_the_names_that_save_writes(adapter, tmp_path):
+    embedder = BACKBONES[adapter]()
     embedder.save(tmp_path)
     assert set(saved_names(embedder.backbone).values()) == set(load_file(tmp_path / "model.safetensors"))
 
@@ -154,12 +155,12 @@ PROCESSORS = {  # preprocessor_config.json as on the hub, in short
 
 
 @pytest.mark.parametrize("family", list(PROCESSORS))
-def test_image_processors_of_the_hub_are_read(family, tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(PROCESSORS[family] | SCALE))
+def test_image_processors_of_the_hub_are_read(adapter, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": adapter}))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(PROCESSORS[adapter] | SCALE))
     processor = hugging_face.read_image_processor(tmp_path)
     assert type(processor).__name__.endswith("Pil")
-    published = PROCESSORS[family].get("size")
+    published = PROCESSORS[adapter].get("size")
     if isinstance(published, dict):
         assert {name: processor.size[name] for name in published} == published
     elif published is None:

@@ -151,7 +151,7 @@ def test_tokens_are_those_of_llaves_own_code(llave_parts, converted, items, numb
 def test_several_pictures_stay_where_they_are(converted, items):
     embedder = Embedder.load(converted)
     first, second = items[2].parts[0], items[3].parts[0]
-    segments = embedder.family.segments(Item((Text("a"), first, Text("b"), second)), embedder.tokenizer)
+    segments = embedder.backbone_adapter.segments(Item((Text("a"), first, Text("b"), second)), embedder.tokenizer)
     assert [each for each in segments if isinstance(each, Text | Image)] == [Text("a"), first, Text("b"), second]
 
 

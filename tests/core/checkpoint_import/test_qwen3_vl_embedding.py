@@ -13,7 +13,8 @@ from transformers import AutoTokenizer
 from core.checkpoint_import import qwen3_vl_embedding
 from core.checkpoint_import.layouts import recognise
 from core.data.records import Image, Item, Text, Video
-from core.encoder.embedder import DESCRIPTION, Embedder
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import DESCRIPTION
 
 SYSTEM = "<|im_start|>system\nRepresent the user's input.<|im_end|>\n"
 
@@ -40,7 +41,7 @@ def converted(published, tmp_path_factory):
 def scaffold(embedder, item):
     """The prompt with a mark for each part."""
     marks = {Text: "T", Image: "I", Video: "V"}
-    segments = embedder.family.segments(item, embedder.tokenizer)
+    segments = embedder.backbone_adapter.segments(item, embedder.tokenizer)
     return "".join(f"[{marks[type(each)]}]" if type(each) in marks else each.text for each in segments)
 
 
@@ -69,7 +70,7 @@ def test_clips_come_before_pictures(converted, items):
     embedder = Embedder.load(converted)
     picture = items[2].parts[0]
     item = Item((Text("a"), picture, Video((picture.source, picture.source))))
-    kinds = [type(each) for each in embedder.family.segments(item, embedder.tokenizer)]
+    kinds = [type(each) for each in embedder.backbone_adapter.segments(item, embedder.tokenizer)]
     assert [kind for kind in kinds if kind in (Text, Image, Video)] == [Video, Image, Text]
 
 

@@ -22,9 +22,9 @@ TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
-def write_base(folder, family="qwen2_vl", model_class=Qwen2VLForConditionalGeneration):
+def write_base(folder, adapter="qwen2_vl", model_class=Qwen2VLForConditionalGeneration):
     """Qwen2-VL as on the hub, and the model itself."""
-    embedder = BACKBONES[family]()
+    embedder = BACKBONES[adapter]()
     model = model_class(embedder.backbone.config).eval()
     model.model.load_state_dict(embedder.backbone.state_dict())
     model.save_pretrained(folder)
@@ -171,7 +171,9 @@ def test_the_prompt_is_as_published(plain, items):
     assert tokenizer.decode(embedder.prepare(items[0]).token_ids).strip() == "a red square"
     assert embedder.image_processor.size == {"shortest_edge": 3136, "longest_edge": 1003520}
     two = Item((Text("a"), items[2].parts[0], items[3].parts[0]))
-    assert [each for each in embedder.family.segments(two, tokenizer) if isinstance(each, Text | Image)] == [*two.parts]
+    assert [each for each in embedder.backbone_adapter.segments(two, tokenizer) if isinstance(each, Text | Image)] == [
+        *two.parts
+    ]
 
 
 def test_a_base_is_asked_for(plain):

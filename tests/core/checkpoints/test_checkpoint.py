@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.checkpoints import checkpoint as checkpoints
-from core.checkpoints.checkpoint import OPTIMIZER_STATE, Checkpoint, Score, TrainingState
+from core.checkpoints.checkpoint import OPTIMIZER_STATE, Checkpoint, CheckpointScore, TrainingState
 from core.config.settings import OptimizerSettings
 from core.data.records import Item, Text
 from core.encoder.embedder import Embedder
@@ -171,7 +171,7 @@ def test_state_that_is_missing_or_cut_short_is_refused(run, tmp_path):
 def kept(scores: list[float | None], keep_latest: int, keep_best: int, higher: bool = True) -> list[int]:
     """The steps that stay of checkpoints 1, 2, .. with these scores."""
     found = [
-        (Checkpoint(Path(str(step)), step), None if value is None else Score("P@1", value, higher))
+        (Checkpoint(Path(str(step)), step), None if value is None else CheckpointScore("P@1", value, higher))
         for step, value in enumerate(scores, start=1)
     ]
     gone = {each.step for each in checkpoints.superfluous(found, keep_latest, keep_best)}
@@ -192,16 +192,18 @@ def test_the_latest_and_the_best_stay():
 
 def test_scores_of_another_measure_are_not_compared():
     found = [
-        (Checkpoint(Path("1"), 1), Score("loss", 0.1, higher=False)),
-        (Checkpoint(Path("2"), 2), Score("P@1", 0.2, higher=True)),
-        (Checkpoint(Path("3"), 3), Score("P@1", 0.1, higher=True)),
+        (Checkpoint(Path("1"), 1), CheckpointScore("loss", 0.1, higher=False)),
+        (Checkpoint(Path("2"), 2), CheckpointScore("P@1", 0.2, higher=True)),
+        (Checkpoint(Path("3"), 3), CheckpointScore("P@1", 0.1, higher=True)),
     ]
     assert [each.step for each in checkpoints.superfluous(found, 1, 1)] == [1]
 
 
 def test_what_training_json_says_is_read_back(tmp_path):
     embedder = small()
-    state = TrainingState({"name": "llave", "alpha": 4.5}, Score("P@1", 0.5, True), 3, {"average/x": torch.ones(2)})
+    state = TrainingState(
+        {"name": "llave", "alpha": 4.5}, CheckpointScore("P@1", 0.5, True), 3, {"average/x": torch.ones(2)}
+    )
     saved = checkpoints.save(tmp_path, 7, embedder, adamw(embedder, SETTINGS), state)
     found = checkpoints.training_state(saved)
     assert (found.objective, found.score, found.in_a_row) == (state.objective, state.score, 3)

@@ -12,7 +12,8 @@ from core.checkpoints.consolidate import ConsolidateSettings, consolidate, whole
 from core.checkpoints.sharded import OPTIMIZER, SHAPES, load_sharded, load_weights, save_sharded
 from core.consolidate import main
 from core.data.records import Item, Text
-from core.encoder.embedder import SHARDS, Embedder
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import SHARDS
 from core.encoder.tiny.llava_onevision import tiny_embedder
 
 ITEMS = [Item((Text(words),)) for words in ("red", "a blue ring", "three")]

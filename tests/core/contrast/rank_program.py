@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 from objective_cases import CASES
 
 from core.contrast.contrast import value_and_gradient
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.objectives.filters import Filters
 
 
@@ -48,7 +48,7 @@ def main() -> None:
     results = {}
     for name, case in CASES.items():
         for label, chosen in (("plain", None), ("filtered", filters)):
-            found = value_and_gradient(case.objective, Batch(**mine), int(tile_rows), filters=chosen)
+            found = value_and_gradient(case.objective, EmbeddingBatch(**mine), int(tile_rows), filters=chosen)
             for field in found.__dataclass_fields__:
                 if getattr(found, field) is not None:
                     results[f"{name}/{label}/{field}"] = getattr(found, field).clone().contiguous()

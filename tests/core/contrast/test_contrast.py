@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from dense_contrast import dense, make_batch
 
 from core.contrast.contrast import Contrast, value_and_gradient
-from core.contrast.similarity_tiles import Batch, Tile
-from core.contrast.tile_log_sum_exp import Exponentials
+from core.contrast.similarity_tiles import EmbeddingBatch, Tile
+from core.contrast.tile_log_sum_exp import TileExponentials
 from core.objectives.filters import Filters
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
@@ -46,33 +46,35 @@ def test_every_objective_equals_autograd(name: str, negatives: int, filters: Fil
     batch = make_batch(9, seed=negatives, reward=reward, negatives=negatives)
     expected = dense(batch, equation, objective.both_directions, filters)
     for tile_rows in (1, 4, 100):
-        assert_equal(value_and_gradient(objective, Batch(**batch), tile_rows, filters=filters), expected)
+        assert_equal(value_and_gradient(objective, EmbeddingBatch(**batch), tile_rows, filters=filters), expected)
 
 
 @settings(max_examples=25)
 @given(st.integers(1, 13), st.integers(0, 2**31), st.integers(1, 15), st.integers(0, 3))
 def test_batches_of_any_shape(n: int, seed: int, tile_rows: int, negatives: int) -> None:
     batch = make_batch(n, seed, negatives=min(n, negatives))
-    found = value_and_gradient(HardnessWeighted(9.0, TAU), Batch(**batch), tile_rows)
+    found = value_and_gradient(HardnessWeighted(9.0, TAU), EmbeddingBatch(**batch), tile_rows)
     assert_equal(found, dense(batch, llave))
 
 
 def test_one_direction_alone() -> None:
     batch = make_batch(8, seed=3)
-    found = value_and_gradient(HardnessWeighted(9.0, TAU, both_directions=False), Batch(**batch))
+    found = value_and_gradient(HardnessWeighted(9.0, TAU, both_directions=False), EmbeddingBatch(**batch))
     assert_equal(found, dense(batch, llave, both_directions=False))
 
 
 def test_alpha_zero_is_infonce_bit_for_bit() -> None:
     batch = {name: each.float() if each.is_floating_point() else each for name, each in make_batch(33, 1).items()}
-    weighted, plain = (value_and_gradient(each, Batch(**batch), 8) for each in (HardnessWeighted(0.0), InfoNCE()))
+    weighted, plain = (
+        value_and_gradient(each, EmbeddingBatch(**batch), 8) for each in (HardnessWeighted(0.0), InfoNCE())
+    )
     for name in ("loss", "infonce_loss", "query_gradients", "target_gradients", "hardest"):
         assert torch.equal(getattr(weighted, name), getattr(plain, name)), name
 
 
 def test_infonce_loss_is_reported_beside_the_weighted_one() -> None:
     batch = make_batch(10, seed=5)
-    found = value_and_gradient(HardnessWeighted(9.0, TAU), Batch(**batch))
+    found = value_and_gradient(HardnessWeighted(9.0, TAU), EmbeddingBatch(**batch))
     plain = dense(batch, partial(printed.infonce, tau=TAU))["loss"]
     torch.testing.assert_close(found.infonce_loss, plain, rtol=1e-10, atol=0)
     assert found.infonce_loss < found.loss
@@ -95,7 +97,7 @@ def test_gradients_of_temperature_and_bias(objective) -> None:
         ]
         loss = sum(both) / 2 + 0 * bias
     expected = torch.autograd.grad(loss, (log_tau, bias))
-    found = value_and_gradient(objective, Batch(**batch), 3)
+    found = value_and_gradient(objective, EmbeddingBatch(**batch), 3)
     torch.testing.assert_close(found.temperature_gradient, expected[0], rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(found.bias_gradient, expected[1], rtol=1e-9, atol=1e-12)
 
@@ -109,9 +111,9 @@ def test_anchors_far_below_the_rest_keep_their_digits_in_float32(scale: float, s
     near = torch.nn.functional.normalize(base + 0.05 * torch.randn(2, 12, 16, generator=generator).double(), dim=-1)
     batch = make_batch(12, seed=0, duplicates=False, d=16) | {"queries": near[0].clone(), "targets": near[1].clone()}
     batch[side][row] = -batch[side][row]
-    exact = value_and_gradient(InfoNCE(scale), Batch(**batch))
+    exact = value_and_gradient(InfoNCE(scale), EmbeddingBatch(**batch))
     rounded = {name: each.float() if each.is_floating_point() else each for name, each in batch.items()}
-    found = value_and_gradient(InfoNCE(scale), Batch(**rounded))
+    found = value_and_gradient(InfoNCE(scale), EmbeddingBatch(**rounded))
     torch.testing.assert_close(found.loss.double(), exact.loss, rtol=1e-5, atol=0)
     for name in ("query_gradients", "target_gradients"):
         expected = getattr(exact, name)
@@ -126,10 +128,10 @@ def test_positives_far_above_all_negatives_need_no_second_look(monkeypatch: pyte
     """A trained model: positives near 1, negatives near 0. e^((0 - 1) / 0.01) would underflow beside the positives."""
     batch = make_batch(12, seed=0, duplicates=False, d=64)
     batch["targets"] = torch.nn.functional.normalize(batch["queries"] + 0.01 * batch["targets"], dim=-1)
-    exact = value_and_gradient(InfoNCE(0.01), Batch(**batch))
-    monkeypatch.setattr(Exponentials, "logits", None)
+    exact = value_and_gradient(InfoNCE(0.01), EmbeddingBatch(**batch))
+    monkeypatch.setattr(TileExponentials, "logits", None)
     rounded = {name: each.float() if each.is_floating_point() else each for name, each in batch.items()}
-    found = value_and_gradient(InfoNCE(0.01), Batch(**rounded))
+    found = value_and_gradient(InfoNCE(0.01), EmbeddingBatch(**rounded))
     torch.testing.assert_close(found.loss.double(), exact.loss, rtol=1e-4, atol=0)
     torch.testing.assert_close(found.query_gradients.double(), exact.query_gradients, rtol=1e-3, atol=1e-20)
 
@@ -140,7 +142,7 @@ def test_gradients_are_orthogonal_to_nothing_but_what_normalising_removes() -> N
     unit = torch.nn.functional.normalize(raw, dim=-1)
     batch = make_batch(6, seed=1, d=5)
     batch["queries"] = unit.detach()
-    found = value_and_gradient(HardnessWeighted(9.0, TAU), Batch(**batch))
+    found = value_and_gradient(HardnessWeighted(9.0, TAU), EmbeddingBatch(**batch))
     (gradient,) = torch.autograd.grad(unit, raw, grad_outputs=found.query_gradients)
     torch.testing.assert_close((raw * gradient).sum(dim=1), torch.zeros(6, dtype=torch.float64), rtol=0, atol=1e-12)
     assert found.query_gradients.norm() > 1e-3
@@ -148,7 +150,7 @@ def test_gradients_are_orthogonal_to_nothing_but_what_normalising_removes() -> N
 
 def test_the_hardest_negative_is_no_duplicate_of_the_positive() -> None:
     batch = make_batch(8, seed=3)
-    found = value_and_gradient(InfoNCE(TAU), Batch(**batch))
+    found = value_and_gradient(InfoNCE(TAU), EmbeddingBatch(**batch))
     similarity = batch["queries"] @ batch["targets"].T
     torch.testing.assert_close(found.positive, similarity.diagonal())
     similarity.fill_diagonal_(-9)
@@ -159,7 +161,7 @@ def test_the_hardest_negative_is_no_duplicate_of_the_positive() -> None:
 def test_without_any_negative_the_loss_is_zero() -> None:
     batch = make_batch(5, seed=0, duplicates=False)
     batch["target_ids"][:] = 7
-    found = value_and_gradient(HardnessWeighted(9.0, TAU), Batch(**batch))
+    found = value_and_gradient(HardnessWeighted(9.0, TAU), EmbeddingBatch(**batch))
     assert found.loss == 0
     assert found.query_gradients.abs().max() < 1e-15
     assert torch.isinf(found.hardest).all()
@@ -174,7 +176,7 @@ def test_observers_see_every_row_once_with_its_gradient(name: str) -> None:
     def observe(tile: Tile, value: Value, direction: Tensor) -> None:
         seen.append((tile.rows, value.pull[:, None] * direction, shares(direction).sum(dim=1)))
 
-    value_and_gradient(objective, Batch(**batch), tile_rows=4, observe=observe)
+    value_and_gradient(objective, EmbeddingBatch(**batch), tile_rows=4, observe=observe)
     assert [(rows.start, rows.stop) for rows, _, _ in seen] == [(0, 4), (4, 8), (8, 9)]
     similarity = (batch["queries"] @ batch["targets"].T).requires_grad_()
     same = (batch["target_ids"][:, None] == batch["target_ids"]) | (batch["query_ids"][:, None] == batch["query_ids"])
@@ -190,7 +192,7 @@ def test_bfloat16_embeddings_are_contrasted_in_float32() -> None:
     batch = make_batch(16, seed=4, duplicates=False)
     rounded = batch | {name: batch[name].bfloat16() for name in ("queries", "targets")}
     exact = batch | {name: rounded[name].double() for name in ("queries", "targets")}
-    found = value_and_gradient(HardnessWeighted(9.0, TAU), Batch(**rounded))
+    found = value_and_gradient(HardnessWeighted(9.0, TAU), EmbeddingBatch(**rounded))
     assert found.query_gradients.dtype == torch.float32
     torch.testing.assert_close(found.loss.double(), dense(exact, llave)["loss"], rtol=1e-5, atol=0)
 
@@ -200,7 +202,7 @@ def test_embeddings_that_are_not_finite_are_refused(name: str) -> None:
     batch = make_batch(4, seed=0, negatives=3)
     batch[name][2, 1] = float("nan")
     with pytest.raises(ValueError, match=rf"{name}.*not finite"):
-        value_and_gradient(InfoNCE(TAU), Batch(**batch))
+        value_and_gradient(InfoNCE(TAU), EmbeddingBatch(**batch))
 
 
 @pytest.mark.parametrize("missing", ["reward_targets", "negative_ids", "reward_negatives"])
@@ -208,7 +210,7 @@ def test_half_a_batch_is_refused(missing: str) -> None:
     batch = make_batch(4, seed=0, reward=True, negatives=2)
     del batch[missing]
     with pytest.raises(ValueError, match="Batch needs"):
-        Batch(**batch)
+        EmbeddingBatch(**batch)
 
 
 def run_ranks(world: int, batch: dict[str, Tensor], tile_rows: int, folder: Path) -> list[dict[str, Tensor]]:
@@ -249,4 +251,4 @@ def test_symmetric_infonce_equals_transformers_clip_loss() -> None:
     q, t = (batch[name].clone().requires_grad_() for name in ("queries", "targets"))
     loss = image_text_contrastive_loss(q @ t.T / 0.07)
     expected = dict(zip(("query_gradients", "target_gradients"), torch.autograd.grad(loss, (q, t)), strict=True))
-    assert_equal(value_and_gradient(InfoNCE(0.07), Batch(**batch), 4), expected | {"loss": loss.detach()})
+    assert_equal(value_and_gradient(InfoNCE(0.07), EmbeddingBatch(**batch), 4), expected | {"loss": loss.detach()})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.batches import Batches
+from core.data.batches import BatchSampler
 from core.data.records import Item, Pair, Text
 
 
@@ -33,7 +33,7 @@ SETS = (Numbered("a", 40), Numbered("b", 24), Numbered("c", 16))
 
 
 def test_a_batch_is_made_of_blocks_of_one_data_set() -> None:
-    batches = Batches(SETS, batch=24, block=8, seed=0)
+    batches = BatchSampler(SETS, batch=24, block=8, seed=0)
     for step in range(20):
         rows = batches.rows(step)
         assert len(rows) == 24
@@ -42,20 +42,20 @@ def test_a_batch_is_made_of_blocks_of_one_data_set() -> None:
 
 
 def test_an_epoch_visits_every_pair_once() -> None:
-    batches = Batches(SETS, batch=16, block=8, seed=3)
+    batches = BatchSampler(SETS, batch=16, block=8, seed=3)
     assert batches.steps_per_epoch == 5
     seen = Counter(row for step in range(5) for row in batches.rows(step))
     assert seen == Counter((d, i) for d, each in enumerate(SETS) for i in range(len(each)))
 
 
 def test_epochs_and_seeds_differ_in_order() -> None:
-    first, other = Batches(SETS, 16, 8, seed=3), Batches(SETS, 16, 8, seed=4)
+    first, other = BatchSampler(SETS, 16, 8, seed=3), BatchSampler(SETS, 16, 8, seed=4)
     assert [first.rows(step) for step in range(5)] != [first.rows(step) for step in range(5, 10)]
     assert [first.rows(step) for step in range(5)] != [other.rows(step) for step in range(5)]
 
 
 def test_any_step_can_be_asked_for_first_and_on_any_machine() -> None:
-    rows = Batches(SETS, 16, 8, seed=3).rows(1234)
+    rows = BatchSampler(SETS, 16, 8, seed=3).rows(1234)
     program = (
         "import core.data.batches as b\n"
         "class D:\n"
@@ -69,7 +69,7 @@ def test_any_step_can_be_asked_for_first_and_on_any_machine() -> None:
 
 @given(st.integers(0, 10_000), st.sampled_from([1, 2, 4, 8]))
 def test_ranks_share_the_batch_and_every_block_evenly(step: int, world: int) -> None:
-    batches = Batches(SETS, batch=16, block=8, seed=1)
+    batches = BatchSampler(SETS, batch=16, block=8, seed=1)
     whole = Counter(pair.query.content_id for pair in batches.pairs(step))
     parts = [batches.pairs(step, rank, world) for rank in range(world)]
     assert Counter(pair.query.content_id for part in parts for pair in part) == whole
@@ -77,7 +77,7 @@ def test_ranks_share_the_batch_and_every_block_evenly(step: int, world: int) -> 
 
 
 def test_a_data_set_smaller_than_a_block_repeats_its_pairs() -> None:
-    rows = Batches([Numbered("few", 3)], batch=8, block=8, seed=0).rows(0)
+    rows = BatchSampler([Numbered("few", 3)], batch=8, block=8, seed=0).rows(0)
     assert {index for _, index in rows} == {0, 1, 2}
     assert len(rows) == 8
 
@@ -85,11 +85,11 @@ def test_a_data_set_smaller_than_a_block_repeats_its_pairs() -> None:
 @pytest.mark.parametrize(("batch", "block"), [(10, 4), (8, 0), (0, 1)])
 def test_blocks_that_do_not_fit_are_refused(batch: int, block: int) -> None:
     with pytest.raises(ValueError, match="block"):
-        Batches(SETS, batch, block, 0)
+        BatchSampler(SETS, batch, block, 0)
 
 
 def test_weights_say_how_often_an_epoch_visits_a_data_set() -> None:
-    batches = Batches(SETS, batch=8, block=8, seed=3, weights={"a": 0.4, "b": 2})
+    batches = BatchSampler(SETS, batch=8, block=8, seed=3, weights={"a": 0.4, "b": 2})
     assert batches.steps_per_epoch == 2 + 2 * 3 + 2
     epochs = [Counter(row for step in range(10 * e, 10 * e + 10) for row in batches.rows(step)) for e in range(2)]
     for rows in epochs:
@@ -97,20 +97,22 @@ def test_weights_say_how_often_an_epoch_visits_a_data_set() -> None:
         assert {count for (dataset, _), count in rows.items() if dataset == 1} == {2}
         assert {count for (dataset, _), count in rows.items() if dataset != 1} == {1}
     assert {row for row in epochs[0] if row[0] == 0} != {row for row in epochs[1] if row[0] == 0}
-    plain = Batches(SETS, 8, 8, seed=3)
-    assert [Batches(SETS, 8, 8, 3, {"a": 1}).rows(step) for step in range(20)] == [plain.rows(s) for s in range(20)]
+    plain = BatchSampler(SETS, 8, 8, seed=3)
+    assert [BatchSampler(SETS, 8, 8, 3, {"a": 1}).rows(step) for step in range(20)] == [
+        plain.rows(s) for s in range(20)
+    ]
 
 
 @pytest.mark.parametrize("weights", [{"a": 0}, {"b": -1.0}, {"d": 1.0}])
 def test_weights_of_nothing_are_refused(weights: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="weights = "):
-        Batches(SETS, 8, 8, 0, weights)
+        BatchSampler(SETS, 8, 8, 0, weights)
 
 
 def test_no_data_and_uneven_worlds_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one data set"):
-        Batches([], 8, 8, 0)
+        BatchSampler([], 8, 8, 0)
     with pytest.raises(ValueError, match="'empty' has no pairs"):
-        Batches([Numbered("empty", 0)], 8, 8, 0)
+        BatchSampler([Numbered("empty", 0)], 8, 8, 0)
     with pytest.raises(ValueError, match="multiple of the number of processes, 3"):
-        Batches(SETS, 16, 8, 0).pairs(0, 0, 3)
+        BatchSampler(SETS, 16, 8, 0).pairs(0, 0, 3)

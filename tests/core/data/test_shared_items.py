@@ -6,7 +6,7 @@ import pytest
 
 from core.data.checks.problems import BadRow
 from core.data.images.image_files import FileImage
-from core.data.images.image_folders import Finder, Pictures
+from core.data.images.image_folders import Finder, ImageFolder
 from core.data.records import Image, Item, Text
 from core.data.shared_items import SharedItems, SharedPictures
 
@@ -16,7 +16,7 @@ FIELDS = ("text", "path")
 @pytest.fixture
 def items(tmp_path: Path) -> SharedItems:
     """No item yet."""
-    return SharedItems(SharedPictures(Pictures(tmp_path)))
+    return SharedItems(SharedPictures(ImageFolder(tmp_path)))
 
 
 def test_equal_fields_and_equal_parts_are_one_item_and_one_picture(items: SharedItems, tmp_path: Path) -> None:

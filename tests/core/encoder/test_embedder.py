@@ -47,13 +47,13 @@ def test_crops_of_several_pictures_in_one_batch_do_not_mix(anyres, photograph):
     items = [*pictures, Item((Image(photograph(50, 50)), Image(photograph(120, 50))))]
     expected = torch.cat([anyres.embed([item]) for item in items])
     torch.testing.assert_close(anyres.embed(items), expected, rtol=0, atol=1e-5)
-    assert {len(anyres.prepare(item).stills[0].pixels) for item in pictures} == {2, 3, 4, 5}
+    assert {len(anyres.prepare(item).images[0].pixels) for item in pictures} == {2, 3, 4, 5}
 
 
 def test_a_picture_among_several_is_one_crop(anyres, photograph):
     both = anyres.prepare(Item((Image(photograph(100, 40)), Text("and"), Image(photograph(90, 95)))))
-    assert [len(each.pixels) for each in both.stills] == [1, 1]
-    assert [each.size for each in both.stills] == [(40, 100), (95, 90)]
+    assert [len(each.pixels) for each in both.images] == [1, 1]
+    assert [each.size for each in both.images] == [(40, 100), (95, 90)]
 
 
 def tower_calls(embedder: Embedder, items: list[Item]) -> int:

@@ -14,7 +14,7 @@ from core.data.records import Ranking, RankingTask
 from core.encoder.backbones.adapter import to_float64
 from core.encoder.embedder import Embedder
 from core.encoder.feature_cache import FeatureCache
-from core.encoder.freezing import lora_targets, make_trainable, merge_adapter, set_attention
+from core.encoder.freezing import lora_targets, make_trainable, merge_lora, set_attention
 from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import rank_all
 
@@ -108,7 +108,7 @@ def test_packed_vectors_and_gradients_equal_padded_ones(backbone, mixed, side, o
 def test_gradient_reaches_exactly_what_is_not_frozen(backbone, mixed, freeze):
     everything = touched(backbone, mixed)
     make_trainable(backbone, TrainableSettings(freeze=freeze))
-    part, unused = backbone.family.part_of, {*backbone.family.unused}
+    part, unused = backbone.backbone_adapter.part_of, {*backbone.backbone_adapter.unused}
     assert {part(name) for name in everything} == PARTS
     assert touched(backbone, mixed) == {name for name in everything if part(name) not in freeze}
     still = {name for name, weight in named(backbone).items() if not weight.requires_grad}
@@ -126,7 +126,7 @@ def test_a_step_lowers_the_loss_and_changes_just_what_trains(backbone, mixed, fr
     assert losses[1] < losses[0]
     changed = {name for name, weight in named(backbone).items() if not torch.equal(weight, before[name])}
     assert changed <= reached
-    assert {backbone.family.part_of(name) for name in changed} == PARTS - {*freeze}
+    assert {backbone.backbone_adapter.part_of(name) for name in changed} == PARTS - {*freeze}
 
 
 @pytest.mark.shows("train step")
@@ -135,7 +135,7 @@ def test_activation_checkpointing_gives_the_same_gradients(backbone, mixed, pack
     backbone.train()
     inputs = backbone.collate([backbone.prepare(item) for item in mixed])
     runs, found = [], []
-    backbone.family.blocks(backbone.backbone)[0].register_forward_hook(lambda *_: runs.append(len(found)))
+    backbone.backbone_adapter.blocks(backbone.backbone)[0].register_forward_hook(lambda *_: runs.append(len(found)))
     for checkpointing in (False, True):
         settings = TrainableSettings(packing=packing, activation_checkpointing=checkpointing)
         make_trainable(backbone, settings)
@@ -158,8 +158,8 @@ def adapted(backbone: Embedder, mixed, freeze: list[str], dora: bool) -> set[str
     assert losses[-1] < losses[0]
     found = touched(backbone, mixed)
     adapters = {name for name in found if "lora_" in name}
-    assert all(f"{backbone.family.language_name}." in name for name in adapters)
-    part = backbone.family.part_of
+    assert all(f"{backbone.backbone_adapter.language_name}." in name for name in adapters)
+    part = backbone.backbone_adapter.part_of
     assert found - adapters == {name for name in before if part(name) not in (*freeze, "language")}
     assert not torch.allclose(backbone.embed(mixed), vectors, atol=1e-3)
     return adapters
@@ -168,7 +168,7 @@ def adapted(backbone: Embedder, mixed, freeze: list[str], dora: bool) -> set[str
 @pytest.mark.shows("LoRA")
 @pytest.mark.parametrize("freeze", [["vision", "projector"], ["vision"]])
 def test_with_lora_gradient_reaches_adapters_and_the_parts_that_are_not_frozen(backbone, mixed, freeze):
-    blocks = backbone.family.blocks(backbone.backbone)
+    blocks = backbone.backbone_adapter.blocks(backbone.backbone)
     targets = lora_targets(blocks, [])
     assert len(adapted(backbone, mixed, freeze, dora=False)) == 2 * len(targets) * len(blocks)
     assert lora_targets(blocks, []) == targets
@@ -176,11 +176,11 @@ def test_with_lora_gradient_reaches_adapters_and_the_parts_that_are_not_frozen(b
 
 @pytest.mark.shows("DoRA")
 def test_with_dora_the_lengths_of_rows_train_too_and_it_can_be_merged(name, backbone, mixed):
-    blocks = backbone.family.blocks(backbone.backbone)
+    blocks = backbone.backbone_adapter.blocks(backbone.backbone)
     adapters = adapted(backbone, mixed, ["vision", "projector"], dora=True)
     assert len(adapters) == 3 * len(lora_targets(blocks, [])) * len(blocks)
     vectors, names = backbone.embed(mixed), {*BACKBONES[name]().state_dict()}
-    merge_adapter(backbone)
+    merge_lora(backbone)
     torch.testing.assert_close(backbone.embed(mixed), vectors, rtol=0, atol=1e-5)
     assert {*backbone.state_dict()} == names
 
@@ -242,7 +242,7 @@ def test_a_frozen_tower_seen_once_gives_the_same_vectors_and_gradients(backbone,
     expected = run(chunks)
     cache = FeatureCache(tmp_path)
     for seen in (backbone.with_vision(chunks, cache), backbone.with_vision(chunks, cache)):
-        assert all(chunk.stills.pixels.numel() == chunk.frames.pixels.numel() == 0 for chunk in seen)
+        assert all(chunk.images.pixels.numel() == chunk.frames.pixels.numel() == 0 for chunk in seen)
         found = run(seen)
         assert {*found} == {*expected}
         for name in expected:

@@ -10,7 +10,7 @@ from tiny_backbones import BACKBONES
 from core.config.model_settings import TrainableSettings
 from core.encoder.backbones.adapter import to_float64
 from core.encoder.embedder import Embedder
-from core.encoder.freezing import lora_targets, make_trainable, merge_adapter, set_attention
+from core.encoder.freezing import lora_targets, make_trainable, merge_lora, set_attention
 from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.encoder.tiny.qwen2_vl import tiny_qwen2_vl
 
@@ -62,7 +62,7 @@ def test_only_the_named_targets_get_adapters(fresh):
     make_trainable(fresh, TrainableSettings(lora_targets=["v_proj"], **LORA))
     adapted = {name.rsplit(".", 3)[0] for name, _ in fresh.backbone.named_parameters() if "lora_" in name}
     assert {name.rpartition(".")[2] for name in adapted} == {"v_proj"}
-    assert len(adapted) == len(fresh.family.blocks(fresh.backbone))  # none in the vision tower
+    assert len(adapted) == len(fresh.backbone_adapter.blocks(fresh.backbone))  # none in the vision tower
 
 
 def test_without_names_every_linear_layer_of_the_blocks_gets_an_adapter():
@@ -70,7 +70,7 @@ def test_without_names_every_linear_layer_of_the_blocks_gets_an_adapter():
     clip = ["k_proj", "v_proj", "q_proj", "out_proj", "fc1", "fc2"]
     for name, expected in (("llava_onevision", llama), ("qwen2_vl", llama), ("smolvlm", llama), ("clip", clip)):
         embedder = BACKBONES[name]()
-        blocks = embedder.family.blocks(embedder.backbone)
+        blocks = embedder.backbone_adapter.blocks(embedder.backbone)
         assert lora_targets(blocks, []) == expected
         make_trainable(embedder, TrainableSettings(**LORA))
         assert lora_targets(blocks, []) == expected  # adapters on them change nothing
@@ -124,13 +124,13 @@ def test_a_merged_adapter_gives_the_same_vectors_and_is_saved_whole(based, mixed
     make_trainable(based, TrainableSettings(dora=dora, **LORA))
     train_a_little(based, mixed)
     vectors = based.embed(mixed)
-    merge_adapter(based)
+    merge_lora(based)
     torch.testing.assert_close(based.embed(mixed), vectors, rtol=0, atol=1e-5)
     assert [name for name, _ in based.backbone.named_parameters()] == names
     based.save(tmp_path / "whole")
     assert torch.equal(Embedder.load(tmp_path / "whole").embed(mixed), based.embed(mixed))
     with pytest.raises(ValueError, match="no LoRA adapter"):
-        merge_adapter(based)
+        merge_lora(based)
 
 
 @pytest.fixture(scope="module")
@@ -230,10 +230,10 @@ def test_frozen_parts_evaluate_while_the_rest_trains(fresh, mixed):
     for name, module in fresh.backbone.named_modules():
         leaf = not list(module.children())
         if leaf and any(True for _ in module.parameters()):
-            assert module.training is (fresh.family.part_of(name) == "projector"), name
+            assert module.training is (fresh.backbone_adapter.part_of(name) == "projector"), name
     fresh.embed(mixed[:1])
     assert fresh.training
-    assert not fresh.family.language_model(fresh.backbone).training  # embed brings back the mode it found
+    assert not fresh.backbone_adapter.language_model(fresh.backbone).training  # embed brings back the mode it found
 
 
 def test_dropout_of_lora_acts_while_training_only(fresh, mixed):
@@ -258,14 +258,14 @@ def test_activation_checkpointing_gives_the_same_gradients_with_dropout(fresh, m
     torch.manual_seed(7)
     make_trainable(fresh, TrainableSettings(**extra))
     if "packing" not in extra and "lora_dropout" not in extra:
-        for block in fresh.family.blocks(fresh.backbone):
+        for block in fresh.backbone_adapter.blocks(fresh.backbone):
             block.self_attn.attention_dropout = 0.3
     fresh.train()
     train_a_little(fresh, mixed)
     expected = all_gradients(fresh, mixed)
     make_trainable(fresh, TrainableSettings(activation_checkpointing=True, **extra))
     runs = []
-    block = fresh.family.blocks(fresh.backbone)[0]
+    block = fresh.backbone_adapter.blocks(fresh.backbone)[0]
     hook = block.mlp.register_forward_pre_hook(lambda *_: runs.append(1))
     found = all_gradients(fresh, mixed)
     hook.remove()
@@ -277,7 +277,7 @@ def test_activation_checkpointing_gives_the_same_gradients_with_dropout(fresh, m
 
 def test_packing_is_chosen_by_the_setting_and_by_the_attention(fresh, mixed):
     expected = fresh.embed(mixed)
-    config = fresh.family.language_model(fresh.backbone).config
+    config = fresh.backbone_adapter.language_model(fresh.backbone).config
     config._attn_implementation = "flash_attention_2"
     set_attention(fresh, "never")
     assert not fresh.packing

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.encoder.inputs import Picture, Pictures, Prepared, collate, sorted_chunks
+from core.encoder.inputs import TokenizedItem, VisionInput, VisionInputs, collate, sorted_chunks
 from core.encoder.tiny.llava_onevision import IMAGE_SIDE, PATCH
 
 
@@ -29,8 +29,8 @@ def test_each_chunk_is_as_short_as_the_chunks_before_it_allow(lengths, size):
     assert [max(lengths[i] for i in chunk) for chunk in chunks] == order[::size]
 
 
-def text(*ids: int) -> Prepared:
-    return Prepared(torch.tensor(ids))
+def text(*ids: int) -> TokenizedItem:
+    return TokenizedItem(torch.tensor(ids))
 
 
 @pytest.mark.parametrize(("side", "ids", "mask"), [
@@ -41,50 +41,50 @@ def test_items_are_padded_on_one_side(side, ids, mask):
     inputs = collate([text(5, 6, 7), text(8)], 0, side)
     assert inputs.token_ids.tolist() == ids
     assert inputs.attention_mask.tolist() == mask
-    assert inputs.stills.rows == inputs.clip_frames == inputs.image_ids == []
-    assert len(inputs.stills.pixels) == len(inputs.frames.pixels) == 0
+    assert inputs.images.rows == inputs.video_frames == inputs.image_ids == []
+    assert len(inputs.images.pixels) == len(inputs.frames.pixels) == 0
 
 
 def test_a_token_equal_to_the_padding_is_still_attended():
     assert collate([text(0, 0), text(1)], 0).attention_mask.tolist() == [[1, 1], [1, 0]]
 
 
-def picture(name: str, rows: int, value: int, size: tuple[int, int] = (2, 2)) -> Picture:
-    return Picture(name, torch.full((rows, 3, 2, 2), value, dtype=torch.uint8), size)
+def picture(name: str, rows: int, value: int, size: tuple[int, int] = (2, 2)) -> VisionInput:
+    return VisionInput(name, torch.full((rows, 3, 2, 2), value, dtype=torch.uint8), size)
 
 
 def test_pictures_and_clips_lie_behind_one_another_in_reading_order():
-    first = Prepared(
+    first = TokenizedItem(
         torch.tensor([1]),
         (picture("a", 2, 1, (9, 8)), picture("b", 1, 2, (7, 6))),
         ((picture("x", 1, 5), picture("y", 2, 6)),),
     )
-    last = Prepared(torch.tensor([1]), (picture("c", 1, 3, (5, 4)),), ((picture("z", 1, 7),),))
+    last = TokenizedItem(torch.tensor([1]), (picture("c", 1, 3, (5, 4)),), ((picture("z", 1, 7),),))
     inputs = collate([first, text(1), last], 0)
-    assert inputs.stills.pixels[:, 0, 0, 0].tolist() == [1, 1, 2, 3]
-    assert inputs.stills.rows == [2, 1, 1]
-    assert inputs.stills.sizes == [(9, 8), (7, 6), (5, 4)]
+    assert inputs.images.pixels[:, 0, 0, 0].tolist() == [1, 1, 2, 3]
+    assert inputs.images.rows == [2, 1, 1]
+    assert inputs.images.sizes == [(9, 8), (7, 6), (5, 4)]
     assert inputs.frames.pixels[:, 0, 0, 0].tolist() == [5, 6, 6, 7]
     assert inputs.frames.rows == [1, 2, 1]
-    assert inputs.clip_frames == [2, 1]
+    assert inputs.video_frames == [2, 1]
     assert inputs.image_ids == ["a", "b", "c", "x", "y", "z"]
-    assert inputs.stills.pixels.dtype == torch.uint8
+    assert inputs.images.pixels.dtype == torch.uint8
     moved = inputs.to(torch.device("meta"))
-    assert moved.stills.pixels.device.type == moved.frames.pixels.device.type == moved.token_ids.device.type == "meta"
-    assert moved.stills.rows == [2, 1, 1]
-    assert moved.clip_frames == [2, 1]
+    assert moved.images.pixels.device.type == moved.frames.pixels.device.type == moved.token_ids.device.type == "meta"
+    assert moved.images.rows == [2, 1, 1]
+    assert moved.video_frames == [2, 1]
 
 
 def test_pictures_come_apart_as_they_were_laid_together():
     pictures = [picture("a", 2, 1, (9, 8)), picture("b", 1, 2, (7, 6))]
-    for whole, part in zip(pictures, Pictures.of(pictures).split(), strict=True):
+    for whole, part in zip(pictures, VisionInputs.of(pictures).split(), strict=True):
         assert (whole.id, whole.size) == (part.id, part.size)
         assert torch.equal(whole.pixels, part.pixels)
-    assert Pictures.of([]).split() == []
+    assert VisionInputs.of([]).split() == []
 
 
 def test_features_take_the_place_of_pixels():
-    pictures = Pictures.of([picture("a", 2, 1), picture("b", 1, 2)])
+    pictures = VisionInputs.of([picture("a", 2, 1), picture("b", 1, 2)])
     seen = pictures.with_features([torch.ones(2, 4), torch.zeros(1, 4)])
     assert seen.ids == ["a", "b"]
     assert seen.pixels.untyped_storage().nbytes() == 0  # no view that keeps the pixels alive
@@ -96,7 +96,7 @@ def test_features_take_the_place_of_pixels():
     ("left", [[[0, 1, 2], [0, 0, 0]], [[0, 1, 2], [0, 0, 4]]]),
 ])  # fmt: skip
 def test_positions_are_the_items_own_or_count_up(side, expected):
-    placed = Prepared(torch.tensor([8]), positions=torch.tensor([[0], [4]]))
+    placed = TokenizedItem(torch.tensor([8]), positions=torch.tensor([[0], [4]]))
     assert collate([text(5, 6, 7), placed], 0, side).positions.tolist() == expected
     assert collate([text(5, 6)], 0, side).positions.tolist() == [[[0, 1]]]
 
@@ -129,10 +129,10 @@ def test_pixels_are_those_of_the_picture(tiny, kinds):
 
     shown = kinds[3].parts[0].source.open()
     resized = np.asarray(shown.resize((48, 48), PIL.Image.Resampling.BICUBIC))
-    (still,) = tiny.prepare(kinds[3]).stills
+    (still,) = tiny.prepare(kinds[3]).images
     assert still.pixels.shape == (1, 3, 48, 48)
     np.testing.assert_allclose(still.pixels[0].permute(1, 2, 0).int(), resized, atol=1)
-    scaled = tiny.family.scaled(still.pixels)[0].permute(1, 2, 0)
+    scaled = tiny.backbone_adapter.scaled(still.pixels)[0].permute(1, 2, 0)
     np.testing.assert_allclose(scaled, resized.astype(np.float32) / 127.5 - 1, atol=2 / 255)
 
 
@@ -143,4 +143,4 @@ def test_a_preparer_goes_to_loader_processes_without_weights(tiny, kinds):
     assert len(sent) < sum(weight.numel() for weight in tiny.parameters())
     again = pickle.loads(sent)(kinds[5])
     assert torch.equal(again.token_ids, tiny.prepare(kinds[5]).token_ids)
-    assert torch.equal(again.stills[1].pixels, tiny.prepare(kinds[5]).stills[1].pixels)
+    assert torch.equal(again.images[1].pixels, tiny.prepare(kinds[5]).images[1].pixels)

@@ -13,7 +13,7 @@ from core.encoder.packing import packed, padded
 def with_the_whole_block(embedder: Embedder) -> Embedder:
     """A copy whose last block is transformers' own, and is read afterwards."""
     whole = copy.deepcopy(embedder)
-    block = whole.family.blocks(whole.backbone)[-1]
+    block = whole.backbone_adapter.blocks(whole.backbone)[-1]
     del block.forward
     block.register_forward_hook(lambda _, given, kwargs, out: kwargs["read"].last(out)[:, None], with_kwargs=True)
     return whole
@@ -39,7 +39,7 @@ def test_vectors_and_gradients_are_those_of_the_whole_block(fresh, mixed, side, 
 
 def test_only_the_read_tokens_go_through_the_feed_forward(fresh, mixed):
     rows = []
-    for block in fresh.family.blocks(fresh.backbone):
+    for block in fresh.backbone_adapter.blocks(fresh.backbone):
         block.mlp.register_forward_pre_hook(lambda _, given: rows.append(given[0].shape[:-1].numel()))
     inputs = fresh.collate([fresh.prepare(item) for item in mixed])
     fresh(inputs)
@@ -51,14 +51,14 @@ def test_a_copy_of_the_model_has_a_last_block_of_its_own(fresh, mixed):
     expected = fresh.embed(mixed)
     other = copy.deepcopy(fresh)
     with torch.no_grad():
-        for weight in other.family.blocks(other.backbone)[-1].parameters():
+        for weight in other.backbone_adapter.blocks(other.backbone)[-1].parameters():
             weight.mul_(1.5)
     assert not torch.allclose(other.embed(mixed), expected, atol=1e-3)
     assert torch.equal(fresh.embed(mixed), expected)
 
 
 def test_it_is_put_in_place_once_and_only_in_the_last_block(tiny):
-    blocks = tiny.family.blocks(tiny.backbone)
+    blocks = tiny.backbone_adapter.blocks(tiny.backbone)
     before = blocks[-1].forward
     read_tokens_only(blocks)
     assert blocks[-1].forward is before
@@ -69,7 +69,7 @@ def test_it_is_put_in_place_once_and_only_in_the_last_block(tiny):
 def test_the_model_alone_runs_its_whole_block(fresh):
     ids = torch.tensor([[5, 6, 7], [8, 9, 4]])
     whole = copy.deepcopy(fresh.backbone)
-    del fresh.family.blocks(whole)[-1].forward
+    del fresh.backbone_adapter.blocks(whole)[-1].forward
     found, expected = (each(input_ids=ids).last_hidden_state for each in (fresh.backbone, whole))
     assert torch.equal(found, expected)
     assert found.shape[:2] == (2, 3)
@@ -77,9 +77,9 @@ def test_the_model_alone_runs_its_whole_block(fresh):
 
 @pytest.mark.parametrize("lay", [padded, packed])
 def test_each_item_is_given_its_own_tokens(lay):
-    from core.encoder.inputs import Prepared, collate
+    from core.encoder.inputs import TokenizedItem, collate
 
-    batch = collate([Prepared(torch.tensor(ids)) for ids in ([5, 6, 7], [8], [9, 4])], 0, "left")
+    batch = collate([TokenizedItem(torch.tensor(ids)) for ids in ([5, 6, 7], [8], [9, 4])], 0, "left")
     sequences = lay(batch)
     own = sequences.by_item(sequences.token_ids)
     assert [own[row][sequences.attended[row]].tolist() for row in range(3)] == [[5, 6, 7], [8], [9, 4]]

@@ -5,13 +5,13 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from core.encoder.attention import attend_packed, attend_widened, packed_attention, widened_attention
-from core.encoder.inputs import Prepared, collate
+from core.encoder.inputs import TokenizedItem, collate
 from core.encoder.packing import packed, padded
 from core.encoder.tiny.llava_onevision import tiny_embedder
 
 
-def text(*ids: int) -> Prepared:
-    return Prepared(torch.tensor(ids))
+def text(*ids: int) -> TokenizedItem:
+    return TokenizedItem(torch.tensor(ids))
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -43,7 +43,7 @@ def test_packed_and_padded_agree_under_autocast_as_well_as_bfloat16_can(fresh, m
     exact = fresh(inputs)
     with torch.autocast("cpu", torch.bfloat16):
         expected = fresh(inputs)
-        attend_packed(fresh.family.language_model(fresh.backbone))
+        attend_packed(fresh.backbone_adapter.language_model(fresh.backbone))
         fresh.packing = True
         vectors = fresh(inputs)
     assert (vectors - expected).norm(dim=1).max() < 0.05 + (expected - exact).norm(dim=1).max()
@@ -52,10 +52,10 @@ def test_packed_and_padded_agree_under_autocast_as_well_as_bfloat16_can(fresh, m
 def test_an_item_sees_nothing_of_its_neighbours_in_the_row(fresh, mixed):
     """Through the gradient: an item's vector depends on its own words alone."""
     fresh.packing = True
-    attend_packed(fresh.family.language_model(fresh.backbone))
+    attend_packed(fresh.backbone_adapter.language_model(fresh.backbone))
     inputs = fresh.collate([fresh.prepare(item) for item in mixed])
     seen = []
-    fresh.family.language_model(fresh.backbone).register_forward_pre_hook(
+    fresh.backbone_adapter.language_model(fresh.backbone).register_forward_pre_hook(
         lambda _, __, given: seen.append(given["inputs_embeds"].requires_grad_()), with_kwargs=True
     )
     seen.clear()

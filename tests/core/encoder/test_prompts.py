@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from core.data.miniature.scenes import DrawnScene, random_single
 from core.data.records import Image, Item, Text, Video
-from core.encoder.prompts import MARK, Scaffold, cut, segments
+from core.encoder.prompts import MARK, TemplateText, cut, segments
 from core.encoder.tiny.llava_onevision import tiny_tokenizer, trained_vocabulary
 
 HEAD = "{% for message in messages %}<|im_start|>"
@@ -42,9 +42,9 @@ parts = texts | st.sampled_from(PICTURES) | st.sampled_from(CLIPS)
 @settings(deadline=None)
 def test_the_parts_come_back_in_order_between_the_templates_own_tokens(chosen):
     found = segments(Item(tuple(chosen)), tiny_tokenizer())
-    assert [each for each in found if not isinstance(each, Scaffold)] == chosen
-    assert found[0] == Scaffold("<|im_start|>")
-    assert found[-1] == Scaffold("<|im_end|>")
+    assert [each for each in found if not isinstance(each, TemplateText)] == chosen
+    assert found[0] == TemplateText("<|im_start|>")
+    assert found[-1] == TemplateText("<|im_end|>")
     assert len(found) == len(chosen) + 2
 
 
@@ -56,7 +56,7 @@ def test_more_than_ten_text_parts_keep_their_numbers_apart():
 def test_the_template_of_llava_onevision_puts_pictures_first():
     item = Item((PICTURES[0], Text("what?")))
     assert segments(item, with_template(IMAGES_FIRST)) == [
-        Scaffold("<|im_start|>"), item.parts[0], Scaffold("\n"), item.parts[1], Scaffold("<|im_end|>")
+        TemplateText("<|im_start|>"), item.parts[0], TemplateText("\n"), item.parts[1], TemplateText("<|im_end|>")
     ]  # fmt: skip
 
 
@@ -75,24 +75,29 @@ def test_a_template_may_put_pictures_and_clips_first_and_each_kind_keeps_its_ord
     """Placeholders that an item's own text spells are text, wherever it goes."""
     found = segments(Item(tuple(chosen)), with_template(MEDIA_FIRST))
     texts = [each for each in chosen if isinstance(each, Text)]
-    assert [each for each in found if not isinstance(each, Scaffold)] == [
+    assert [each for each in found if not isinstance(each, TemplateText)] == [
         *(each for each in chosen if not isinstance(each, Text)), *texts
     ]  # fmt: skip
-    assert found[0] == Scaffold("<|im_start|>") or found[0] == Scaffold("<|im_start|>\n")
+    assert found[0] == TemplateText("<|im_start|>") or found[0] == TemplateText("<|im_start|>\n")
 
 
 def test_pictures_go_in_front_in_their_order():
     item = Item((PICTURES[2], Text("met"), PICTURES[1], Text("there")))
     assert segments(item, with_template(IMAGES_FIRST)) == [
-        Scaffold("<|im_start|>"), PICTURES[2], Scaffold("\n"), PICTURES[1], Scaffold("\n"),
-        item.parts[1], item.parts[3], Scaffold("<|im_end|>"),
+        TemplateText("<|im_start|>"), PICTURES[2], TemplateText("\n"), PICTURES[1], TemplateText("\n"),
+        item.parts[1], item.parts[3], TemplateText("<|im_end|>"),
     ]  # fmt: skip
 
 
 def test_a_clip_is_a_picture_to_a_template_that_knows_no_clips():
     item = Item((CLIPS[0], Text("met"), PICTURES[1], CLIPS[1]))
-    found = segments(item, with_template(IMAGES_FIRST), clips_as="image")
-    assert [each for each in found if not isinstance(each, Scaffold)] == [CLIPS[0], PICTURES[1], CLIPS[1], Text("met")]
+    found = segments(item, with_template(IMAGES_FIRST), videos_as="image")
+    assert [each for each in found if not isinstance(each, TemplateText)] == [
+        CLIPS[0],
+        PICTURES[1],
+        CLIPS[1],
+        Text("met"),
+    ]
     with pytest.raises(ValueError, match="does not place part 0"):
         segments(item, with_template(IMAGES_FIRST))
 
@@ -123,7 +128,7 @@ def test_cut_gives_no_empty_scaffolds():
     item = Item((Text("a"), PICTURES[0], Text("b")))
     assert cut(f"{MARK.format(0)}<image>{MARK.format(2)}", item) == list(item.parts)
     assert cut(f"x{MARK.format(0)}<image> {MARK.format(2)}y", item) == [
-        Scaffold("x"), item.parts[0], item.parts[1], Scaffold(" "), item.parts[2], Scaffold("y")
+        TemplateText("x"), item.parts[0], item.parts[1], TemplateText(" "), item.parts[2], TemplateText("y")
     ]  # fmt: skip
 
 
@@ -141,8 +146,8 @@ def test_qwen2_vls_own_template_with_its_own_placeholders():
     item = Item((Text("is <|image_pad|> this?"), PICTURES[0]))
     pieces = segments(item, with_template(QWEN2_VL), "<|image_pad|>", "<|video_pad|>")
     assert pieces == [
-        Scaffold("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"),
-        item.parts[0], Scaffold("<|vision_start|>"), item.parts[1], Scaffold("<|vision_end|><|im_end|>\n"),
+        TemplateText("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"),
+        item.parts[0], TemplateText("<|vision_start|>"), item.parts[1], TemplateText("<|vision_end|><|im_end|>\n"),
     ]  # fmt: skip
 
 

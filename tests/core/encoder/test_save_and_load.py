@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
 from core.data.records import Image, Item
-from core.encoder.embedder import DESCRIPTION, Embedder
+from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import DESCRIPTION
 
 WEIGHTS = "model.safetensors"
 SHAPED = "layers.0.mlp.down_proj.weight"
@@ -31,7 +32,7 @@ def folder(saved, tmp_path):
 
 def test_an_anyres_embedder_comes_back_with_its_crops(anyres, tmp_path, photograph):
     anyres.save(tmp_path)
-    assert len(Embedder.load(tmp_path).prepare(Item((Image(photograph(100, 40)),))).stills[0].pixels) == 3
+    assert len(Embedder.load(tmp_path).prepare(Item((Image(photograph(100, 40)),))).images[0].pixels) == 3
 
 
 def test_the_description_says_how_long_vectors_are(tiny, saved):

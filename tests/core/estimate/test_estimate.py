@@ -9,7 +9,7 @@ from core.config.estimate_settings import EstimateSettings
 from core.config.model_settings import ModelSettings, TrainableSettings
 from core.config.settings import DataSettings, TrainSettings
 from core.estimate.dry_run import dry_run
-from core.estimate.estimate import Plan, make_plan
+from core.estimate.estimate import Estimate, make_estimate
 from core.estimate.report import report
 from core.training.run_folder import refuse_other_settings
 
@@ -22,8 +22,8 @@ SMALL = TrainSettings(
 )
 
 
-def planned(settings: TrainSettings, gpus: int = 2) -> Plan:
-    plan, problems = make_plan(settings, gpus)
+def planned(settings: TrainSettings, gpus: int = 2) -> Estimate:
+    plan, problems = make_estimate(settings, gpus)
     assert problems == []
     assert plan is not None
     return plan

@@ -62,8 +62,8 @@ def counted_products(embedder: Embedder, item: Item) -> tuple[float, float, int]
 
 @pytest.mark.parametrize("family", BUILD)
 @pytest.mark.parametrize("how", HOW)
-def test_forward_and_backward_of_an_item_with_a_picture(family, how):
-    embedder = BUILD[family]()
+def test_forward_and_backward_of_an_item_with_a_picture(adapter, how):
+    embedder = BUILD[adapter]()
     make_trainable(embedder, HOW[how])
     embedder.train()
     forward, backward, length = counted(embedder, PICTURED)

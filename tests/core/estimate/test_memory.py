@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from core.config.model_settings import ModelSettings, TrainableSettings
 from core.config.settings import DataSettings, TrainSettings
 from core.contrast.gradient_cache import GraphSize
-from core.data.batches import Batches
+from core.data.batches import BatchSampler
 from core.data.records import Image, Item, Text
 from core.data.sources import training_data
 from core.encoder.embedder import Embedder
@@ -24,7 +24,7 @@ from core.estimate.memory import (
     language_graph,
     picture_graph,
 )
-from core.estimate.model import planned_model
+from core.estimate.model import estimated_model
 from core.estimate.model_shape import Blank, picture_size, shape_of
 from core.parallel.fsdp import language_parts
 from core.training.start import narrow_frozen, starting_embedder
@@ -62,13 +62,13 @@ def test_weights_gradients_and_moments_are_exact(trainable, tmp_path):
     )
     embedder = starting_embedder(settings, main=True)
     step = Stepper(settings, embedder, Accelerator(cpu=True))
-    batches = Batches(training_data(settings.data, 0, show_progress=False)[0], 8, 4, 0)
+    batches = BatchSampler(training_data(settings.data, 0, show_progress=False)[0], 8, 4, 0)
     step.optimizer.zero_grad = lambda set_to_none=True: None  # type: ignore[method-assign]
     step(Steps(batches, embedder.prepare, embedder.collate, 8, 0, 1)[0])
     weights = list(embedder.parameters())
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     moments = [state[name] for state in step.optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")]
-    found = held(planned_model(model).embedder, 1, True, False)
+    found = held(estimated_model(model).embedder, 1, True, False)
     assert found.weights == measured(weights)
     assert found.gradients == measured(gradients)
     assert found.moments == measured(moments)
@@ -117,8 +117,8 @@ def graph(embedder: Embedder, items: list[Item], bfloat16: bool) -> tuple[int, i
 @pytest.mark.parametrize("bfloat16", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("family", BUILD)
-def test_the_estimate_of_a_graph_is_within_a_factor_of_one_and_a_half(family, how, bfloat16):
-    embedder, trainable = BUILD[family](), HOW[how]
+def test_the_estimate_of_a_graph_is_within_a_factor_of_one_and_a_half(adapter, how, bfloat16):
+    embedder, trainable = BUILD[adapter](), HOW[how]
     make_trainable(embedder, trainable)
     embedder.train()
     set_attention(embedder, "auto")
@@ -137,9 +137,9 @@ def test_features_are_what_a_frozen_tower_leaves():
     make_trainable(embedder, TrainableSettings(freeze=["vision"]))
     item = Item((Image(Blank(96, 64)), Text("red")))
     (seen,) = embedder.with_vision([embedder.collate([embedder.prepare(item)])])
-    assert seen.stills.features is not None
+    assert seen.images.features is not None
     picture = picture_size(embedder, 96, 64)
-    assert feature_bytes(shape_of(embedder), picture, False) == measured(list(seen.stills.features))
+    assert feature_bytes(shape_of(embedder), picture, False) == measured(list(seen.images.features))
     assert feature_bytes(shape_of(tiny_embedder(0, 32, 2, 1)), picture, False) == 0
 
 

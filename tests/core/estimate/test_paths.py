@@ -15,7 +15,7 @@ from core.config.model_settings import ModelSettings, TrainableSettings
 from core.config.settings import DataSettings, TrainSettings
 from core.encoder.embedder import Embedder
 from core.encoder.freezing import make_trainable
-from core.estimate.estimate import make_plan
+from core.estimate.estimate import make_estimate
 from core.estimate.paths import path_problems
 from core.estimate.report import report
 from core.objectives.settings import ObjectiveSettings
@@ -49,11 +49,11 @@ def whole(root: Path, run: Path) -> TrainSettings:
 
 
 def problems(settings: TrainSettings, gpus: int = 1) -> list[str]:
-    return make_plan(settings, gpus)[1]
+    return make_estimate(settings, gpus)[1]
 
 
 def test_nothing_is_wrong_with_what_is_whole(files, tmp_path):
-    plan, found = make_plan(whole(files, tmp_path / "run"), 1)
+    plan, found = make_estimate(whole(files, tmp_path / "run"), 1)
     assert found == []
     assert plan is not None
     assert plan.mixture.pairs == 16
@@ -77,7 +77,7 @@ def test_all_problems_are_listed_at_once(broken, tmp_path):
         ),
         objective=ObjectiveSettings(reward=str(tmp_path / "no-reward")),
     )
-    plan, found = make_plan(settings, 2)
+    plan, found = make_estimate(settings, 2)
     assert plan is not None, "the plan is made from what is there"
     expected = [
         "batch = 9 must be a multiple of the number of processes, 2",
@@ -96,7 +96,7 @@ def test_all_problems_are_listed_at_once(broken, tmp_path):
 
 def test_a_start_that_is_no_model_is_said_once(tmp_path):
     settings = TrainSettings(output=tmp_path / "run", model=ModelSettings(start=str(tmp_path / "nowhere")))
-    plan, found = make_plan(settings, 1)
+    plan, found = make_estimate(settings, 1)
     assert plan is None
     assert len(found) == 1
     assert f"{tmp_path}/nowhere is neither a checkpoint" in found[0]
@@ -125,12 +125,12 @@ def test_an_adapters_missing_base_is_found(files, tmp_path):
         whole(files, tmp_path / "run"),
         model=ModelSettings(start=str(tmp_path / "adapter"), trainable=TrainableSettings(lora_rank=2)),
     )
-    plan, found = make_plan(settings, 1)
+    plan, found = make_estimate(settings, 1)
     assert found == []
     assert plan is not None
     assert 0 < plan.shape.parameters["language"][1] < 10_000
     shutil.rmtree(base)
-    _, found = make_plan(settings, 1)
+    _, found = make_estimate(settings, 1)
     assert any(f"the base of {tmp_path}/adapter" in each for each in found)
 
 
@@ -160,7 +160,7 @@ def test_a_resolution_that_does_not_fit_is_a_problem(files, tmp_path):
 
 
 def test_the_miniature_and_a_folder_of_pictures_are_planned_too(files, tmp_path):
-    plan, found = make_plan(TrainSettings(output=tmp_path / "run"), 2)
+    plan, found = make_estimate(TrainSettings(output=tmp_path / "run"), 2)
     assert found == []
     assert plan is not None
     assert plan.origin == "the tiny model"
@@ -174,7 +174,7 @@ def test_the_miniature_and_a_folder_of_pictures_are_planned_too(files, tmp_path)
     settings = TrainSettings(
         output=tmp_path / "run", batch=4, data=DataSettings(source="folder", path=tmp_path / "mine", block=4)
     )
-    plan, found = make_plan(settings, 1)
+    plan, found = make_estimate(settings, 1)
     assert found == []
     assert plan is not None
     assert plan.mixture.pairs == 8  # to the caption and from it

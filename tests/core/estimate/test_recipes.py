@@ -17,7 +17,7 @@ from core.config.settings import TrainSettings
 from core.data.download import DownloadSettings
 from core.encoder.embedder import Embedder
 from core.estimate.data_mixture import mixture
-from core.estimate.estimate import Plan, make_plan
+from core.estimate.estimate import Estimate, make_estimate
 from core.estimate.published_configs import CONFIGS, published
 from core.estimate.report import report
 from core.training.logs import read_metrics
@@ -39,9 +39,9 @@ def read(name: str, *arguments: str) -> TrainSettings:
     return parse(TrainSettings, "", ["--config", str(RECIPES / f"{name}.yaml"), *arguments])
 
 
-def planned(name: str, *arguments: str) -> Plan:
+def planned(name: str, *arguments: str) -> Estimate:
     settings = read(name, *arguments)
-    plan, _ = make_plan(settings, settings.plan.gpus)
+    plan, _ = make_estimate(settings, settings.plan.gpus)
     assert plan is not None
     return plan
 
@@ -70,7 +70,7 @@ def test_a_recipe_dry_runs_spells_out_what_counts_and_fits_its_machine(path):
 def test_what_is_missing_is_said_with_the_commands_that_get_it(path, monkeypatch):
     monkeypatch.setattr("core.estimate.paths.shutil.disk_usage", lambda place: SimpleNamespace(free=10**15))
     settings = read(path.stem)
-    _, problems = make_plan(settings, settings.plan.gpus)
+    _, problems = make_estimate(settings, settings.plan.gpus)
     assert len(problems) == 2
     model = published(settings.model.published or "")
     assert "data/MMEB-train" in problems[0]
@@ -171,11 +171,11 @@ def fresh_accelerator():
         ("ours-1gpu", "qwen2_vl", ["--model.max_pixels", "6272", "--graph_memory_gb", "0"]),
     ],
 )
-def test_a_recipe_trains_and_goes_on_where_its_files_are(name, family, changes, data, tmp_path):
-    model = saved_model(family, tmp_path / "model")
+def test_a_recipe_trains_and_goes_on_where_its_files_are(name, adapter, changes, data, tmp_path):
+    model = saved_model(adapter, tmp_path / "model")
     here = [*SMALL, "--model.start", str(model), "--data.path", str(data), "--output", str(tmp_path / "run"), *changes]
     settings = read(name, "--steps", "4", *here)
-    plan, problems = make_plan(settings, 1)
+    plan, problems = make_estimate(settings, 1)
     assert problems == []
     assert plan is not None
     assert plan.origin == str(model)
@@ -195,7 +195,7 @@ def test_a_recipe_trains_and_goes_on_where_its_files_are(name, family, changes, 
     assert plain(resumed)["plan"] == plain(settings)["plan"]
 
 
-def row(plan: Plan) -> str:
+def row(plan: Estimate) -> str:
     """The recipe's line in docs/recipes.md."""
     flops, memory, machine = plan.flops, plan.memory, plan.settings.plan
     name, again = plan.settings.output.name, flops.checkpointing + flops.twice

@@ -11,7 +11,7 @@ from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.evaluation.encode import (
     Embedded,
     Encoding,
-    NotFinite,
+    NonFiniteVectors,
     chunks,
     distinct_items,
     embed_distinct,
@@ -104,7 +104,7 @@ def test_the_vision_tower_sees_no_picture_twice_with_a_feature_cache(tmp_path, s
     (one,) = encode(embedder, cut, Encoding(features=first))
     (plain,) = encode(embedder, cut, Encoding())
     other = tiny_embedder(seed=1, width=32, layers=1, vision_layers=1).requires_grad_(False)
-    names = [name for name, _ in other.family.weights(other.backbone, "vision")]
+    names = [name for name, _ in other.backbone_adapter.weights(other.backbone, "vision")]
     state, theirs = other.backbone.state_dict(), embedder.backbone.state_dict()
     other.backbone.load_state_dict({name: theirs[name] if name in names else state[name] for name in state})
     (changed,) = encode(other, cut, Encoding(features=second))
@@ -127,9 +127,9 @@ def test_vectors_that_are_not_finite_name_their_items(bad):
     token = (set(embedder.prepare(broken).token_ids.tolist()) - set(embedder.prepare(fine).token_ids.tolist())).pop()
     with torch.no_grad():
         embedder.backbone.get_input_embeddings().weight[token] = bad
-    with pytest.raises(NotFinite, match=rf"1 of 2 vectors are not finite: {broken.content_id} \('zq'\)"):
+    with pytest.raises(NonFiniteVectors, match=rf"1 of 2 vectors are not finite: {broken.content_id} \('zq'\)"):
         embed_distinct(embedder, [fine, broken], progress=False)
-    assert issubclass(NotFinite, ValueError)
+    assert issubclass(NonFiniteVectors, ValueError)
     assert isinstance(embed_distinct(embedder, [fine], progress=False), Embedded)
 
 
@@ -138,7 +138,7 @@ def test_at_most_five_items_are_named():
     with torch.no_grad():
         embedder.backbone.language_model.norm.weight.fill_(float("nan"))
     items = [Item((Text(f"number {number}"),)) for number in range(9)]
-    with pytest.raises(NotFinite, match="9 of 9 vectors") as caught:
+    with pytest.raises(NonFiniteVectors, match="9 of 9 vectors") as caught:
         embed_distinct(embedder, items, progress=False)
     assert "number 4" in str(caught.value)
     assert "number 5" not in str(caught.value)

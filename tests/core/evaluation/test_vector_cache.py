@@ -11,9 +11,9 @@ import torch
 from core.data.records import Item, Text
 from core.encoder.embedder import Embedder
 from core.encoder.tiny.llava_onevision import tiny_embedder
-from core.evaluation.encode import Encoding, NotFinite
-from core.evaluation.encode_distributed import embed_together
-from core.evaluation.encoding_workers import Team
+from core.evaluation.encode import Encoding, NonFiniteVectors
+from core.evaluation.encode_distributed import embed_distributed
+from core.evaluation.encoding_workers import EncodingWorkers
 from core.evaluation.vector_cache import VectorCache, encoder_name
 from core.files.atomic import CannotWrite
 
@@ -39,7 +39,7 @@ def counted(embedder: Embedder, monkeypatch) -> list[str]:
 
 def embed(embedder: Embedder, items: list[Item], folder: Path, name: str = "encoder", portion: int = 4):
     cache = VectorCache(folder, name)
-    return embed_together(Team(), embedder, items, Encoding(portion, 2), cache, progress=False), cache
+    return embed_distributed(EncodingWorkers(), embedder, items, Encoding(portion, 2), cache, progress=False), cache
 
 
 def test_a_second_evaluation_encodes_nothing_and_gives_the_same(embedder, tmp_path, monkeypatch):
@@ -101,7 +101,7 @@ def test_vectors_that_are_not_finite_are_never_kept(tmp_path):
     broken = tiny_embedder(width=32, layers=1, vision_layers=1)
     with torch.no_grad():
         broken.backbone.language_model.norm.weight.fill_(float("nan"))
-    with pytest.raises(NotFinite, match="not finite"):
+    with pytest.raises(NonFiniteVectors, match="not finite"):
         embed(broken, texts(1, 2), tmp_path)
     assert [*tmp_path.rglob("*.safetensors")] == []
 

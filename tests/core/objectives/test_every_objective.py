@@ -126,10 +126,10 @@ def test_other_objectives_meet_infonce_where_their_papers_say_so() -> None:
 def test_focal_slope() -> None:
     """papers.md 6.16: at s = .4, m = .3, tau = .05 a negative's logit rises by 22 per unit of similarity."""
     from core.objectives.focal import FocalInfoNCE
-    from core.objectives.objective import Pairs
+    from core.objectives.objective import PairSimilarities
 
     seen = torch.tensor([0.4], dtype=torch.float64)
-    assert FocalInfoNCE(0.3, 0.05).slopes(Pairs(seen, seen))[0].item() == pytest.approx(22.0)
+    assert FocalInfoNCE(0.3, 0.05).slopes(PairSimilarities(seen, seen))[0].item() == pytest.approx(22.0)
 
 
 def test_hcl_with_constant_weights_is_llave_with_weights_of_mean_one() -> None:

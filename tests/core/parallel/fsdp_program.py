@@ -22,13 +22,13 @@ from core.checkpoints.sharded import load_sharded, save_sharded
 from core.config.model_settings import TrainableSettings
 from core.contrast.contrast import value_and_gradient
 from core.contrast.gradient_cache import CachedEncoder
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.data.miniature.benchmark import training_sets
 from core.data.records import Item, Pair, Text
 from core.encoder.backbones.adapter import to_float64
 from core.encoder.embedder import Embedder
 from core.encoder.freezing import make_trainable
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs
 from core.encoder.tiny.clip import tiny_clip
 from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.files.atomic import CannotWrite
@@ -120,7 +120,7 @@ def data_of(step: int, embedder: Embedder, rank: int, world: int) -> StepData:
 class OneKept:
     """A gradient cache that keeps the graph of the first chunk alone."""
 
-    def __init__(self, embedder: Embedder, chunks: list[Inputs]) -> None:
+    def __init__(self, embedder: Embedder, chunks: list[ModelInputs]) -> None:
         self.embedder, self.chunks = embedder, chunks
 
     def vectors(self) -> list[Tensor]:
@@ -146,7 +146,7 @@ def train_step(
     else:
         encoder = CachedEncoder(embedder, chunks, budget, before_backward=reduce)
     vectors = torch.cat(encoder.vectors())
-    batch = Batch(vectors[data.query_rows], vectors[data.target_rows], data.query_ids, data.target_ids)
+    batch = EmbeddingBatch(vectors[data.query_rows], vectors[data.target_rows], data.query_ids, data.target_ids)
     contrast = value_and_gradient(OBJECTIVE, batch)
     gradients = torch.zeros_like(vectors)
     gradients.index_add_(0, data.query_rows, contrast.query_gradients)

@@ -16,15 +16,15 @@ from training_jobs import ROOT, command
 
 from core.checkpoints.checkpoint import checkpoints, training_state
 from core.config.settings import TrainSettings
-from core.data.batches import Batches
+from core.data.batches import BatchSampler
 from core.data.miniature.benchmark import training_sets
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs
 from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.files.run_layout import NONFINITE
 from core.training.logs import read_metrics
-from core.training.nan_guard import NotFinite, forget_faults_after
-from core.training.step import Outcome, Stepper
+from core.training.nan_guard import NonFiniteStep, forget_faults_after
+from core.training.step import StepOutcome, Stepper
 from core.training.step_data import StepData, Steps
 from core.training.trainer import Trainer
 
@@ -37,11 +37,11 @@ def poison(trainer: Trainer, steps: set[int], what: Callable[[torch.Tensor], tor
     """Change the vectors of some steps, counted from 1, on the way out of the encoder."""
     stepper, encode, now = trainer.step, trainer.step.encode, [0]
 
-    def step(data: StepData) -> Outcome:
+    def step(data: StepData) -> StepOutcome:
         now[0] = data.step + 1
         return stepper(data)
 
-    def poisoned(chunk: Inputs) -> torch.Tensor:
+    def poisoned(chunk: ModelInputs) -> torch.Tensor:
         return what(encode(chunk)) if now[0] in steps else encode(chunk)
 
     stepper.encode = poisoned  # type: ignore[method-assign]
@@ -66,7 +66,7 @@ def test_it_stops_and_names_step_data_sets_and_items(
 ) -> None:
     trainer = Trainer(small(tmp_path / "run"))
     poison(trainer, {3}, what)
-    with pytest.raises(NotFinite, match=rf"Step 3 \(data sets colour\): {words} not finite") as caught:
+    with pytest.raises(NonFiniteStep, match=rf"Step 3 \(data sets colour\): {words} not finite") as caught:
         trainer.run()
     assert "of miniature c" in str(caught.value)
     assert "--on_nonfinite skip" in str(caught.value)
@@ -77,14 +77,14 @@ def test_the_item_that_is_named_is_the_one_that_is_not_finite(tmp_path: Path) ->
     embedder = tiny_embedder(0, 32, 1, 1)
     settings = small(tmp_path)
     sets = [each for each in training_sets() if each.name in DATASETS]
-    steps = Steps(Batches(sets, 8, 4, 0), embedder.prepare, embedder.collate, 8, 0, 1)
+    steps = Steps(BatchSampler(sets, 8, 4, 0), embedder.prepare, embedder.collate, 8, 0, 1)
     data = steps[0]
     pair = data.pairs[5]
     row = int(data.query_rows[5])
     stepper = Stepper(settings, embedder, Accelerator(cpu=True))
     encode, before = stepper.encode, {"rows": 0}
 
-    def poisoned(chunk: Inputs) -> torch.Tensor:
+    def poisoned(chunk: ModelInputs) -> torch.Tensor:
         vectors = encode(chunk)
         here = row - before["rows"]
         before["rows"] += len(vectors)
@@ -111,7 +111,7 @@ def test_a_skipped_step_changes_no_weight_and_is_listed(
     seen: list[dict[str, torch.Tensor]] = []
     stepper = trainer.step
 
-    def watched(data: StepData) -> Outcome:
+    def watched(data: StepData) -> StepOutcome:
         outcome = stepper(data)
         seen.append({name: weight.detach().clone() for name, weight in trainer.embedder.named_parameters()})
         return outcome
@@ -139,12 +139,12 @@ def test_too_many_in_a_row_end_the_run_also_when_it_was_resumed_in_between(tmp_p
     settings = small(tmp_path / "run", on_nonfinite="skip", nonfinite_limit=3, save_every=3)
     trainer = Trainer(settings)
     poison(trainer, {2, 3, 4, 5}, first_row_nan)
-    with pytest.raises(NotFinite, match=r"3 steps in a row were not finite \(nonfinite_limit\); the last: Step 4"):
+    with pytest.raises(NonFiniteStep, match=r"3 steps in a row were not finite \(nonfinite_limit\); the last: Step 4"):
         trainer.run()
     assert training_state(checkpoints(settings.output)[-1]).in_a_row == 2
     again = Trainer(replace(settings, resume=True))
     poison(again, {2, 3, 4, 5}, first_row_nan)
-    with pytest.raises(NotFinite, match=r"3 steps in a row .* Step 4"):
+    with pytest.raises(NonFiniteStep, match=r"3 steps in a row .* Step 4"):
         again.run()
     assert [row["step"] for row in read_metrics(settings.output)] == [1, 2, 3, 4]
     lines = (settings.output / NONFINITE).read_text().splitlines()
@@ -162,7 +162,7 @@ def test_faults_of_steps_done_again_are_forgotten(tmp_path: Path) -> None:
 def test_weights_that_are_not_finite_are_named_by_the_items_they_spoil(tmp_path: Path) -> None:
     embedder: Embedder = tiny_embedder(0, 32, 1, 1)
     sets = [each for each in training_sets() if each.name == "colour"]
-    data = Steps(Batches(sets, 8, 4, 0), embedder.prepare, embedder.collate, 8, 0, 1)[0]
+    data = Steps(BatchSampler(sets, 8, 4, 0), embedder.prepare, embedder.collate, 8, 0, 1)[0]
     stepper = Stepper(small(tmp_path), embedder, Accelerator(cpu=True))
     name, weight = next((n, w) for n, w in embedder.named_parameters() if "layers.0" in n and w.dim() == 2)
     weight.register_hook(lambda gradient: gradient * float("nan"))

@@ -9,7 +9,7 @@ from objective_cases import CASES
 
 from core.config.settings import RecordSettings
 from core.contrast.contrast import value_and_gradient
-from core.contrast.similarity_tiles import Batch
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.data.records import Item, Pair, Text
 from core.encoder.embedder import Embedder
 from core.objectives.objective import row_terms
@@ -40,11 +40,11 @@ def data(tiny: Embedder) -> StepData:
     return step_data(6, pairs, tiny.prepare, tiny.collate, chunk=4, negatives=1)
 
 
-def batch_of(data: StepData) -> Batch:
+def batch_of(data: StepData) -> EmbeddingBatch:
     generator = torch.Generator().manual_seed(3)
     vectors = torch.randn(len(data.items), 5, generator=generator, dtype=torch.float64)
     vectors = torch.nn.functional.normalize(vectors, dim=-1)
-    return Batch(
+    return EmbeddingBatch(
         vectors[data.query_rows],
         vectors[data.target_rows],
         data.query_ids,

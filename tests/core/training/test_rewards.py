@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.data.batches import Batches
+from core.data.batches import BatchSampler
 from core.data.miniature.benchmark import training_sets
 from core.encoder.embedder import Embedder
 from core.encoder.tiny.llava_onevision import tiny_embedder
@@ -21,7 +21,7 @@ def policy() -> Embedder:
 
 def data_of(embedder: Embedder) -> StepData:
     sets = [each for each in training_sets() if each.name in ("colour", "look-alike")]
-    return Steps(Batches(sets, 4, 2, 0), embedder.prepare, embedder.collate, 3, 0, 1)[0]
+    return Steps(BatchSampler(sets, 4, 2, 0), embedder.prepare, embedder.collate, 3, 0, 1)[0]
 
 
 def change(embedder: Embedder, seed: int) -> None:

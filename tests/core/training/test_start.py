@@ -18,8 +18,8 @@ from core.training.start import starting_embedder
 PHOTOGRAPH = Image(Blank(200, 150))
 
 
-def settings(folder: Path, run: Path, family: str = "llava_onevision", **changes: object) -> TrainSettings:
-    model = ModelSettings(start=str(saved_model(family, folder)), **changes)  # type: ignore[arg-type]
+def settings(folder: Path, run: Path, adapter: str = "llava_onevision", **changes: object) -> TrainSettings:
+    model = ModelSettings(start=str(saved_model(adapter, folder)), **changes)  # type: ignore[arg-type]
     return TrainSettings(output=run, model=model, precision="bfloat16")
 
 
@@ -28,8 +28,8 @@ def test_crops_are_limited_and_checkpoints_keep_that(tmp_path):
     free, limited = (starting_embedder(replace(start, model=replace(start.model, max_crops=each)), True)
                      for each in (None, 1))  # fmt: skip
     item = Item((PHOTOGRAPH,))
-    assert len(free.prepare(item).stills[0].pixels) > 2
-    assert len(limited.prepare(item).stills[0].pixels) == 2  # the whole picture, and the one crop of its 1 x 1 grid
+    assert len(free.prepare(item).images[0].pixels) > 2
+    assert len(limited.prepare(item).images[0].pixels) == 2  # the whole picture, and the one crop of its 1 x 1 grid
     limited.save(tmp_path / "saved")
     again = Embedder.load(tmp_path / "saved")
     assert again.prepare(item).token_ids.tolist() == limited.prepare(item).token_ids.tolist()
@@ -39,7 +39,7 @@ def test_crops_are_limited_and_checkpoints_keep_that(tmp_path):
 def test_pixels_are_limited(tmp_path):
     start = settings(tmp_path / "model", tmp_path / "run", "qwen2_vl", max_pixels=28 * 28 * 4, min_pixels=28 * 28)
     embedder = starting_embedder(start, True)
-    assert 1 < embedder.family.still_tokens(embedder.prepare(Item((PHOTOGRAPH,))).stills[0]) <= 4
+    assert 1 < embedder.backbone_adapter.image_tokens(embedder.prepare(Item((PHOTOGRAPH,))).images[0]) <= 4
     with pytest.raises(ValueError, match=r"model\.min_pixels = 99999 is above model\.max_pixels = 12544"):
         starting_embedder(replace(start, model=replace(start.model, max_pixels=None, min_pixels=99_999)), True)
 
@@ -51,9 +51,9 @@ def test_pixels_are_limited(tmp_path):
         ("llava_onevision", {"max_pixels": 1000}, "do not fit llava_onevision"),
     ],
 )
-def test_limits_of_another_family_are_refused(family, changes, message, tmp_path):
+def test_limits_of_another_family_are_refused(adapter, changes, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        starting_embedder(settings(tmp_path / "model", tmp_path / "run", family, **changes), True)
+        starting_embedder(settings(tmp_path / "model", tmp_path / "run", adapter, **changes), True)
 
 
 def test_frozen_weights_are_narrow_and_what_trains_is_not(tmp_path):

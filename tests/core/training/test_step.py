@@ -10,12 +10,12 @@ from accelerate import Accelerator
 
 from core.config.model_settings import ModelSettings, TrainableSettings
 from core.config.settings import DataSettings, TrainSettings
-from core.data.batches import Batches
+from core.data.batches import BatchSampler
 from core.data.miniature.benchmark import training_sets
 from core.encoder.backbones.adapter import to_float64
 from core.encoder.embedder import Embedder
 from core.encoder.freezing import make_trainable
-from core.encoder.inputs import Inputs
+from core.encoder.inputs import ModelInputs
 from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.objectives.settings import ObjectiveSettings
 from core.training.step import Stepper
@@ -46,7 +46,7 @@ def exact_embedder() -> Embedder:
 
 def data_of(embedder: Embedder, negatives: int) -> StepData:
     sets = [each for each in training_sets() if each.name in DATASETS]
-    return Steps(Batches(sets, 8, 4, 0), embedder.prepare, embedder.collate, 5, 0, 1, negatives)[0]
+    return Steps(BatchSampler(sets, 8, 4, 0), embedder.prepare, embedder.collate, 5, 0, 1, negatives)[0]
 
 
 def dense_infonce(embedder: Embedder, data: StepData) -> torch.Tensor:
@@ -105,7 +105,7 @@ def steps_taken(changes: dict[str, object], trainable: TrainableSettings, steps:
     make_trainable(embedder, trainable)
     stepper = Stepper(settings_of(**changes), embedder, Accelerator(cpu=True))
     sets = [each for each in training_sets() if each.name in DATASETS]
-    data = Steps(Batches(sets, 8, 4, 0), embedder.prepare, embedder.collate, 5, 0, 1)
+    data = Steps(BatchSampler(sets, 8, 4, 0), embedder.prepare, embedder.collate, 5, 0, 1)
     outcomes = [stepper(data[step]) for step in steps]
     return [float(each.contrast.loss) for each in outcomes if each.contrast is not None]
 
@@ -138,8 +138,8 @@ def test_a_frozen_tower_sees_each_picture_once_a_step(monkeypatch: pytest.Monkey
     assert len(names) == len({each for chunk in data.chunks for each in image_ids(chunk)})
 
 
-def image_ids(chunk: Inputs) -> list[str]:
-    return [*chunk.stills.ids, *chunk.frames.ids]
+def image_ids(chunk: ModelInputs) -> list[str]:
+    return [*chunk.images.ids, *chunk.frames.ids]
 
 
 def test_a_cache_of_a_tower_that_trains_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from core.data.batches import Batches
+from core.data.batches import BatchSampler
 from core.data.miniature.benchmark import training_sets
 from core.data.records import Item, Pair, Text
 from core.encoder.embedder import Embedder
@@ -45,7 +45,7 @@ def test_explicit_negatives_are_rows_of_their_own_unless_they_repeat(tiny: Embed
 
 
 def test_chunks_go_from_long_to_short(tiny: Embedder) -> None:
-    batches = Batches(training_sets(), batch=16, block=8, seed=0)
+    batches = BatchSampler(training_sets(), batch=16, block=8, seed=0)
     data = step_data(0, batches.pairs(0), tiny.prepare, tiny.collate, chunk=4)
     lengths = [chunk.attention_mask.sum(dim=1) for chunk in data.chunks]
     flat = torch.cat(lengths)
@@ -54,7 +54,7 @@ def test_chunks_go_from_long_to_short(tiny: Embedder) -> None:
 
 
 def test_a_loader_with_a_worker_gives_the_same_steps(tiny: Embedder) -> None:
-    steps = Steps(Batches(training_sets(), 8, 8, 0), tiny.prepare, tiny.collate, chunk=4, rank=1, world=2)
+    steps = Steps(BatchSampler(training_sets(), 8, 8, 0), tiny.prepare, tiny.collate, chunk=4, rank=1, world=2)
     here, there = list(load(steps, 3, 5, workers=0)), list(load(steps, 3, 5, workers=1))
     assert [each.step for each in here] == [each.step for each in there] == [3, 4]
     for one, other in zip(here, there, strict=True):

@@ -16,7 +16,7 @@ import pytest
 
 from core.data.checks.problems import BadRow
 from core.data.images.image_files import FileImage
-from core.data.images.image_folders import Pictures
+from core.data.images.image_folders import ImageFolder
 from core.data.mmeb.rows import as_list, build_item
 from core.data.mmeb.training import MmebPairs, read_mmeb
 from core.data.records import Image, Item, Pair, PairDataset, Text
@@ -98,7 +98,9 @@ def test_a_row_becomes_a_pair_with_its_place(tmp_path: Path) -> None:
 def test_placeholders_put_pictures_in_reading_order(
     tmp_path: Path, text: str, paths: list[str], parts: list[str]
 ) -> None:
-    assert shown(build_item(text, paths, Pictures(tmp_path), "x row 1", ("qry", "qry_image_path")), tmp_path) == parts
+    assert (
+        shown(build_item(text, paths, ImageFolder(tmp_path), "x row 1", ("qry", "qry_image_path")), tmp_path) == parts
+    )
 
 
 @pytest.mark.parametrize(

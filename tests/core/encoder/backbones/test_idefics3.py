@@ -63,22 +63,24 @@ def test_items_without_clips_equal_transformers(embedder, photograph, item):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_scaled_pixels_are_the_processors_own(embedder, photograph, size):
-    (still,) = embedder.prepare(Item((Image(photograph(*size)),))).stills
+    (still,) = embedder.prepare(Item((Image(photograph(*size)),))).images
     assert still.pixels.dtype == torch.uint8
     own = embedder.image_processor([[photograph(*size).open()]], return_tensors="pt", return_row_col_info=True)
-    torch.testing.assert_close(embedder.family.scaled(still.pixels), own["pixel_values"][0], rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        embedder.backbone_adapter.scaled(still.pixels), own["pixel_values"][0], rtol=0, atol=1e-6
+    )
     assert own["pixel_attention_mask"].all()
     assert [[each] for each in still.size] == [own["rows"][0], own["cols"][0]]
 
 
 def test_tiles_are_counted_and_the_processor_decides(embedder, photograph, monkeypatch):
     longest = embedder.image_processor.size["longest_edge"] // SIDE
-    (square,) = embedder.prepare(Item((Image(photograph(50, 50)),))).stills
+    (square,) = embedder.prepare(Item((Image(photograph(50, 50)),))).images
     assert square.size == (longest, longest)
     assert len(square.pixels) == longest**2 + 1
     monkeypatch.setattr(embedder.image_processor, "do_image_splitting", False)
     prepared = embedder.prepare(Item((Image(photograph(50, 50)),)))
-    assert prepared.stills[0].size == (0, 0)
+    assert prepared.images[0].size == (0, 0)
     assert (prepared.token_ids == embedder.backbone.config.image_token_id).sum() == TILE
 
 
@@ -129,9 +131,9 @@ def test_clips_of_idefics3_are_pictures_behind_one_another(photograph):
     embedder.image_processor.do_image_splitting = False
     pictures = Item((Text("a"), *(Image(frame) for frame in clip.frames), Text("b")))
     frames = embedder.prepare(Item((Text("a"), clip, Text("b"))))
-    stills = embedder.prepare(pictures)
+    images = embedder.prepare(pictures)
     image = embedder.backbone.config.image_token_id
-    assert frames.token_ids.masked_fill(frames.token_ids == FRAME, image).tolist() == stills.token_ids.tolist()
+    assert frames.token_ids.masked_fill(frames.token_ids == FRAME, image).tolist() == images.token_ids.tolist()
     torch.testing.assert_close(*embedder.embed([pictures, Item((Text("a"), clip, Text("b")))]), rtol=0, atol=1e-5)
 
 
@@ -143,7 +145,7 @@ def test_a_picture_and_a_clip_in_one_item_do_not_mix(embedder, photograph):
         kinds = [each for each in prepared.token_ids.tolist() if each in (image, FRAME)]
         assert kinds == sorted(kinds, key=order.index)
     frame = Item((Video((picture.source,)),))
-    assert embedder.prepare(frame).clips[0][0].id != first.stills[0].id
+    assert embedder.prepare(frame).videos[0][0].id != first.images[0].id
     assert torch.dist(*embedder.embed([Item((picture, clip)), Item((clip, picture))])) > 1e-3
 
 

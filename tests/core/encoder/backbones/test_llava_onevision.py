@@ -40,7 +40,7 @@ def test_hidden_states_equal_transformers_forward_of_the_pixels(anyres, photogra
         input_ids=inputs.token_ids,
         attention_mask=inputs.attention_mask,
         pixel_values=pixels[None],
-        image_sizes=torch.tensor(inputs.stills.sizes),
+        image_sizes=torch.tensor(inputs.images.sizes),
     )
     ours = last_states(anyres, inputs)
     torch.testing.assert_close(ours, theirs.last_hidden_state, rtol=0, atol=2e-5)
@@ -50,14 +50,14 @@ def test_hidden_states_equal_transformers_forward_of_the_pixels(anyres, photogra
 @pytest.mark.parametrize("size", SIZES)
 @torch.no_grad()
 def test_picture_features_and_their_number_equal_transformers(anyres, photograph, size, aspect):
-    backbone, family = anyres.backbone, anyres.family
+    backbone, adapter = anyres.backbone, anyres.backbone_adapter
     prepared = anyres.prepare(Item((Image(photograph(*size)),)))
     crops = floats(anyres, photograph(*size))
-    (still,) = prepared.stills
+    (still,) = prepared.images
     assert still.size == (size[1], size[0])
     (theirs,) = backbone.get_image_features(crops[None], torch.tensor([still.size])).pooler_output
-    features = family.vision(backbone, family.scaled(still.pixels), [still.size])
-    packed = family.project_stills(backbone, [features], [still.size])
+    features = adapter.vision(backbone, adapter.scaled(still.pixels), [still.size])
+    packed = adapter.project_images(backbone, [features], [still.size])
     torch.testing.assert_close(packed, theirs, rtol=0, atol=2e-5)
     count = image_tokens(backbone.config, len(crops), size[1], size[0])
     assert count == len(theirs) == (prepared.token_ids == backbone.config.image_token_id).sum()
@@ -136,40 +136,40 @@ def test_a_frame_is_reduced_with_rounding_up(tiny, monkeypatch):
 @torch.no_grad()
 def test_several_feature_layers_and_the_class_token_as_transformers_does(tiny, photograph, monkeypatch):
     """Layers as a list are joined; the "default" strategy drops the first feature."""
-    backbone, family = tiny.backbone, tiny.family
-    (still,) = tiny.prepare(Item((Image(photograph(50, 50)),))).stills
-    pixels = family.scaled(still.pixels)
+    backbone, adapter = tiny.backbone, tiny.backbone_adapter
+    (still,) = tiny.prepare(Item((Image(photograph(50, 50)),))).images
+    pixels = adapter.scaled(still.pixels)
     states = backbone.vision_tower(pixels, output_hidden_states=True).hidden_states
     monkeypatch.setattr(backbone.config, "vision_feature_layer", [0, -1])
-    joined = family.vision(backbone, pixels, [still.size])
+    joined = adapter.vision(backbone, pixels, [still.size])
     monkeypatch.setattr(backbone.config, "vision_feature_layer", -1)
     monkeypatch.setattr(backbone.config, "vision_feature_select_strategy", "default")
     torch.testing.assert_close(joined, torch.cat([states[0], states[-1]], dim=-1))
-    torch.testing.assert_close(family.vision(backbone, pixels, [still.size]), states[-1][:, 1:])
+    torch.testing.assert_close(adapter.vision(backbone, pixels, [still.size]), states[-1][:, 1:])
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_scaled_pixels_are_the_processors_own_padding_included(anyres, photograph, size):
     """The processor pads before it scales, so a padded pixel is black, not grey, either way."""
-    (still,) = anyres.prepare(Item((Image(photograph(*size)),))).stills
+    (still,) = anyres.prepare(Item((Image(photograph(*size)),))).images
     assert still.pixels.dtype == torch.uint8
     expected = floats(anyres, photograph(*size))
-    torch.testing.assert_close(anyres.family.scaled(still.pixels), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(anyres.backbone_adapter.scaled(still.pixels), expected, rtol=0, atol=1e-6)
 
 
 def test_a_processor_that_does_not_scale_or_normalise_is_followed(tiny, monkeypatch):
     pixels = torch.arange(12, dtype=torch.uint8).view(1, 3, 2, 2)
     monkeypatch.setattr(tiny.image_processor, "do_normalize", False)
-    torch.testing.assert_close(tiny.family.scaled(pixels), pixels / 255)
+    torch.testing.assert_close(tiny.backbone_adapter.scaled(pixels), pixels / 255)
     monkeypatch.setattr(tiny.image_processor, "do_rescale", False)
-    assert torch.equal(tiny.family.scaled(pixels), pixels.float())
+    assert torch.equal(tiny.backbone_adapter.scaled(pixels), pixels.float())
 
 
 def test_a_crop_of_a_picture_and_a_frame_are_one_to_the_tower_and_all_crops_another(anyres, photograph):
     picture = photograph(90, 90)
-    alone = anyres.prepare(Item((Image(picture),))).stills[0]
-    among = anyres.prepare(Item((Image(picture), Image(photograph(50, 50))))).stills[0]
-    frame = anyres.prepare(Item((Video((picture,)),))).clips[0][0]
+    alone = anyres.prepare(Item((Image(picture),))).images[0]
+    among = anyres.prepare(Item((Image(picture), Image(photograph(50, 50))))).images[0]
+    frame = anyres.prepare(Item((Video((picture,)),))).videos[0][0]
     assert among.id == frame.id != alone.id
     assert torch.equal(among.pixels, frame.pixels)
     assert torch.equal(among.pixels, alone.pixels[:1])
@@ -177,8 +177,8 @@ def test_a_crop_of_a_picture_and_a_frame_are_one_to_the_tower_and_all_crops_anot
 
 def test_one_of_several_pictures_is_padded_and_a_frame_is_not(anyres, photograph):
     picture = photograph(100, 40)
-    among = anyres.prepare(Item((Image(picture), Image(photograph(50, 50))))).stills[0]
-    frame = anyres.prepare(Item((Video((picture,)),))).clips[0][0]
+    among = anyres.prepare(Item((Image(picture), Image(photograph(50, 50))))).images[0]
+    frame = anyres.prepare(Item((Video((picture,)),))).videos[0][0]
     assert among.id != frame.id
     zero = torch.tensor([int(255 * each) for each in anyres.image_processor.image_mean], dtype=torch.uint8)
     assert (among.pixels[0, :, 0] == zero[:, None]).all()  # the colour that normalises to 0

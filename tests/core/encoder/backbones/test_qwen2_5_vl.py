@@ -6,25 +6,25 @@ from qwen_oracle import clip_pixels, hidden_states, noise, shaken, theirs
 
 from core.data.records import Image, Item, Text, Video
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import Picture
+from core.encoder.inputs import VisionInput
 from core.encoder.tiny.qwen2_5_vl import THREE_BILLION, TINY, qwen2_5_vl_config, tiny_qwen2_5_vl
-from core.encoder.tiny.qwen_vl import Shape, qwen_tokenizer
+from core.encoder.tiny.qwen_vl import QwenSize, qwen_tokenizer
 
 
 @pytest.fixture
 def windowed() -> Embedder:
     """A tower whose patches never attend beyond their window of 56 x 56 pixels: 4 x 4 patches."""
-    return shaken(tiny_qwen2_5_vl(shape=Shape(vision_layers=2, marked=())))
+    return shaken(tiny_qwen2_5_vl(shape=QwenSize(vision_layers=2, marked=())))
 
 
-def still(embedder: Embedder, width: int, height: int) -> Picture:
-    return embedder.prepare(Item((Image(noise(width, height)),))).stills[0]
+def still(embedder: Embedder, width: int, height: int) -> VisionInput:
+    return embedder.prepare(Item((Image(noise(width, height)),))).images[0]
 
 
-def changed(picture: Picture, row: int) -> Picture:
+def changed(picture: VisionInput, row: int) -> VisionInput:
     pixels = picture.pixels.clone()
     pixels[row] = 255 - pixels[row]
-    return Picture("changed", pixels, picture.size)
+    return VisionInput("changed", pixels, picture.size)
 
 
 @torch.no_grad()
@@ -78,7 +78,7 @@ def test_frames_are_placed_in_seconds(tokens_per_second, times):
 @torch.no_grad()
 def test_another_rate_equals_transformers_told_of_it(rate, monkeypatch):
     embedder = tiny_qwen2_5_vl()
-    monkeypatch.setattr(type(embedder.family), "frames_per_second", rate)
+    monkeypatch.setattr(type(embedder.backbone_adapter), "frames_per_second", rate)
     frames = tuple(noise(60, 60, seed) for seed in range(6))
     inputs = embedder.collate([embedder.prepare(Item((Video(frames), Text("which way?"))))])
     told = {**clip_pixels(embedder, frames), "second_per_grid_ts": torch.tensor([2 / rate])}

@@ -11,7 +11,7 @@ from transformers.video_utils import VideoMetadata
 from core.data.records import Image, Item, Text, Video
 from core.encoder.embedder import Embedder
 from core.encoder.tiny.qwen3_vl import TINY, TWO_BILLION, qwen3_vl_config, tiny_qwen3_vl
-from core.encoder.tiny.qwen_vl import BEGIN_VISION, CHAT_TEMPLATE, END_VISION, VIDEO, Shape, qwen_tokenizer
+from core.encoder.tiny.qwen_vl import BEGIN_VISION, CHAT_TEMPLATE, END_VISION, VIDEO, QwenSize, qwen_tokenizer
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def clip(frames: int) -> Video:
 @torch.no_grad()
 def test_features_hold_the_last_block_and_the_inner_ones(qwen3):
     """Against what transformers' own tower hands its mergers."""
-    picture = qwen3.prepare(Item((Image(noise(96, 64)),))).stills[0]
+    picture = qwen3.prepare(Item((Image(noise(96, 64)),))).images[0]
     features = qwen3.vision_features([picture])[picture.id]
     assert features.shape == (24, 3, 32)
     tower, given = qwen3.backbone.visual, []
@@ -51,10 +51,10 @@ def test_what_inner_blocks_see_reaches_the_vector(qwen3, part, level):
         weight.requires_grad_(not name.startswith("visual.blocks"))
     torch.testing.assert_close(torch.cat([qwen3.embed([each]) for each in (item, other)]), after, rtol=0, atol=1e-5)
     inputs = [qwen3.collate([qwen3.prepare(each) for each in (item, other)])]
-    for _, weight in qwen3.family.weights(qwen3.backbone, "vision"):
+    for _, weight in qwen3.backbone_adapter.weights(qwen3.backbone, "vision"):
         weight.requires_grad_(False)
     (seen,) = qwen3.with_vision(inputs)
-    assert seen.stills.features is not None
+    assert seen.images.features is not None
     torch.testing.assert_close(qwen3(seen).detach(), after, rtol=0, atol=1e-5)
 
 
@@ -80,7 +80,7 @@ def test_a_batch_of_clips_and_stills_equals_transformers(qwen3):
 def test_a_clip_is_written_as_the_processor_writes_it(qwen3, frames):
     """The model's own processor, told of as many frames as the tower is shown, 2 a second; no ends around the whole."""
     prepared = qwen3.prepare(Item((clip(frames), Text("which way?"))))
-    pieces = prepared.clips[0]
+    pieces = prepared.videos[0]
     video_processor = SimpleNamespace(merge_size=2, temporal_patch_size=2)
     tokens = {"video_token": VIDEO, "vision_start_token": BEGIN_VISION, "vision_end_token": END_VISION}
     processor = SimpleNamespace(video_processor=video_processor, **tokens)
@@ -108,7 +108,7 @@ def test_a_template_without_marks_around_a_clip_is_refused():
 
 def test_too_few_language_blocks_are_refused():
     with pytest.raises(ValueError, match="num_hidden_layers = 2 is too few for the 2"):
-        tiny_qwen3_vl(shape=Shape(layers=2, vision_layers=3, marked=(0, 1)))
+        tiny_qwen3_vl(shape=QwenSize(layers=2, vision_layers=3, marked=(0, 1)))
 
 
 def test_places_between_the_learned_ones_are_mixed_from_their_neighbours(qwen3):

@@ -73,7 +73,7 @@ def test_clips_equal_transformers_forward_of_the_pixels(qwen, frames):
     clip = Video(tuple(noise(60, 90, seed) for seed in range(frames)))
     inputs = qwen.collate([qwen.prepare(Item((Text("which way?"), clip, Text("there"))))])
     close(hidden_states(qwen, inputs), theirs(qwen, inputs, **clip_pixels(qwen, clip.frames)))
-    assert inputs.clip_frames == [math.ceil(frames / 2)]
+    assert inputs.video_frames == [math.ceil(frames / 2)]
 
 
 @torch.no_grad()
@@ -86,23 +86,23 @@ def test_a_vector_is_the_unit_state_of_the_last_token(qwen, mixed):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_scaled_pixels_are_the_processors_own(qwen, photograph, size):
-    (still,) = qwen.prepare(Item((Image(photograph(*size)),))).stills
+    (still,) = qwen.prepare(Item((Image(photograph(*size)),))).images
     assert still.pixels.dtype == torch.uint8
     own = qwen.image_processor([photograph(*size).open()], return_tensors="pt")
-    scaled = qwen.family.scaled(still.pixels).expand(-1, -1, 2, -1, -1).flatten(1)
+    scaled = qwen.backbone_adapter.scaled(still.pixels).expand(-1, -1, 2, -1, -1).flatten(1)
     torch.testing.assert_close(scaled, own["pixel_values"], rtol=0, atol=1e-6)
     assert (1, *still.size) == tuple(own["image_grid_thw"][0].tolist())
 
 
 def test_pixels_are_a_quarter_of_bytes_and_half_of_frames(qwen, photograph):
     """What goes through workers and to the device: 8 times less than the processor's float pixels."""
-    (still,) = qwen.prepare(Item((Image(photograph(84, 84)),))).stills
+    (still,) = qwen.prepare(Item((Image(photograph(84, 84)),))).images
     own = qwen.image_processor([photograph(84, 84).open()], return_tensors="pt")["pixel_values"]
     assert 8 * still.pixels.nbytes == own.nbytes
 
 
 def test_a_pictures_features_do_not_depend_on_what_it_is_seen_with(qwen, photograph):
-    pictures = [qwen.prepare(Item((Image(photograph(*size)),))).stills[0] for size in SIZES]
+    pictures = [qwen.prepare(Item((Image(photograph(*size)),))).images[0] for size in SIZES]
     together = qwen.vision_features(pictures)
     for each in pictures:
         torch.testing.assert_close(qwen.vision_features([each])[each.id], together[each.id], rtol=0, atol=2e-6)
@@ -112,11 +112,11 @@ def test_a_pictures_features_do_not_depend_on_what_it_is_seen_with(qwen, photogr
 def test_frames_of_other_sizes_take_the_size_of_the_first(qwen, photograph):
     side = qwen.image_processor.patch_size
     wide, tall, small = photograph(6 * side, 4 * side), photograph(4 * side, 6 * side), photograph(2 * side, 2 * side)
-    first, second = qwen.prepare(Item((Video((wide, tall, small)),))).clips[0]
+    first, second = qwen.prepare(Item((Video((wide, tall, small)),))).videos[0]
     assert first.size == second.size == (4, 6)
     assert first.pixels.shape == (24, 3, 2, side, side)
     assert torch.equal(second.pixels[:, :, 0], second.pixels[:, :, 1])  # the last frame is repeated
-    other = qwen.prepare(Item((Video((tall, wide)),))).clips[0]
+    other = qwen.prepare(Item((Video((tall, wide)),))).videos[0]
     assert other[0].id != first.id
 
 
@@ -139,26 +139,26 @@ def test_pixel_limits_are_the_image_processors(qwen, photograph, tmp_path):
 
 def tokens_of_a_frame(embedder: Embedder, frames: int) -> int:
     clip = Video(tuple(noise(200, 200, seed) for seed in range(frames)))
-    return embedder.family.still_tokens(embedder.prepare(Item((clip,))).clips[0][0])
+    return embedder.backbone_adapter.image_tokens(embedder.prepare(Item((clip,))).videos[0][0])
 
 
 def test_frames_of_a_clip_can_have_limits_of_their_own(qwen, tmp_path):
     """Of a frame and of all together; pictures keep theirs, and they are saved."""
     square = (2 * qwen.image_processor.patch_size) ** 2
-    still = qwen.prepare(Item((Image(noise(200, 200)),))).stills[0]
-    assert tokens_of_a_frame(qwen, 2) == qwen.family.still_tokens(still) == 16
+    still = qwen.prepare(Item((Image(noise(200, 200)),))).images[0]
+    assert tokens_of_a_frame(qwen, 2) == qwen.backbone_adapter.image_tokens(still) == 16
     qwen.image_processor.frame_size = {"shortest_edge": 2 * square, "longest_edge": 9 * square, "clip": 40 * square}
     qwen.save(tmp_path)
     for embedder in (qwen, Embedder.load(tmp_path)):
         assert [tokens_of_a_frame(embedder, frames) for frames in (2, 4, 9, 10, 40)] == [9, 9, 4, 4, 1]
-        assert embedder.family.still_tokens(embedder.prepare(Item((Image(noise(200, 200)),))).stills[0]) == 16
+        assert embedder.backbone_adapter.image_tokens(embedder.prepare(Item((Image(noise(200, 200)),))).images[0]) == 16
 
 
 def test_the_same_frames_at_two_resolutions_are_two_pictures(qwen):
     square = (2 * qwen.image_processor.patch_size) ** 2
     qwen.image_processor.frame_size = {"shortest_edge": square, "longest_edge": 9 * square, "clip": 40 * square}
     short, long = (Video(tuple(noise(200, 200, seed) for seed in range(frames))) for frames in (2, 10))
-    first, second = (qwen.prepare(Item((clip,))).clips[0][0] for clip in (short, long))
+    first, second = (qwen.prepare(Item((clip,))).videos[0][0] for clip in (short, long))
     assert first.size != second.size
     assert first.id != second.id
     alone = torch.cat([qwen.embed([Item((clip,))]) for clip in (short, long)])
@@ -188,7 +188,7 @@ def test_adapters_stand_in_the_language_model_only_and_train(qwen, mixed, dora):
     make_trainable(qwen, settings)
     torch.testing.assert_close(qwen.embed(mixed), before, rtol=0, atol=1e-5)
     trained = [name for name, weight in qwen.backbone.named_parameters() if weight.requires_grad]
-    blocks = len(qwen.family.blocks(qwen.backbone))
+    blocks = len(qwen.backbone_adapter.blocks(qwen.backbone))
     assert len(trained) == len(targets) * blocks * (3 if dora else 2)
     assert all(name.startswith("language_model.") and ".lora_" in name for name in trained)
     (features,) = qwen.with_vision([qwen.collate([qwen.prepare(item) for item in mixed])])

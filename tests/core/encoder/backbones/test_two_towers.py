@@ -82,12 +82,12 @@ def test_an_item_is_the_sum_of_its_parts_whatever_their_order(embedder, photogra
 @torch.no_grad()
 def test_a_long_text_is_cut_as_published_which_is_counted_and_told(embedder, photograph):
     long = "find the red circle " * 40
-    before, expected = embedder.family.cut, theirs(embedder, [long, "red"], [photograph(32, 32).open()])
+    before, expected = embedder.backbone_adapter.cut, theirs(embedder, [long, "red"], [photograph(32, 32).open()])
     with pytest.warns(UserWarning, match=r"longer than \d+ tokens are cut"):
         found = embedder.embed([Item((Text(long),))])
     torch.testing.assert_close(found, expected[:1], rtol=0, atol=1e-5)
     limit = embedder.backbone.config.text_config.max_position_embeddings
-    assert embedder.family.cut - before == len(embedder.tokenizer.encode(long)) - limit > 100
+    assert embedder.backbone_adapter.cut - before == len(embedder.tokenizer.encode(long)) - limit > 100
 
 
 def test_a_text_that_just_fits_is_not_cut(embedder):
@@ -126,14 +126,14 @@ def test_texts_of_siglip_are_filled_up_on_the_right_on_whichever_side_batches_ar
 def test_the_scale_of_the_published_loss_is_kept_but_says_nothing(embedder, tmp_path):
     item = Item((Text("red"),))
     other = copy.deepcopy(embedder)
-    for name in other.family.unused:
+    for name in other.backbone_adapter.unused:
         weight = other.backbone.get_parameter(name)
         assert not weight.requires_grad
         weight.data.add_(3)
     assert torch.equal(other.embed([item]), embedder.embed([item]))
     other.save(tmp_path)
     loaded = Embedder.load(tmp_path)
-    for name in other.family.unused:
+    for name in other.backbone_adapter.unused:
         assert torch.equal(loaded.backbone.get_parameter(name), other.backbone.get_parameter(name))
 
 
