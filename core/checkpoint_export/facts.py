@@ -1,4 +1,4 @@
-"""What is known of a checkpoint: how it was trained, and how it scored. Read from the run's and the bundles' files."""
+"""Gather what is known of a checkpoint, how it was trained and scored, from the files of its run and bundles."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What to export, where to."""
+"""The settings of an export: what to export, and where to."""
 
 from dataclasses import dataclass
 from pathlib import Path

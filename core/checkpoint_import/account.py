@@ -1,4 +1,4 @@
-"""Every tensor of a published checkpoint accounted for: where it goes, or the rule by which it is left out."""
+"""Account for every tensor of a published checkpoint: where it goes, or the rule by which it is left out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The conversion of a published checkpoint as a whole: by which reader, in one piece or not at all."""
+"""Convert a published checkpoint as a whole: by the reader of its layout, in one piece or not at all."""
 
 import shutil
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The readers of published layouts, and which of them a folder is for."""
+"""Recognise the layout of a published folder, and choose its reader."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Settings: from LLaVA-NeXT's `llava_qwen` config.json to transformers' LlavaOnevisionConfig."""
+"""Translate LLaVA-NeXT's `llava_qwen` config.json to transformers' LlavaOnevisionConfig."""
 
 import ast
 import re

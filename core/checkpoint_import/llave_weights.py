@@ -1,4 +1,4 @@
-"""Names of weights: from LLaVA-NeXT's `llava_qwen` to transformers' LlavaOnevisionModel."""
+"""Rename weights from LLaVA-NeXT's `llava_qwen` to transformers' LlavaOnevisionModel."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Writing a checkpoint's shards a few megabytes at a time, straight from the files where the values lie."""
+"""Write a checkpoint's shards a few megabytes at a time, straight from the files where the values lie."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A LoRA adapter's tensors: from peft's names for Qwen2VLForConditionalGeneration to those for the model alone."""
+"""Rename a LoRA adapter's tensors from peft's names for Qwen2VLForConditionalGeneration to those for the model alone."""
 
 import re
 from collections.abc import Mapping, Sequence

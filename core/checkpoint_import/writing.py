@@ -1,4 +1,4 @@
-"""Writing the embedder's folder around converted weights."""
+"""Write the embedder's folder around converted weights."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Settings from the command line and YAML files, by jsonargparse over the settings' dataclasses."""
+"""Parse settings from the command line and YAML files, by jsonargparse over the settings' dataclasses."""
 
 import dataclasses
 import sys

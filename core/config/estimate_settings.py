@@ -1,4 +1,4 @@
-"""What a dry run assumes: the machine, and items as they are on average."""
+"""The settings of a dry run: the machine, and the items as they are on average."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The one check that settings are made of."""
+"""Check that a setting lies within its range."""
 
 
 def check_range(name: str, value: float | int, low: float | int, high: float | int) -> None:

@@ -1,4 +1,4 @@
-"""The contrast of all pairs of a global batch: its loss and the exact gradient of every embedding.
+"""Contrast all pairs of a global batch: the loss and the exact gradient of every embedding.
 
 Each rank walks its rows of the similarity matrix in tiles of a few rows, twice: first for the log-sum-exps of rows
 and columns, then for the gradient. Nothing of size N x N, or n x N, is ever held; the walk costs four matrix

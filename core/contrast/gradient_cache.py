@@ -1,4 +1,4 @@
-"""Gradient caching: a batch of any size through an encoder that holds only a few chunks at a time.
+"""The gradient cache: a batch of any size through an encoder that holds only a few chunks at a time.
 
 Gao et al. 2021 (arXiv 2101.06983): embeddings depend on the weights chunk by chunk, the loss on all embeddings
 at once. So (1) encode every chunk, (2) take the loss's gradient of the embeddings, (3) push that gradient through

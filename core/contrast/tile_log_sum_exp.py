@@ -1,4 +1,4 @@
-"""The exponentials of a tile's logits, computed once for both directions.
+"""Log-sum-exps of a tile's logits: its exponentials are computed once and serve both directions.
 
 e^(z - c) with one constant c a tile (its negatives' largest logit) serves the sums of rows and of columns, and again
 the gradient of both directions, where e^(z_ij - A_i) = e^(z_ij - c) e^(c - A_i). An anchor whose logits lie far below c

@@ -1,4 +1,4 @@
-"""Embedding a folder of pictures: which pictures it has, their vectors, and the files that hold both.
+"""Embed a folder of pictures: list them, encode them, write their vectors and a table.
 
 manifest.json           checkpoint, folder, dimensions, numbers of pictures embedded and skipped
 embeddings.safetensors  "items": (pictures, d) float32 unit vectors

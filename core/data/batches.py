@@ -1,4 +1,4 @@
-"""Which pairs make up a batch: a pure function of (seed, step), cut evenly over ranks.
+"""The batch sampler: which pairs make up a batch is a pure function of (seed, step), cut evenly over ranks.
 
 A batch is made of blocks, each of pairs of one data set, so that most negatives of a row come from its own task.
 One epoch visits every block of every data set once, in a random order; nothing of it has to be saved to resume.

@@ -1,4 +1,4 @@
-"""One object for each distinct item and picture of a suite, so that whoever embeds it can tell repeats by identity."""
+"""Keep one object for each distinct item and picture of a suite, so that repeats are told by identity."""
 
 import hashlib
 from collections.abc import Sequence

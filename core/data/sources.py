@@ -1,4 +1,4 @@
-"""The data sets that the settings name."""
+"""Open the training data that the settings name: the miniature, MMEB, or a folder."""
 
 from collections.abc import Sequence
 from pathlib import Path

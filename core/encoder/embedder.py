@@ -1,4 +1,4 @@
-"""The embedder: items in, unit vectors out; saved and loaded in Hugging Face's own layout."""
+"""The embedder: tokenize items, run the backbone, pool the last token, scale to unit length; save and load."""
 
 import json
 from collections.abc import Sequence

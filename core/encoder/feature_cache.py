@@ -1,4 +1,4 @@
-"""A folder that remembers what the frozen vision tower made of each picture, across epochs, runs and checkpoints."""
+"""Remember on disk the frozen vision tower's features of each picture, across epochs, runs and checkpoints."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What of an embedder trains, and how: frozen parts, LoRA, activation checkpointing, compiled blocks, packing."""
+"""Choose what trains: freeze parts, add LoRA, checkpoint activations, compile blocks, pack sequences."""
 
 import re
 from collections.abc import Sequence

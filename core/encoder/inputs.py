@@ -1,4 +1,4 @@
-"""What the encoder eats: prepared items, and batches of them."""
+"""The model's inputs: tokenized items, their pictures' pixels, and padded batches of them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

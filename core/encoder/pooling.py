@@ -1,4 +1,4 @@
-"""Which token is read, and its hidden state scaled to a unit vector."""
+"""Pool the last token of each sequence, and scale its hidden state to a unit vector."""
 
 import torch
 from jaxtyping import Float, Int

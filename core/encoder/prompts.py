@@ -1,4 +1,4 @@
-"""How an item is put into words for the backbone: its chat template around the item's parts."""
+"""Prompts: an item in the backbone's chat template, cut at the item's parts."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a folder of published files may not do: run code, be unpickled, or reach outside itself."""
+"""Refuse published folders that could run code, be unpickled, or reach outside themselves."""
 
 import json
 import os

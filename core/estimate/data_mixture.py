@@ -1,4 +1,4 @@
-"""Which pairs a training sees: how many, and how many of their items have pictures. From the data, or as published."""
+"""Count the pairs that a training sees, and how many of their items have pictures: from the data, or as published."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

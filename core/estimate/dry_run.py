@@ -1,4 +1,4 @@
-"""`--dry_run`: the plan on paper, all problems at once, and nothing done."""
+"""`--dry_run`: print the estimate and all problems at once; do nothing."""
 
 import os
 import sys

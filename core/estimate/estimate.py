@@ -1,4 +1,4 @@
-"""A training's plan: what it needs by its settings, and what is wrong with them, before anything is loaded."""
+"""Estimate what a training needs by its settings, and find what is wrong with them, before anything is loaded."""
 
 import os
 from dataclasses import dataclass

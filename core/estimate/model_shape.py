@@ -1,4 +1,4 @@
-"""What the arithmetic and the memory of a model depend on, read from its weights and config."""
+"""Read from a model's weights and config the sizes that its arithmetic and memory depend on."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

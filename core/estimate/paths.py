@@ -1,4 +1,4 @@
-"""Every path that a training reads or writes, looked at before it starts."""
+"""Check every path that a training reads or writes, before it starts."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A plan in words, with what it assumes."""
+"""Print an estimate in words, with what it assumes."""
 
 from core.estimate.estimate import Estimate
 

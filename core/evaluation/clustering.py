@@ -1,4 +1,4 @@
-"""Clustering: do the vectors of a classification data set fall into its classes by themselves?"""
+"""Score clustering: whether the vectors of a classification data set fall into its classes by themselves."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Encoding the items of a suite: every distinct item once; vectors that are not finite are an error.
+"""Encode the items of a suite: every distinct item once; vectors that are not finite are an error.
 
 Items are sorted by how long they look and cut into portions. What is in a portion depends on the items alone, so its
 vectors are the same bits whichever process encodes it, and whether or not the job was killed before.

@@ -1,4 +1,4 @@
-"""Encoding by all processes of a job, with what is known already taken from the disk."""
+"""Encode by all processes of a job, with what is known already taken from the disk."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""One evaluation from settings: load, embed, rank, score, write the bundle."""
+"""Evaluate a checkpoint from settings: load, embed, rank, score, write the bundle."""
 
 import os
 import sys

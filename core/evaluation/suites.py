@@ -1,4 +1,4 @@
-"""What a checkpoint is scored on: suites of ranking tasks."""
+"""The suites that a checkpoint is scored on, as ranking tasks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

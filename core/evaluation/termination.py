@@ -1,4 +1,4 @@
-"""A termination signal as an ordinary end, so that what is done is written first."""
+"""Take a termination signal as an ordinary end, so that what is done is written first."""
 
 import signal
 from collections.abc import Iterator

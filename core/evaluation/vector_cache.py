@@ -1,4 +1,4 @@
-"""A folder that remembers the vectors of items, so that no checkpoint encodes an item twice, nor a killed job again.
+"""Remember the vectors of items on disk, so that no checkpoint encodes an item twice, nor a killed job again.
 
     folder/<encoder>/<random>.safetensors     "vectors": (n, d) float32; metadata: the n content ids, a checksum
 

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, whenever the writer is killed."""
+"""Write files and folders atomically: a reader never sees half of one, whenever the writer is killed."""
 
 import errno
 import os

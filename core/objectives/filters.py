@@ -1,4 +1,4 @@
-"""Which candidates are left out because they are probably right: false negatives that no label marks.
+"""Filter suspected false negatives by similarity: candidates that are probably right though no label says so.
 
 Content ids already leave out what is known to be right. These filters go by similarity and are composable; what they
 leave out has no part in the loss and gets no gradient.

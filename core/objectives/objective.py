@@ -1,4 +1,4 @@
-"""What an objective is: how much loss an anchor has, and how hard each of its negatives pulls.
+"""The contract of an objective: each anchor's loss, and the gradient of its positive and negatives.
 
 An *anchor* is a query over its candidates (or, in the other direction, a target over the queries). Keys: m anchors,
 n candidates, k channels; s in [-1, 1] is a cosine, p(i) the candidate that is right for anchor i. Every objective

@@ -1,4 +1,4 @@
-"""The language model spread over the ranks (FSDP2), so that one that fits no GPU trains; the rest stays whole.
+"""Shard the language model over the ranks (FSDP2), so that one that fits no GPU trains; the rest stays whole.
 
 Sharded: the embedding table and every block of the language model: weights, gradients, optimizer moments. Replicated:
 the vision tower, the projector, the last norm. So only ranks that have pictures enter the tower, and none waits there

@@ -1,4 +1,4 @@
-"""The processes of one job: joining them, being started again, losing one, and leaving."""
+"""Join, restart, lose and leave the processes of one job."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Settings that are allowed but may mislead, in words."""
+"""Warn of settings that are allowed but may mislead."""
 
 from collections.abc import Sequence
 

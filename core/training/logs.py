@@ -1,4 +1,4 @@
-"""What a run writes about itself: its settings, its environment, and a line of numbers for every step."""
+"""Log a run: its environment, and a line of numbers for every step."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""NaN and infinity in a step: found on any rank, known to all, and traced to the items they came from."""
+"""The NaN guard: find NaN and infinity in a step on any rank, tell all ranks, and trace them to their items."""
 
 import json
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""AdamW and the learning rate's course."""
+"""AdamW, and the learning rate's schedule."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What the objective did to pairs: for each query of a recorded step, its heaviest negatives and their pull."""
+"""Record what the objective did to pairs: each query's heaviest negatives and their share of its gradient."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whose similarities set the weights of the negatives: the model itself, a frozen one, or the model's own average."""
+"""The reward that weights the negatives: the model's own similarities, a frozen model's, or its own average's."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Opening a run's folder: a new one gets its settings and environment, an old one is resumed or refused."""
+"""Open a run's folder: a new one gets its settings and environment, an old one is resumed or refused."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The model that a training starts from, set up as its settings say."""
+"""Make the model that a training starts from, set up as its settings say."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""From the pairs of a step to what the encoder eats: every distinct item once, in chunks of similar length."""
+"""Collate the pairs of a step: every distinct item once, tokenized, in chunks of similar length."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

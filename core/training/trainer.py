@@ -1,4 +1,4 @@
-"""A run: open it, step through the data, log, validate, save, resume, stop when asked."""
+"""The trainer: open a run, step through the data, log, validate, save, resume, stop when asked."""
 
 import math
 import signal

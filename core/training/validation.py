@@ -1,4 +1,4 @@
-"""Scoring the model while it trains, on rankings of the miniature that training never draws."""
+"""Validate while training, on rankings of the miniature that training never draws."""
 
 from functools import cache
 

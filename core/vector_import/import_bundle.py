@@ -1,4 +1,4 @@
-"""From the files of another tool to a bundle that the explorer opens as any other."""
+"""Import the vectors of another tool into a bundle that the explorer opens as any other."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

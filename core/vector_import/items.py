@@ -1,4 +1,4 @@
-"""The table of items that somebody else embedded: an id each, words, a picture, and what is known of it."""
+"""Read the table of items that somebody else embedded: an id each, words, a picture, and what is known of it."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The table that says which items answer which: queries with their right answers and, if given, their candidates."""
+"""Read the table of right answers: queries with their targets and, if given, their candidates."""
 
 import json
 from collections.abc import Mapping, Sequence

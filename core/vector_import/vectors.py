@@ -1,4 +1,4 @@
-"""Vectors from files of other tools: .npy, .safetensors, or a list column of Parquet; every row checked, then unit."""
+"""Read vectors from files of other tools (.npy, .safetensors, a list column of Parquet), check and normalise them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The check of training pairs: every row is read and every distinct picture opened once, before training starts."""
+"""Check training pairs: read every row and open every distinct picture once, before training starts."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The check of a suite's pictures before anything is embedded: each is opened once, and what is bad is told by row."""
+"""Check a suite's pictures before anything is embedded: open each once, and tell by row what is bad."""
 
 import logging
 from collections.abc import Iterator, Sequence, Set

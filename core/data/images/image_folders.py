@@ -1,4 +1,4 @@
-"""Where the pictures that tables name by relative paths are: in a folder, in ZIP archives, or in both.
+"""Find the pictures that tables name by relative paths: in a folder, in ZIP archives, or in both.
 
 A folder's own files come first. Archives are those in the folder itself, in <folder>/images and in
 <folder>/images_zip (where MMEB-train ships them), or one archive given in place of a folder. The path

@@ -1,4 +1,4 @@
-"""MMEB's evaluation files as rankings: 36 data sets in the two published layouts.
+"""Read MMEB's evaluation files as rankings: 36 data sets in the two published layouts.
 
     <root>/<dataset>/test-00000-of-00001.parquet    also .jsonl, .json, and test/0000.parquet
     <root>/images/, <root>/images.zip, ...          the pictures, packed or not; or any other folder or archive

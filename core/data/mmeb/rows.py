@@ -1,4 +1,4 @@
-"""From a row of MMEB-train to items.
+"""Make items of the rows of MMEB-train.
 
 A row has qry, qry_image_path, pos_text, pos_image_path and maybe neg_text, neg_image_path; an empty string means
 absent. `<|image_1|>` in a text marks where the first picture stands; without a mark pictures come first.

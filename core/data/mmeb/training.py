@@ -1,4 +1,4 @@
-"""MMEB-train's record layout from a local folder.
+"""Read training pairs from a local folder in MMEB-train's layout.
 
     <root>/<dataset>/original-00000-of-00001.parquet    also .jsonl, .json; other splits: diverse_instruction, train
     <root>/images/<dataset>/...                         the unpacked pictures; rows name them "images/<dataset>/..."

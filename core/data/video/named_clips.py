@@ -1,4 +1,4 @@
-"""Where the clips that tables name are: folders of frames, or video files, below one folder."""
+"""Find the clips that tables name: folders of frames, or video files, below one folder."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the encoder needs to know of a model family, and exact arithmetic for any of them."""
+"""The backbone adapter: what the encoder asks of a model family; and exact float64 arithmetic for any of them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ class BackboneAdapter(ABC, Generic[Model]):
     language_name: ClassVar[str] = "language_model"
     """The name of the language model's module."""
     video_mark: ClassVar[tuple[str, ...]] = ("video_token_id",)
-    """The config's names of the tokens that a chat template writes where a clip goes; `video_token_ids` replaces them."""
+    """The config's names of the tokens that a chat template writes where a clip goes; replaced by `video_token_ids`."""
 
     def __init__(self, config: PreTrainedConfig, image_processor: BaseImageProcessor) -> None:
         self.config: Any = config

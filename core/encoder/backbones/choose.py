@@ -1,4 +1,4 @@
-"""Which adapter a model has, by its config's model_type."""
+"""Choose a model's backbone adapter by its config's model_type."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What Qwen's models share: pictures at their own resolution in patches, tokens placed in time, height and width."""
+"""The part that Qwen's models share: pictures at their own resolution, tokens placed in time, height and width."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
