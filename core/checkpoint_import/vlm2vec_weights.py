@@ -1,4 +1,4 @@
-"""Rename a LoRA adapter's tensors from peft's names for Qwen2VLForConditionalGeneration to those for the model alone."""
+"""Rename a LoRA adapter's tensors: from peft's names for Qwen2VLForConditionalGeneration to the model's own."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -31,7 +31,7 @@ class Recorder:
 
     def wants(self, step: int) -> bool:
         """Whether a step, counted from 1, is to be recorded."""
-        return self.settings.every > 0 and step % self.settings.every == 0
+        return step % self.settings.every == 0
 
     def recording(self, step: int, data: StepData, objective: Objective) -> "Recording":
         """A recording of one step, to be given the contrast step's tiles."""

@@ -80,6 +80,7 @@ class Stepper:
         self.optimizer = adamw(embedder, settings.optimizer)
         cache = settings.model.feature_cache
         self.features = None if cache is None else FeatureCache(cache)
+        self.filters = settings.objective.filters
         objective = settings.objective
         reward = objective.reward if objective.weights_by_reward else POLICY
         self.reward = reward_of(reward, objective.reward_decay, embedder, self.encode)
@@ -155,7 +156,7 @@ class Stepper:
         if self.recorder is not None and self.recorder.wants(data.step + 1):
             recording = self.recorder.recording(data.step + 1, data, objective)
         observe = recording and recording.observe
-        contrast = value_and_gradient(objective, batch, observe=observe, filters=self.settings.objective.filters)
+        contrast = value_and_gradient(objective, batch, observe=observe, filters=self.filters)
         if recording is not None:
             recording.write()
         return contrast
