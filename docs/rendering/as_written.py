@@ -57,10 +57,11 @@ def flush_left(lines: list[str]) -> list[str]:
 
 
 def paragraph(lines: list[str]) -> Iterator[str]:
-    """A paragraph: an equation as it stands, lines "name: ..." as a list, anything else as running text."""
+    """A paragraph: an equation as it stands up to its full stop, lines "name: ..." as a list, the rest as running text."""
     if EQUATION.match(lines[0]):
-        yield literal(lines)
-        return
+        end = next((index for index, line in enumerate(lines) if line.endswith(".")), len(lines)) + 1
+        yield literal(lines[:end])
+        lines = lines[end:]
     parts: list[list[str]] = []
     for line in lines:
         begins = not parts or parts[-1][-1].endswith((".", ":", ";", ")"))

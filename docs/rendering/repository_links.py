@@ -13,48 +13,34 @@ from sphinx.application import Sphinx
 from docs.rendering.modules import module_name
 from docs.rendering.reference import PACKAGES
 
-CONTENTS = """
+TREE = """
 
-```{toctree}
+```{{toctree}}
 :hidden:
-:caption: Guides
 :glob:
-
-docs/*
-```
-
-```{toctree}
-:hidden:
-:caption: Reference
-
-docs/reference/core
-docs/reference/workbench
-```
-
-```{toctree}
-:hidden:
-:caption: Course
-:glob:
-
-lessons/README
-lessons/**
-```
-
-```{toctree}
-:hidden:
-:caption: Project
-
-CONTRIBUTING
-CHANGELOG
+{caption}
+{pages}
 ```
 """
+CONTENTS = {
+    "README": {
+        "Guides": "docs/*",
+        "Reference": "docs/reference/core\ndocs/reference/workbench",
+        "Course": "lessons/README",
+        "Project": "CONTRIBUTING\nCHANGELOG",
+    },
+    "lessons/README": {"": "*/README"},
+    "lessons/instructor/README": {"": "*"},
+    "lessons/capstone/README": {"": "*/*"},
+}
+"""What lies below a page in the site's contents; a git host shows folders in their place."""
 REDIRECT = '<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={page}.html">\n'
 
 
-def add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Give the first page the contents of the whole site, which a git host would show as code."""
-    if docname == app.config.root_doc:
-        source[0] += CONTENTS
+def add_contents(_app: Sphinx, docname: str, source: list[str]) -> None:
+    """Give a page the contents of what lies below it; in its file a git host would show them as code."""
+    for caption, pages in CONTENTS.get(docname, {}).items():
+        source[0] += TREE.format(caption=f":caption: {caption}\n" if caption else "", pages=pages)
 
 
 def lead_to_pages(app: Sphinx, doctree: nodes.document) -> None:
