@@ -14,10 +14,12 @@ THREADS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 2) //
 LESSON = $(notdir $(wildcard lessons/$(if $(filter 1 2 3 4 5 6 7 8 9,$(N)),0)$(N)_*.ipynb))
 LAB = $(BIN)/jupyter lab $(JUPYTER_ARGS) --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/my-lessons/$(LESSON)
 EXPLORER = $(BIN)/streamlit run apps/explorer.py -- --root $(ROOT)
+# A broken link is an error. Nothing is imported and nothing is fetched.
+SPHINX = $(BIN)/python -m sphinx -W --keep-going -q -c docs -d build/doctrees
 NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train evaluate explore search lesson lessons pages test test-fast check clean
+.PHONY: help demo train evaluate explore search lesson lessons pages docs test test-fast check clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -65,17 +67,22 @@ test: $(VENV)/.dev-ready  ## Run every test
 test-fast: $(VENV)/.dev-ready  ## Run the tests that take a few seconds at most
 	$(BIN)/python -m pytest -m "not slow"
 
-check: $(VENV)/.dev-ready  ## Format, lint, types, import layers, file names and sizes
+docs: $(VENV)/.dev-ready  ## Write the documents and a reference of the public API as a site, under site/
+	$(SPHINX) -b html . site
+	@echo "Open site/index.html"
+
+check: $(VENV)/.dev-ready  ## Format, lint, types, import layers, links of the documents, file names and sizes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
+	$(SPHINX) -b dummy . build/links
 	$(BIN)/python -m pytest tests/architecture
 
 clean:  ## Remove the environment and all caches; runs are kept
 	@if [ -f "$(VENV)/pyvenv.cfg" ]; then echo "rm -rf $(VENV)"; rm -rf "$(VENV)"; fi
-	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	find $(wildcard core workbench apps tests benchmarks lessons) -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf build dist site docs/reference .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(wildcard core workbench apps tests benchmarks lessons docs) -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c "$(NEW_ENOUGH)" || { echo "Python 3.11 or newer is needed, and $(PYTHON) is older or missing." \
