@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from core.encoder.inputs import Inputs
 from core.encoder.tiny import tiny_embedder
 from core.encoder.trainable import TrainableSettings, make_trainable
 from core.objectives.settings import ObjectiveSettings
+from core.optimizer import learning_rate
 from core.step import Stepper
 from core.trainer import Trainer
 
@@ -121,6 +123,44 @@ def test_memory_checkpointing_and_feature_cache_change_nothing(tmp_path: Path) -
     assert files
     assert steps_taken(cached, frozen, range(3)) == pytest.approx(plain, rel=1e-12)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "features").rglob("*.safetensors")} == files
+
+
+def loss_with_dropout(data: StepData, step: int, seed: int = 0, accelerator: Accelerator | None = None) -> float:
+    """Of the same weights and the same pairs, given as those of some step."""
+    embedder = exact_embedder()
+    for block in embedder.family.blocks(embedder.backbone):
+        block.self_attn.attention_dropout = 0.5
+    outcome = Stepper(settings_of(seed=seed), embedder, accelerator or Accelerator(cpu=True))(replace(data, step=step))
+    assert outcome.contrast is not None
+    return float(outcome.contrast.loss)
+
+
+class SecondOfTwo(Accelerator):
+    """What the second process of a job has, without a job."""
+
+    num_processes, process_index = 2, 1  # type: ignore[assignment]
+
+
+def test_dropout_is_drawn_anew_for_each_step_rank_and_seed_and_alike_when_a_step_is_done_again() -> None:
+    loss, second = partial(loss_with_dropout, data_of(exact_embedder(), 0)), SecondOfTwo(cpu=True)
+    assert loss(0) == loss(0)
+    assert len({loss(0), loss(1), loss(0, seed=1)}) == 3
+    assert len({loss(0), loss(0, accelerator=second), loss(1, accelerator=second)}) == 3
+
+
+def test_gradients_are_clipped_and_weights_move_at_the_rate_of_the_step() -> None:
+    """The first step of AdamW moves a weight by rate * g / (|g| + 1e-8)."""
+    settings = settings_of()
+    settings.optimizer.clip = 0.01
+    embedder = exact_embedder()
+    before = {name: weight.detach().clone() for name, weight in embedder.named_parameters()}
+    _, found = gradients_of_step(Stepper(settings, embedder, Accelerator(cpu=True)), data_of(embedder, 0))
+    assert float(torch.cat([each.flatten() for each in found.values()]).norm()) == pytest.approx(0.01, rel=1e-3)
+    rate = learning_rate(settings.optimizer, 0, settings.steps)
+    assert rate < settings.optimizer.learning_rate
+    for name, weight in embedder.named_parameters():
+        moved = rate * found[name] / (found[name].abs() + 1e-8)
+        torch.testing.assert_close(before[name] - weight.detach(), moved, rtol=1e-6, atol=1e-12, msg=name)
 
 
 def test_a_frozen_tower_sees_each_picture_once_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,15 @@ def test_weights_say_how_often_an_epoch_visits_a_data_set() -> None:
     assert [Batches(SETS, 8, 8, 3, {"a": 1}).rows(step) for step in range(20)] == [plain.rows(s) for s in range(20)]
 
 
+def test_a_block_that_is_visited_twice_holds_the_same_pairs() -> None:
+    """Also where the block does not divide the data set: what is left over makes no block of its own."""
+    batches = Batches([Numbered("odd", 27)], batch=8, block=8, seed=3, weights={"odd": 2})
+    assert batches.steps_per_epoch == 6
+    seen = Counter(row for step in range(6) for row in batches.rows(step))
+    assert len(seen) == 24
+    assert set(seen.values()) == {2}
+
+
 @pytest.mark.parametrize("weights", [{"a": 0}, {"b": -1.0}, {"d": 1.0}])
 def test_weights_of_nothing_are_refused(weights: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="weights = "):
