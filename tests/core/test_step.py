@@ -1,5 +1,6 @@
 """One step without a run folder: loss and gradient are autograd's of the equation; caches change nothing."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from core import step
 from core.config import DataSettings, ModelSettings, TrainSettings
 from core.data.batches import Batches
 from core.data.collate import StepData, Steps
@@ -20,6 +22,7 @@ from core.encoder.tiny import tiny_embedder
 from core.encoder.trainable import TrainableSettings, make_trainable
 from core.objectives.settings import ObjectiveSettings
 from core.optimizer import learning_rate
+from core.parallel.contrast import Contrast, value_and_gradient
 from core.step import Stepper
 from core.trainer import Trainer
 
@@ -161,6 +164,50 @@ def test_gradients_are_clipped_and_weights_move_at_the_rate_of_the_step() -> Non
     for name, weight in embedder.named_parameters():
         moved = rate * found[name] / (found[name].abs() + 1e-8)
         torch.testing.assert_close(before[name] - weight.detach(), moved, rtol=1e-6, atol=1e-12, msg=name)
+
+
+def test_negatives_that_the_settings_leave_out_have_no_part_in_the_loss() -> None:
+    """With every negative left out there is nothing to tell apart."""
+
+    def loss(**filters: float) -> float:
+        embedder = exact_embedder()
+        settings = settings_of(objective=ObjectiveSettings(name="infonce", temperature=TAU, **filters))
+        outcome = Stepper(settings, embedder, Accelerator(cpu=True))(data_of(embedder, 0))
+        assert outcome.contrast is not None
+        return float(outcome.contrast.loss)
+
+    assert loss(exclude_similar=-2.0) == loss(exclude_above=-2.0) == 0
+    assert loss() > 1
+
+
+def test_a_temperature_whose_gradient_is_not_finite_stays_and_so_do_the_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*given: object, **options: object) -> Contrast:
+        return replace(value_and_gradient(*given, **options), temperature_gradient=torch.tensor(math.nan))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(step, "value_and_gradient", broken)
+    embedder = exact_embedder()
+    objective = ObjectiveSettings(name="infonce", temperature=TAU, learn_temperature=True)
+    stepper = Stepper(settings_of(objective=objective), embedder, Accelerator(cpu=True))
+    before = {name: weight.detach().clone() for name, weight in embedder.named_parameters()}
+    outcome = stepper(data_of(embedder, 0))
+    assert outcome.fault is not None
+    assert stepper.objective(0).temperature == pytest.approx(TAU)
+    assert all(torch.equal(weight, before[name]) for name, weight in embedder.named_parameters())
+
+
+def test_an_average_is_kept_only_for_an_objective_whose_weights_ask_for_it() -> None:
+    kept = {
+        name: Stepper(
+            settings_of(objective=ObjectiveSettings(name=name, reward="average")),
+            exact_embedder(),
+            Accelerator(cpu=True),
+        ).tensors()
+        for name in ("llave", "infonce")
+    }
+    assert kept["llave"]
+    assert kept["infonce"] == {}
 
 
 def test_a_frozen_tower_sees_each_picture_once_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
