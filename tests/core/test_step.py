@@ -169,10 +169,11 @@ def test_gradients_are_clipped_and_weights_move_at_the_rate_of_the_step() -> Non
 def test_negatives_that_the_settings_leave_out_have_no_part_in_the_loss() -> None:
     """With every negative left out there is nothing to tell apart."""
 
+    data = data_of(exact_embedder(), 0)
+
     def loss(**filters: float) -> float:
-        embedder = exact_embedder()
         settings = settings_of(objective=ObjectiveSettings(name="infonce", temperature=TAU, **filters))
-        outcome = Stepper(settings, embedder, Accelerator(cpu=True))(data_of(embedder, 0))
+        outcome = Stepper(settings, exact_embedder(), Accelerator(cpu=True))(data)
         assert outcome.contrast is not None
         return float(outcome.contrast.loss)
 

@@ -54,6 +54,18 @@ def test_epochs_and_seeds_differ_in_order() -> None:
     assert [first.rows(step) for step in range(5)] != [other.rows(step) for step in range(5)]
 
 
+def test_epochs_and_seeds_differ_in_which_pairs_meet() -> None:
+    """Not only in the order of the blocks: what is in a block is drawn anew."""
+
+    def blocks(seed: int, epoch: int) -> set[frozenset[tuple[int, int]]]:
+        batches = Batches(SETS[:1], batch=8, block=8, seed=seed)
+        return {frozenset(batches.rows(step)) for step in range(5 * epoch, 5 * epoch + 5)}
+
+    assert blocks(3, 0) == blocks(3, 0)
+    assert not blocks(3, 0) & blocks(4, 0)
+    assert not blocks(3, 0) & blocks(3, 1)
+
+
 def test_any_step_can_be_asked_for_first_and_on_any_machine() -> None:
     rows = Batches(SETS, 16, 8, seed=3).rows(1234)
     program = (
