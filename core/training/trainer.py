@@ -65,7 +65,9 @@ class Trainer:
         )
         self.embedder.train()
         recorder = (
-            Recorder(settings.record, settings.output, self.accelerator.process_index) if settings.record.every else None
+            Recorder(settings.record, settings.output, self.accelerator.process_index)
+            if settings.record.every
+            else None
         )
         self.step = Stepper(settings, self.embedder, self.accelerator, recorder)
         datasets, problems = training_data(settings.data, settings.seed, self.accelerator.is_main_process)

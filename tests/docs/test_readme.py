@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import TrainSettings
+from core.config.settings import TrainSettings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -39,7 +39,8 @@ class Loss:
         \'\'\'Hidden.\'\'\'
 """
 SOUND = {
-    "README.md": "# Title\n\n[guide](docs/guide.md#a-part) [code](core/objectives.py) [rooms](lessons/) [data](data.yaml)\n",
+    "README.md": "# Title\n\n[guide](docs/guide.md#a-part) [code](core/objectives.py) [rooms](lessons/) "
+    "[data](data.yaml)\n",
     "docs/guide.md": "# Guide\n\n## A part\n\n$\\alpha$ is `s_ij`. [back](../README.md)\n",
     "lessons/README.md": "# Course\n",
     "CONTRIBUTING.md": "# Contributing\n",

@@ -54,6 +54,18 @@ def test_epochs_and_seeds_differ_in_order() -> None:
     assert [first.rows(step) for step in range(5)] != [other.rows(step) for step in range(5)]
 
 
+def test_epochs_and_seeds_differ_in_which_pairs_meet() -> None:
+    """Not only in the order of the blocks: what is in a block is drawn anew."""
+
+    def blocks(seed: int, epoch: int) -> set[frozenset[tuple[int, int]]]:
+        batches = BatchSampler(SETS[:1], batch=8, block=8, seed=seed)
+        return {frozenset(batches.rows(step)) for step in range(5 * epoch, 5 * epoch + 5)}
+
+    assert blocks(3, 0) == blocks(3, 0)
+    assert not blocks(3, 0) & blocks(4, 0)
+    assert not blocks(3, 0) & blocks(3, 1)
+
+
 def test_any_step_can_be_asked_for_first_and_on_any_machine() -> None:
     rows = BatchSampler(SETS, 16, 8, seed=3).rows(1234)
     program = (
@@ -61,7 +73,7 @@ def test_any_step_can_be_asked_for_first_and_on_any_machine() -> None:
         "class D:\n"
         "    def __init__(s, n): s.n, s.name = n, str(n)\n"
         "    def __len__(s): return s.n\n"
-        "print(b.Batches([D(40), D(24), D(16)], 16, 8, 3).rows(1234))"
+        "print(b.BatchSampler([D(40), D(24), D(16)], 16, 8, 3).rows(1234))"
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == str(rows)
@@ -101,6 +113,15 @@ def test_weights_say_how_often_an_epoch_visits_a_data_set() -> None:
     assert [BatchSampler(SETS, 8, 8, 3, {"a": 1}).rows(step) for step in range(20)] == [
         plain.rows(s) for s in range(20)
     ]
+
+
+def test_a_block_that_is_visited_twice_holds_the_same_pairs() -> None:
+    """Also where the block does not divide the data set: what is left over makes no block of its own."""
+    batches = BatchSampler([Numbered("odd", 27)], batch=8, block=8, seed=3, weights={"odd": 2})
+    assert batches.steps_per_epoch == 6
+    seen = Counter(row for step in range(6) for row in batches.rows(step))
+    assert len(seen) == 24
+    assert set(seen.values()) == {2}
 
 
 @pytest.mark.parametrize("weights", [{"a": 0}, {"b": -1.0}, {"d": 1.0}])

@@ -246,6 +246,16 @@ def test_dropout_of_lora_acts_while_training_only(fresh, mixed):
     assert torch.equal(fresh(inputs), fresh(inputs))
 
 
+def test_dropout_of_lora_acts_on_a_language_model_that_is_frozen(fresh, mixed):
+    """Its own weights do not train with LoRA anyway: to freeze it besides changes nothing."""
+    make_trainable(fresh, TrainableSettings(freeze=["vision", "language"], lora_dropout=0.5, **LORA))
+    fresh.train()
+    train_a_little(fresh, mixed)
+    assert fresh.frozen == {"vision"}
+    inputs = fresh.collate([fresh.prepare(item) for item in mixed])
+    assert not torch.equal(fresh(inputs), fresh(inputs))
+
+
 def all_gradients(embedder: Embedder, items) -> dict[str, torch.Tensor]:
     torch.manual_seed(3)
     touched(embedder, items)

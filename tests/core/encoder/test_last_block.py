@@ -37,6 +37,15 @@ def test_vectors_and_gradients_are_those_of_the_whole_block(fresh, mixed, side, 
             torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-5)
 
 
+def test_dropout_of_attention_acts_in_it_while_training_only(fresh, mixed):
+    fresh.family.blocks(fresh.backbone)[-1].self_attn.attention_dropout = 0.5
+    inputs = fresh.collate([fresh.prepare(item) for item in mixed[:2]])
+    fresh.train()
+    assert not torch.equal(fresh(inputs), fresh(inputs))
+    fresh.eval()
+    assert torch.equal(fresh(inputs), fresh(inputs))
+
+
 def test_only_the_read_tokens_go_through_the_feed_forward(fresh, mixed):
     rows = []
     for block in fresh.backbone_adapter.blocks(fresh.backbone):

@@ -84,6 +84,20 @@ def test_our_attention_is_causal_attention_item_by_item_with_shared_heads(starts
     torch.testing.assert_close(out, expected)
 
 
+def test_our_attention_drops_what_torchs_own_would():
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(1, 2, 7, 8, generator=generator) for _ in range(3))
+    starts = torch.tensor([0, 7], dtype=torch.int32)
+    torch.manual_seed(5)
+    out, _ = packed_attention(torch.nn.Identity(), query, key, value, None, dropout=0.5,
+                              cu_seq_lens_q=starts, max_length_q=7)  # fmt: skip
+    torch.manual_seed(5)
+    expected = scaled_dot_product_attention(query, key, value, is_causal=True, dropout_p=0.5).transpose(1, 2)
+    torch.testing.assert_close(out, expected)
+    whole = scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2)
+    assert not torch.allclose(expected, whole, atol=0.1)
+
+
 @torch.no_grad()
 def test_on_a_cpu_attention_in_half_precision_is_computed_in_float32(fresh, mixed):
     """Not farther from the exact vectors than transformers' own, up to the noise of few items; of the same type."""

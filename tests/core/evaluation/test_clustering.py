@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import completeness_score, homogeneity_score, v_measure_score
 
+from core.evaluation import clustering
 from core.evaluation.clustering import Measured, capped, left_out, v_measure
 
 
@@ -48,6 +49,21 @@ def test_the_interval_narrows_with_more_items_and_repeats():
     small, large = v_measure(*blobs(3, 12, 0.45)), v_measure(*blobs(3, 150, 0.45))
     assert small.high - small.low > large.high - large.low > 0
     assert v_measure(*blobs(3, 12, 0.45)) == small
+
+
+def test_k_means_starts_from_three_seeds_of_its_own(monkeypatch):
+    """So that an unlucky start counts for a third only: the mean of the three clusterings' V-measures."""
+    vectors, labels = blobs(3, 12, 0.45)
+    seeds, found = [], [labels, np.zeros_like(labels), np.minimum(labels, 1)]
+
+    def chosen(vectors, clusters, seed):
+        seeds.append(seed)
+        return found[seed - 5]
+
+    monkeypatch.setattr(clustering, "clustered", chosen)
+    expected = np.mean([v_measure_score(labels, each) for each in found])
+    assert v_measure(vectors, labels, seed=5).value == pytest.approx(expected)
+    assert seeds == [5, 6, 7]
 
 
 def test_leaving_out_is_done_once_for_items_alike():

@@ -272,7 +272,9 @@ def test_without_sharding_there_is_nothing_to_agree_on():
     assert len(sharding.replicated(embedder)) == len(list(embedder.parameters()))
 
 
-def test_clipping_without_sharding_is_torchs():
+@pytest.mark.parametrize("limit", [0.7, 100.0])
+def test_clipping_without_sharding_is_torchs(limit):
+    """A gradient shorter than the limit stays as it is."""
     weights = [torch.nn.Parameter(torch.randn(size)) for size in ((4, 3), (5,), (2,))]
     for weight in weights[:2]:
         weight.grad = torch.randn_like(weight)
@@ -280,8 +282,8 @@ def test_clipping_without_sharding_is_torchs():
     for copy, weight in zip(copies, weights, strict=False):
         copy.grad = weight.grad.clone()
     norm = sharding.gradient_norm(weights)
-    sharding.clip_gradients(weights, 0.7, norm)
-    assert torch.equal(norm, torch.nn.utils.clip_grad_norm_(copies, 0.7))
+    sharding.clip_gradients(weights, limit, norm)
+    assert torch.equal(norm, torch.nn.utils.clip_grad_norm_(copies, limit))
     assert all(torch.equal(copy.grad, weight.grad) for copy, weight in zip(copies, weights, strict=False))
 
 

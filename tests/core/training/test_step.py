@@ -1,7 +1,9 @@
 """One step without a run folder: loss and gradient are autograd's of the equation; caches change nothing."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from accelerate import Accelerator
 
 from core.config.model_settings import ModelSettings, TrainableSettings
 from core.config.settings import DataSettings, TrainSettings
+from core.contrast.contrast import Contrast, value_and_gradient
 from core.data.batches import BatchSampler
 from core.data.miniature.benchmark import training_sets
 from core.encoder.backbones.adapter import to_float64
@@ -18,6 +21,8 @@ from core.encoder.freezing import make_trainable
 from core.encoder.inputs import ModelInputs
 from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.objectives.settings import ObjectiveSettings
+from core.training import step
+from core.training.optimizer import learning_rate
 from core.training.step import Stepper
 from core.training.step_data import StepData, Steps
 from core.training.trainer import Trainer
@@ -122,6 +127,89 @@ def test_memory_checkpointing_and_feature_cache_change_nothing(tmp_path: Path) -
     assert files
     assert steps_taken(cached, frozen, range(3)) == pytest.approx(plain, rel=1e-12)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "features").rglob("*.safetensors")} == files
+
+
+def loss_with_dropout(data: StepData, step: int, seed: int = 0, accelerator: Accelerator | None = None) -> float:
+    """Of the same weights and the same pairs, given as those of some step."""
+    embedder = exact_embedder()
+    for block in embedder.family.blocks(embedder.backbone):
+        block.self_attn.attention_dropout = 0.5
+    outcome = Stepper(settings_of(seed=seed), embedder, accelerator or Accelerator(cpu=True))(replace(data, step=step))
+    assert outcome.contrast is not None
+    return float(outcome.contrast.loss)
+
+
+class SecondOfTwo(Accelerator):
+    """What the second process of a job has, without a job."""
+
+    num_processes, process_index = 2, 1  # type: ignore[assignment]
+
+
+def test_dropout_is_drawn_anew_for_each_step_rank_and_seed_and_alike_when_a_step_is_done_again() -> None:
+    loss, second = partial(loss_with_dropout, data_of(exact_embedder(), 0)), SecondOfTwo(cpu=True)
+    assert loss(0) == loss(0)
+    assert len({loss(0), loss(1), loss(0, seed=1)}) == 3
+    assert len({loss(0), loss(0, accelerator=second), loss(1, accelerator=second)}) == 3
+
+
+def test_gradients_are_clipped_and_weights_move_at_the_rate_of_the_step() -> None:
+    """The first step of AdamW moves a weight by rate * g / (|g| + 1e-8)."""
+    settings = settings_of()
+    settings.optimizer.clip = 0.01
+    embedder = exact_embedder()
+    before = {name: weight.detach().clone() for name, weight in embedder.named_parameters()}
+    _, found = gradients_of_step(Stepper(settings, embedder, Accelerator(cpu=True)), data_of(embedder, 0))
+    assert float(torch.cat([each.flatten() for each in found.values()]).norm()) == pytest.approx(0.01, rel=1e-3)
+    rate = learning_rate(settings.optimizer, 0, settings.steps)
+    assert rate < settings.optimizer.learning_rate
+    for name, weight in embedder.named_parameters():
+        moved = rate * found[name] / (found[name].abs() + 1e-8)
+        torch.testing.assert_close(before[name] - weight.detach(), moved, rtol=1e-6, atol=1e-12, msg=name)
+
+
+def test_negatives_that_the_settings_leave_out_have_no_part_in_the_loss() -> None:
+    """With every negative left out there is nothing to tell apart."""
+
+    data = data_of(exact_embedder(), 0)
+
+    def loss(**filters: float) -> float:
+        settings = settings_of(objective=ObjectiveSettings(name="infonce", temperature=TAU, **filters))
+        outcome = Stepper(settings, exact_embedder(), Accelerator(cpu=True))(data)
+        assert outcome.contrast is not None
+        return float(outcome.contrast.loss)
+
+    assert loss(exclude_similar=-2.0) == loss(exclude_above=-2.0) == 0
+    assert loss() > 1
+
+
+def test_a_temperature_whose_gradient_is_not_finite_stays_and_so_do_the_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*given: object, **options: object) -> Contrast:
+        return replace(value_and_gradient(*given, **options), temperature_gradient=torch.tensor(math.nan))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(step, "value_and_gradient", broken)
+    embedder = exact_embedder()
+    objective = ObjectiveSettings(name="infonce", temperature=TAU, learn_temperature=True)
+    stepper = Stepper(settings_of(objective=objective), embedder, Accelerator(cpu=True))
+    before = {name: weight.detach().clone() for name, weight in embedder.named_parameters()}
+    outcome = stepper(data_of(embedder, 0))
+    assert outcome.fault is not None
+    assert stepper.objective(0).temperature == pytest.approx(TAU)
+    assert all(torch.equal(weight, before[name]) for name, weight in embedder.named_parameters())
+
+
+def test_an_average_is_kept_only_for_an_objective_whose_weights_ask_for_it() -> None:
+    kept = {
+        name: Stepper(
+            settings_of(objective=ObjectiveSettings(name=name, reward="average")),
+            exact_embedder(),
+            Accelerator(cpu=True),
+        ).tensors()
+        for name in ("llave", "infonce")
+    }
+    assert kept["llave"]
+    assert kept["infonce"] == {}
 
 
 def test_a_frozen_tower_sees_each_picture_once_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,14 @@ from small_training import small_settings
 from core.checkpoints.checkpoint import checkpoints
 from core.config.model_settings import ModelSettings
 from core.config.settings import DataSettings, OptimizerSettings, RecordSettings, TrainSettings
+from core.contrast.contrast import value_and_gradient
+from core.contrast.similarity_tiles import EmbeddingBatch
 from core.encoder.embedder import Embedder
+from core.objectives.infonce import InfoNCE
 from core.objectives.settings import ObjectiveSettings
 from core.training.logs import read_metrics
-from core.training.trainer import Trainer
+from core.training.step import StepOutcome
+from core.training.trainer import Trainer, numbers_of
 
 
 def small(run: Path, **changes: object) -> TrainSettings:
@@ -166,6 +170,30 @@ def test_diverged_weights_stop_the_run_and_name_the_step_and_data(tmp_path: Path
     with pytest.raises(ValueError, match=r"Step 1 \(data sets .*\): some embeddings are not finite"):
         trainer.run()
     assert checkpoints(tmp_path / "run") == []
+
+
+def test_a_checkpoint_that_is_trained_on_trains_with_dropout_and_its_negatives(tiny: Embedder, tmp_path: Path) -> None:
+    """A model that was loaded is in evaluation mode."""
+    tiny.save(tmp_path / "start")
+    data = DataSettings(datasets=["look-alike"], block=4, negatives=2)
+    trainer = Trainer(small(tmp_path / "run", model=ModelSettings(start=str(tmp_path / "start")), data=data))
+    assert trainer.embedder.training
+    assert all(module.training for module in trainer.embedder.modules())
+    assert len(trainer.steps()[0].negative_rows) == 2 * 8
+
+
+def test_rows_without_a_negative_count_in_no_mean_over_negatives() -> None:
+    ids = torch.arange(3)
+    contrast = dataclasses.replace(
+        value_and_gradient(InfoNCE(0.1), EmbeddingBatch(torch.eye(3), torch.eye(3), ids, ids)),
+        positive=torch.tensor([0.9, 0.5, 0.1]),
+        hardest=torch.tensor([-torch.inf, 0.3, 0.2]),
+    )
+    found = numbers_of(StepOutcome(InfoNCE(0.1), contrast, 1.0))
+    assert [found[name] for name in ("positive", "hardest", "margin")] == pytest.approx([0.5, 0.25, 0.05])
+    alone = dataclasses.replace(contrast, hardest=torch.full((3,), -torch.inf))
+    found = numbers_of(StepOutcome(InfoNCE(0.1), alone, 1.0))
+    assert [found[name] for name in ("positive", "hardest", "margin")] == pytest.approx([0.5, 0.0, 0.0])
 
 
 def test_unknown_data_sets_are_named(tmp_path: Path) -> None:

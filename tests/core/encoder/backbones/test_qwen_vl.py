@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from qwen_oracle import clip_pixels, hidden_states, noise, shaken, theirs
 from core.config.model_settings import TrainableSettings
 from core.data.images.image_files import BadImage
 from core.data.records import Image, Item, Text, Video
+from core.encoder.backbones.qwen_vl import frame_limits
 from core.encoder.embedder import Embedder
 from core.encoder.freezing import make_trainable
 from core.encoder.tiny.qwen2_5_vl import tiny_qwen2_5_vl
@@ -152,6 +154,13 @@ def test_frames_of_a_clip_can_have_limits_of_their_own(qwen, tmp_path):
     for embedder in (qwen, Embedder.load(tmp_path)):
         assert [tokens_of_a_frame(embedder, frames) for frames in (2, 4, 9, 10, 40)] == [9, 9, 4, 4, 1]
         assert embedder.backbone_adapter.image_tokens(embedder.prepare(Item((Image(noise(200, 200)),))).images[0]) == 16
+
+
+@pytest.mark.parametrize(("frames", "most"), [(2, 9000), (10, 4000), (38, 1052), (39, 1050), (400, 1050)])
+def test_a_frame_of_a_long_clip_keeps_the_fewest_pixels_and_five_percent(frames, most):
+    """Qwen's own rule (fetch_video of qwen-vl-utils): max(min(most, clip / frames), int(1.05 * fewest))."""
+    processor = SimpleNamespace(frame_size={"shortest_edge": 1000, "longest_edge": 9000, "clip": 40_000})
+    assert frame_limits(processor, frames) == {"size": {"shortest_edge": 1000, "longest_edge": most}}
 
 
 def test_the_same_frames_at_two_resolutions_are_two_pictures(qwen):
