@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.data.records import ImageSource, Item
+from core.data.records import ImageSource, Item, Part
 from core.encoder.attention import attend_packed, attends_by_flash
 from core.encoder.inputs import VisionInput
 from core.encoder.last_block import read_tokens_only
