@@ -57,7 +57,7 @@ def flush_left(lines: list[str]) -> list[str]:
 
 
 def paragraph(lines: list[str]) -> Iterator[str]:
-    """Format a paragraph: an equation as it stands, lines "name: ..." as a list, the rest as running text."""
+    """A paragraph: an equation as it stands up to its full stop, lines "name: ..." as a list, running text."""
     if EQUATION.match(lines[0]):
         end = next((index for index, line in enumerate(lines) if line.endswith(".")), len(lines)) + 1
         yield literal(lines[:end])
