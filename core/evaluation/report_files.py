@@ -11,7 +11,7 @@ from core.evaluation.metrics import Score
 from core.evaluation.paper_table import own_cell, paper_sheets, percent
 from core.evaluation.report import ORDER, recall_table, table
 from core.evaluation.settings import ReportFormat
-from core.evaluation.sheets import Cell, Row, Sheet, markdown, page
+from core.evaluation.sheets import Cell, Row, Sheet, as_texts, markdown, page, text_table
 
 SHOWN = ("R@5", "R@10", "MRR", "NDCG@5", "MAP")
 MARKDOWN, HTML, JSON = "report.md", "report.html", "report.json"
@@ -81,9 +81,7 @@ def as_record(sheet: Sheet) -> dict[str, Any]:
     return {
         "title": sheet.title,
         "columns": list(sheet.columns),
-        "rows": [
-            [cell.text if not cell.small else f"{cell.text} ({cell.small})" for cell in row.cells] for row in sheet.rows
-        ],
+        "rows": [as_texts(row) for row in sheet.rows],
         "notes": list(sheet.notes),
     }
 
@@ -91,22 +89,12 @@ def as_record(sheet: Sheet) -> dict[str, Any]:
 def printed(folder: Path, scores: Sequence[Score]) -> str:
     """What the command prints: the tables, and where the bundle and its report are."""
     suite = json.loads((folder / "manifest.json").read_text())["suite"]["name"]
-    blocks = [table(scores), recall_table(scores), table(scores, "V-measure")]
+    clusters = [table(scores, "V-measure")] if any(each.metric == "V-measure" for each in scores) else []
+    blocks = [table(scores), recall_table(scores), *clusters]
     for sheet in paper_sheets(suite, scores, "this checkpoint")[:1]:
-        blocks.append("\n".join([sheet.title, aligned(sheet), *sheet.notes]))
+        rows = [[cell.text for cell in row.cells[:-1]] for row in sheet.rows]  # without the sources
+        blocks.append("\n".join([sheet.title, text_table(sheet.columns[:-1], rows), *sheet.notes]))
     reports = [str(folder / name) for name in (MARKDOWN, HTML, JSON) if (folder / name).exists()]
     if reports:
         blocks.append(f"Report: {', '.join(reports)}")
     return "\n\n".join([*blocks, f"Bundle: {folder}"])
-
-
-def aligned(sheet: Sheet) -> str:
-    """A table as text, without its last column (the sources) and without small print."""
-    lines = [list(sheet.columns[:-1])] + [[cell.text for cell in row.cells[:-1]] for row in sheet.rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            [line[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))]
-        )
-        for line in lines
-    )
