@@ -140,12 +140,29 @@ def test_documents_escape_what_they_show():
     html = page("t <x>", ["fact & <y>"], [sheet])
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+    assert html.count("t &lt;x&gt;") == 2
+    for escaped in ("fact &amp; &lt;y&gt;", "a &lt;b&gt; | c", "<small>a &amp; b</small>", "note &lt;i&gt;"):
+        assert escaped in html
     assert "http" not in html.replace("http-equiv", "")
     assert "prefers-color-scheme: dark" in html
     assert html.count('<tr class="own">') == 1
     lines = markdown("t", ["f"], [sheet]).splitlines()
     table = [line for line in lines if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in table} == {3}
+    assert table == [
+        "| x\\|y | n |",
+        "| --- | ---: |",
+        "| **<script>alert(1)</script>** | **1\\|2** (a & b) |",
+    ]
+
+
+def test_a_data_set_named_like_a_script_is_text_in_the_report():
+    name = "</td><script>alert(1)</script>"
+    scopes = (("overall", "all"), ("dataset", name))
+    html = report_files([task(name, "vqa")], reported(scopes=scopes)[:-1], name, {"name": name}, ["html"])[
+        "report.html"
+    ]
+    assert "<script" not in html
+    assert html.count("&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;") == 4
 
 
 def task(name: str, meta_task: str, metric: str = "P@1") -> RankingTask:
