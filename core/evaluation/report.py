@@ -12,11 +12,11 @@ ORDER = ("overall", "distribution", "meta-task", "dataset")
 def table(scores: Sequence[Score], metric: str = "P@1") -> str:
     """One line a score: percent with its interval, chance, queries and pool."""
     chosen = sorted((each for each in scores if each.metric == metric), key=lambda each: ORDER.index(each.scope))
-    rows = [
-        (each.scope, each.name, f"{percent(each.value)}%", f"{percent(each.low)} - {percent(each.high):>5}")
-        + (f"{percent(each.chance)}%", each.n, f"{each.pool:.0f}")
-        for each in chosen
-    ]
+    rows = []
+    for each in chosen:
+        interval = f"{percent(each.low)} - {percent(each.high):>5}"
+        counts = (each.n, f"{each.pool:.0f}")
+        rows.append((each.scope, each.name, f"{percent(each.value)}%", interval, f"{percent(each.chance)}%", *counts))
     return text_table((metric, "", "score", "95 % interval", "chance", "n", "pool"), rows, left=2)
 
 
