@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 
 import plotly.offline
 from latex2mathml.converter import convert
-from markupsafe import Markup
 from nbconvert.filters.ansi import ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
@@ -29,11 +28,11 @@ def page(title: str, cells: Iterable[NotebookNode]) -> str:
     return TEMPLATES.get_template("lesson.html.j2").render(title=title, cells=cells, code_style=code_style())
 
 
-def code_style() -> Markup:
+def code_style() -> str:
     """Colours of code in light and in dark."""
     light = HtmlFormatter(style="default").get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
-    return Markup(f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}")
+    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
 class WithMathML(IPythonRenderer):
@@ -49,19 +48,14 @@ class WithMathML(IPythonRenderer):
         return convert(body.replace("{aligned}", "{align*}"), display="block")
 
 
-def markdown(text: str) -> Markup:
+def markdown(text: str) -> str:
     """Markdown as HTML."""
-    return Markup(MarkdownWithMath(renderer=WithMathML(escape=False, anchor_link_text="#")).render(text))
+    return MarkdownWithMath(renderer=WithMathML(escape=False, anchor_link_text="#")).render(text)
 
 
-def code(text: str) -> Markup:
+def code(text: str) -> str:
     """Python as coloured HTML."""
-    return Markup(highlight(text, PythonLexer(), HtmlFormatter()))
-
-
-def ansi(text: str) -> Markup:
-    """A terminal's text, escaped, its colours as HTML."""
-    return Markup(ansi2html(text))
+    return highlight(text, PythonLexer(), HtmlFormatter())
 
 
 def richest(data: Mapping[str, object]) -> str:
@@ -77,5 +71,5 @@ def richest(data: Mapping[str, object]) -> str:
 
 
 TEMPLATES = templates(__file__)
-TEMPLATES.filters |= {"markdown": markdown, "code": code, "ansi": ansi, "richest": richest}
+TEMPLATES.filters |= {"markdown": markdown, "code": code, "ansi": ansi2html, "richest": richest}
 TEMPLATES.globals |= {"tags": tags, "figure": FIGURE, "plotly": plotly.offline.get_plotlyjs}
