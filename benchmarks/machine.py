@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 import psutil
 import torch
 
+from core.evaluation.report_tables import text_table
 from core.files.atomic import write_text
 
 PACKAGES = ("torch", "transformers", "sentence-transformers", "torchvision", "accelerate")
@@ -61,9 +62,7 @@ def write_result(path: Path, benchmark: str, settings: Mapping[str, Any], rows: 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows as aligned text; a column that a row lacks is "-"."""
-    cells = [list(columns)] + [[cell(row.get(name)) for name in columns] for row in rows]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
-    return "\n".join("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in cells)
+    return text_table(columns, [[cell(row.get(name)) for name in columns] for row in rows], left=0)
 
 
 def cell(value: Any) -> str:  # noqa: ANN401 - a table holds anything

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.data.mmeb.datasets import DATASETS
 from core.evaluation.metrics import Score
-from core.evaluation.report_tables import Cell, Row, Sheet
+from core.evaluation.report_tables import Cell, ReportTable, TableRow
 
 PUBLISHED = Path(__file__).with_name("published_scores.json")
 QUERIES = 1000
@@ -55,28 +55,28 @@ def published() -> Mapping[str, list[dict[str, Any]]]:
     return json.loads(PUBLISHED.read_text())
 
 
-def paper_sheets(suite: str, scores: Sequence[Score], model: str) -> list[Sheet]:
+def paper_tables(suite: str, scores: Sequence[Score], model: str) -> list[ReportTable]:
     """The tables with published results that fit a suite; none for suites that no paper has."""
     if suite in IMAGE_SUITES:
-        return [group_sheet(scores, model), dataset_sheet(scores, model)]
-    return [video_sheet(suite, scores, model)] if suite in VIDEO_SUITES else []
+        return [group_table(scores, model), dataset_table(scores, model)]
+    return [video_table(suite, scores, model)] if suite in VIDEO_SUITES else []
 
 
-def group_sheet(scores: Sequence[Score], model: str) -> Sheet:
+def group_table(scores: Sequence[Score], model: str) -> ReportTable:
     """P@1 by meta-task, by distribution, and overall: one line a model, ours first."""
     own = {(each.scope, each.name): each for each in scores if each.metric == "P@1"}
     scored = {name for scope, name in own if scope == "dataset"}
     cells = [own_cell(own.get((each.scope, each.name)) if scored >= {*each.datasets} else None) for each in GROUPS]
     differs = differences(own, scored)
     name = Cell(model, "not comparable with the rest: see below" if differs else "")
-    rows = [Row((name, *cells, Cell("-")), own=True)]
+    rows = [TableRow((name, *cells, Cell("-")), own=True)]
     sources = Sources()
     for each in published()["mmeb"]:
         values = [printed_cell(each["scores"].get(KEYS.get(column.name, column.name))) for column in GROUPS]
-        rows.append(Row((Cell(each["model"], each.get("note", "")), *values, sources.cell(each["source"]))))
+        rows.append(TableRow((Cell(each["model"], each.get("note", "")), *values, sources.cell(each["source"]))))
     headings = [f"{each.heading} ({len(each.datasets)})" for each in GROUPS]
     notes = (*differs, *GENERAL, *sources.notes())
-    return Sheet("MMEB: precision at 1, %", ("model", *headings, "source"), tuple(rows), notes)
+    return ReportTable("MMEB: precision at 1, %", ("model", *headings, "source"), tuple(rows), notes)
 
 
 class Sources:
@@ -132,7 +132,7 @@ def listed(values: Mapping[str, object], most: int = 6) -> str:
     return f"{shown}{f' and {len(values) - most} more' if len(values) > most else ''}."
 
 
-def dataset_sheet(scores: Sequence[Score], model: str) -> Sheet:
+def dataset_table(scores: Sequence[Score], model: str) -> ReportTable:
     """P@1 of each of the 36 data sets, beside the models whose paper prints them."""
     own = {each.name: each for each in scores if each.metric == "P@1" and each.scope == "dataset"}
     others = [each for each in published()["mmeb"] if "datasets" in each]
@@ -142,24 +142,24 @@ def dataset_sheet(scores: Sequence[Score], model: str) -> Sheet:
         rest = [printed_cell(other["datasets"][each.name]) for other in others]
         chance = Cell("-" if score is None else percent(score.chance))
         known = Cell("IND" if each.in_distribution else "OOD")
-        rows.append(Row((Cell(each.name), Cell(HEADINGS[each.meta_task]), known, own_cell(score), chance, *rest)))
+        rows.append(TableRow((Cell(each.name), Cell(HEADINGS[each.meta_task]), known, own_cell(score), chance, *rest)))
     columns = ("data set", "task", "split", model, "chance", *(other["model"] for other in others))
     sources = tuple(f"{other['model']}: {other['datasets_source']}." for other in others)
-    return Sheet("MMEB: the 36 data sets, precision at 1, %", columns, tuple(rows), sources)
+    return ReportTable("MMEB: the 36 data sets, precision at 1, %", columns, tuple(rows), sources)
 
 
-def video_sheet(suite: str, scores: Sequence[Score], model: str) -> Sheet:
+def video_table(suite: str, scores: Sequence[Score], model: str) -> ReportTable:
     """Text to video: recall of the first 1, 5 and 10, beside published results without training on the data set."""
     own = {each.metric: each for each in scores if each.scope == "overall"}
-    rows = [Row((Cell(model), *(own_cell(own.get(metric)) for metric in RECALLS), Cell("-")), own=True)]
+    rows = [TableRow((Cell(model), *(own_cell(own.get(metric)) for metric in RECALLS), Cell("-")), own=True)]
     sources = Sources()
     for each in published()["text_to_video"]:
         if each["suite"] == suite:
             values = (printed_cell(each["scores"].get(metric)) for metric in RECALLS)
-            rows.append(Row((Cell(each["model"]), *values, sources.cell(each["source"]))))
+            rows.append(TableRow((Cell(each["model"]), *values, sources.cell(each["source"]))))
     note = f"{own['P@1'].n} queries, {own['P@1'].pool:.0f} candidates. The range is a 95 % bootstrap interval."
     title = f"{VIDEO_SUITES[suite]}: text to video, recall, %"
-    return Sheet(title, ("model", *RECALLS.values(), "source"), tuple(rows), (note, *sources.notes()))
+    return ReportTable(title, ("model", *RECALLS.values(), "source"), tuple(rows), (note, *sources.notes()))
 
 
 def own_cell(score: Score | None) -> Cell:

@@ -3,31 +3,28 @@
 from collections.abc import Sequence
 
 from core.evaluation.metrics import Score
+from core.evaluation.paper_table import percent
+from core.evaluation.report_tables import text_table
 
 ORDER = ("overall", "distribution", "meta-task", "dataset")
 
 
 def table(scores: Sequence[Score], metric: str = "P@1") -> str:
     """One line a score: percent with its interval, chance, queries and pool."""
-    chosen = [each for each in scores if each.metric == metric]
-    chosen.sort(key=lambda each: ORDER.index(each.scope))
-    lines = [f"{metric:<14}{'':<24}{'score':>7}  {'95 % interval':^15}{'chance':>8}{'n':>7}{'pool':>7}"]
+    chosen = sorted((each for each in scores if each.metric == metric), key=lambda each: ORDER.index(each.scope))
+    rows = []
     for each in chosen:
-        interval = f"{100 * each.low:5.1f} - {100 * each.high:5.1f}"
-        lines.append(
-            f"{each.scope:<14}{each.name:<24}{100 * each.value:6.1f}%  {interval:^15}"
-            f"{100 * each.chance:7.1f}%{each.n:>7}{each.pool:>7.0f}"
-        )
-    return "\n".join(lines)
+        interval = f"{percent(each.low)} - {percent(each.high):>5}"
+        counts = (each.n, f"{each.pool:.0f}")
+        rows.append((each.scope, each.name, f"{percent(each.value)}%", interval, f"{percent(each.chance)}%", *counts))
+    return text_table((metric, "", "score", "95 % interval", "chance", "n", "pool"), rows, left=2)
 
 
 def recall_table(scores: Sequence[Score], metrics: Sequence[str] = ("P@1", "R@5", "R@10", "MRR")) -> str:
     """One line a mean, one column a metric; for text-to-video retrieval (meta-task video) P@1 is R@1."""
-    rows: dict[tuple[str, str], dict[str, float]] = {}
-    for each in scores:
+    means: dict[tuple[str, str], dict[str, float]] = {}
+    for each in sorted(scores, key=lambda each: ORDER.index(each.scope)):
         if each.scope != "dataset" and each.metric in metrics:
-            rows.setdefault((each.scope, each.name), {})[each.metric] = each.value
-    lines = [f"{'':<38}" + "".join(f"{metric:>8}" for metric in metrics)]
-    for (scope, name), values in sorted(rows.items(), key=lambda row: ORDER.index(row[0][0])):
-        lines.append(f"{scope:<14}{name:<24}" + "".join(f"{100 * values[metric]:7.1f}%" for metric in metrics))
-    return "\n".join(lines)
+            means.setdefault((each.scope, each.name), {})[each.metric] = each.value
+    rows = [(*named, *(f"{percent(values[metric])}%" for metric in metrics)) for named, values in means.items()]
+    return text_table(("", "", *metrics), rows, left=2)

@@ -8,9 +8,9 @@ from typing import Any
 
 from core.data.records import RankingTask
 from core.evaluation.metrics import Score
-from core.evaluation.paper_table import own_cell, paper_sheets, percent
+from core.evaluation.paper_table import own_cell, paper_tables, percent
 from core.evaluation.report import ORDER, recall_table, table
-from core.evaluation.report_tables import Cell, Row, Sheet, markdown, page
+from core.evaluation.report_tables import Cell, ReportTable, TableRow, as_texts, markdown, page, text_table
 from core.evaluation.settings import ReportFormat
 
 SHOWN = ("R@5", "R@10", "MRR", "NDCG@5", "MAP")
@@ -28,12 +28,12 @@ def report_files(
     title = f"{suite['name']}: {title_of(Path(checkpoint))}"
     queries = sum(len(task.rankings) for task in tasks)
     facts = [f"checkpoint: {checkpoint}", f"suite: {described(suite)}", f"{len(tasks)} data sets, {queries} queries"]
-    sheets = [*paper_sheets(suite["name"], scores, "this checkpoint"), *own_sheets(tasks, scores)]
+    tables = [*paper_tables(suite["name"], scores, "this checkpoint"), *own_tables(tasks, scores)]
     content = {"checkpoint": checkpoint, "suite": dict(suite), "scores": [asdict(each) for each in scores]}
     made = {
-        "markdown": (MARKDOWN, lambda: markdown(title, facts, sheets)),
-        "html": (HTML, lambda: page(title, facts, sheets)),
-        "json": (JSON, lambda: json.dumps(content | {"tables": [as_record(each) for each in sheets]}, indent=1) + "\n"),
+        "markdown": (MARKDOWN, lambda: markdown(title, facts, tables)),
+        "html": (HTML, lambda: page(title, facts, tables)),
+        "json": (JSON, lambda: json.dumps(content | {"tables": [as_record(each) for each in tables]}, indent=1) + "\n"),
     }
     return {made[each][0]: made[each][1]() for each in dict.fromkeys(formats)}
 
@@ -50,7 +50,7 @@ def described(suite: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in suite.items() if value not in (None, [], ""))
 
 
-def own_sheets(tasks: Sequence[RankingTask], scores: Sequence[Score]) -> list[Sheet]:
+def own_tables(tasks: Sequence[RankingTask], scores: Sequence[Score]) -> list[ReportTable]:
     """Every scope with its main metric's interval, chance and the other metrics; then the clusters, if any."""
     leading = {task.name: task.metric for task in tasks}
     common = leading[tasks[0].name] if len({*leading.values()}) == 1 else "P@1"
@@ -61,9 +61,11 @@ def own_sheets(tasks: Sequence[RankingTask], scores: Sequence[Score]) -> list[Sh
         main = found[scope, name, leading[name] if scope == "dataset" else common]
         rest = [Cell(percent(found[scope, name, metric].value)) for metric in SHOWN]
         counts = (Cell(percent(main.chance)), Cell(str(main.n)), Cell(f"{main.pool:.0f}"))
-        rows.append(Row((Cell(name, scope), Cell(main.metric), own_cell(main), *counts, *rest), scope == "overall"))
+        rows.append(
+            TableRow((Cell(name, scope), Cell(main.metric), own_cell(main), *counts, *rest), scope == "overall")
+        )
     columns = ("scope", "metric", "score, %", "chance", "queries", "pool", *SHOWN)
-    sheets = [Sheet("Scores", columns, tuple(rows), ("The range is a 95 % bootstrap interval over queries.",))]
+    tables = [ReportTable("Scores", columns, tuple(rows), ("The range is a 95 % bootstrap interval over queries.",))]
     clusters = [each for each in scores if each.metric == "V-measure"]
     if clusters:
         cells = [
@@ -72,41 +74,29 @@ def own_sheets(tasks: Sequence[RankingTask], scores: Sequence[Score]) -> list[Sh
         ]
         notes = ("k-means on the query vectors against the classes; chance is the same clusters with shuffled labels.",)
         columns = ("data set", "V-measure, %", "chance", "items", "classes")
-        sheets.append(Sheet("Clusters", columns, tuple(Row(each) for each in cells), notes))
-    return sheets
+        tables.append(ReportTable("Clusters", columns, tuple(TableRow(each) for each in cells), notes))
+    return tables
 
 
-def as_record(sheet: Sheet) -> dict[str, Any]:
+def as_record(table: ReportTable) -> dict[str, Any]:
     """A table for JSON."""
     return {
-        "title": sheet.title,
-        "columns": list(sheet.columns),
-        "rows": [
-            [cell.text if not cell.small else f"{cell.text} ({cell.small})" for cell in row.cells] for row in sheet.rows
-        ],
-        "notes": list(sheet.notes),
+        "title": table.title,
+        "columns": list(table.columns),
+        "rows": [as_texts(row) for row in table.rows],
+        "notes": list(table.notes),
     }
 
 
 def printed(folder: Path, scores: Sequence[Score]) -> str:
     """What the command prints: the tables, and where the bundle and its report are."""
     suite = json.loads((folder / "manifest.json").read_text())["suite"]["name"]
-    blocks = [table(scores), recall_table(scores), table(scores, "V-measure")]
-    for sheet in paper_sheets(suite, scores, "this checkpoint")[:1]:
-        blocks.append("\n".join([sheet.title, aligned(sheet), *sheet.notes]))
+    clusters = [table(scores, "V-measure")] if any(each.metric == "V-measure" for each in scores) else []
+    blocks = [table(scores), recall_table(scores), *clusters]
+    for paper in paper_tables(suite, scores, "this checkpoint")[:1]:
+        rows = [[cell.text for cell in row.cells[:-1]] for row in paper.rows]  # without the sources
+        blocks.append("\n".join([paper.title, text_table(paper.columns[:-1], rows), *paper.notes]))
     reports = [str(folder / name) for name in (MARKDOWN, HTML, JSON) if (folder / name).exists()]
     if reports:
         blocks.append(f"Report: {', '.join(reports)}")
     return "\n\n".join([*blocks, f"Bundle: {folder}"])
-
-
-def aligned(sheet: Sheet) -> str:
-    """A table as text, without its last column (the sources) and without small print."""
-    lines = [list(sheet.columns[:-1])] + [[cell.text for cell in row.cells[:-1]] for row in sheet.rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(
-            [line[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))]
-        )
-        for line in lines
-    )

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.files.documents import line
 from workbench.lessons.build import LESSONS
 from workbench.lessons.feedback import WrongAnswer
 from workbench.lessons.notes import catalogue, message_of
@@ -37,9 +38,8 @@ def table(folder: Path) -> Iterator[str]:
 
 
 def row(title: str, wrong: WrongAnswer) -> str:
-    """One mistake; bars and line breaks would end a cell of the table."""
-    cells = (title, wrong.exercise, wrong.answer.__doc__ or "", message_of(wrong))
-    return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
+    """One mistake."""
+    return line((title, wrong.exercise, wrong.answer.__doc__ or "", message_of(wrong)))
 
 
 if __name__ == "__main__":

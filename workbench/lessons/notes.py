@@ -4,10 +4,13 @@ import contextlib
 import importlib.util
 import inspect
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from nbformat import NotebookNode
+
+from core.files.documents import templates
 from workbench.lessons.feedback import Wrong, WrongAnswer
 from workbench.lessons.notebooks import points
 from workbench.lessons.source import LessonError, Source, tags
@@ -49,46 +52,17 @@ def message_of(wrong: WrongAnswer, seed: int = 0) -> str:
 
 
 def notes(source: Source, wrong_answers: Sequence[WrongAnswer]) -> str:
-    """The notes as Markdown."""
-    return (
-        "\n".join([*heading(source), *exercises(source), *discussion(source), *mistakes(wrong_answers)]).rstrip() + "\n"
-    )
+    """The notes as Markdown: times, exercises, questions with their answers, and the catalogue.
+
+    Raises:
+        ValueError: a check lets a wrong answer pass.
+    """
+    template = templates(__file__).get_template("notes.md.j2")
+    made_of = {"tags": tags, "points": points, "title_of": title_of, "message_of": message_of, "inspect": inspect}
+    return template.render(source=source, wrong_answers=wrong_answers, **made_of).rstrip() + "\n"
 
 
-def heading(source: Source) -> Iterator[str]:
-    """Title and times."""
-    lesson = source.lesson
-    yield f"# {lesson.number}. {lesson.title}: instructor's notes\n"
-    yield "Made from the lesson's source and its catalogue of wrong answers; do not edit.\n"
-    yield f"About {lesson.minutes} minutes; solved, it computes for about {lesson.cpu_seconds} s on two cores.\n"
-
-
-def exercises(source: Source) -> Iterator[str]:
-    """A table of the exercises."""
-    yield "## Exercises\n"
-    yield "| exercise | function | difficulty | minutes | points |\n|---|---|---|---|---|"
-    for cell in source.cells:
-        if "exercise" in tags(cell):
-            name = cell.source.partition("def ")[2].partition("(")[0] or cell.source.partition("\n")[0].strip("# ")
-            number, difficulty, minutes = (cell.metadata[key] for key in ("exercise", "difficulty", "minutes"))
-            yield f"| {number} | `{name}` | {difficulty} of 5 | {minutes} | {points(cell)} |"
-    yield ""
-
-
-def discussion(source: Source) -> Iterator[str]:
-    """The questions with what an instructor should know about their answers."""
-    yield "## Questions and answers\n"
-    for cell in source.cells:
-        if {"predict", "explain"} & set(tags(cell)):
-            yield cell.source + "\n"
-        elif "instructor" in tags(cell) and cell.cell_type == "markdown":
-            yield "\n".join(f"> {line}".rstrip() for line in cell.source.splitlines()) + "\n"
-
-
-def mistakes(wrong_answers: Sequence[WrongAnswer]) -> Iterator[str]:
-    """The catalogue: what learners write, why it is wrong, and what the check tells them."""
-    yield "## Common wrong answers, and what their check says\n"
-    for wrong in wrong_answers:
-        yield f"### {wrong.exercise}: {inspect.getdoc(wrong.answer)}\n"
-        yield f"```python\n{inspect.getsource(wrong.answer).rstrip()}\n```\n"
-        yield f"> {message_of(wrong)}\n"
+def title_of(exercise: NotebookNode) -> str:
+    """The function that an exercise asks for, or else the first line of its cell."""
+    function = exercise.source.partition("def ")[2].partition("(")[0]
+    return function or exercise.source.partition("\n")[0].strip("# ")

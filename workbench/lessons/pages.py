@@ -8,7 +8,6 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 
 from nbclient import NotebookClient
@@ -17,7 +16,7 @@ from nbformat import NotebookNode
 
 from workbench.lessons.build import LESSONS, replace
 from workbench.lessons.notebooks import solution_notebook, student_notebook
-from workbench.lessons.page import page
+from workbench.lessons.page import TEMPLATES, page
 from workbench.lessons.source import Source, read_source, sources, tags
 
 PATIENCE = 20
@@ -64,7 +63,8 @@ def pages(folder: Path, out: Path, numbers: Sequence[int], solutions: bool) -> I
         target = out / f"{source.path.stem}.html"
         replace(target, page(f"{source.lesson.number}. {source.lesson.title}", cells))
         yield target, time.monotonic() - started
-    replace(out / "index.html", page("Hard negatives by doing: the course", [index(chosen)]))
+    index = TEMPLATES.get_template("index.html.j2")
+    replace(out / "index.html", index.render(title="Hard negatives by doing: the course", chosen=chosen))
 
 
 def executed(notebook: NotebookNode, folder: Path, seconds: int) -> NotebookNode:
@@ -82,17 +82,6 @@ def unsolved(solved: NotebookNode, source: Source) -> list[NotebookNode]:
     shown = (cell for cell in solved.cells if "instructor" not in tags(cell))
     pairs = zip(student_notebook(source).cells, shown, strict=True)
     return [NotebookNode({**with_output, "source": cell.source}) for cell, with_output in pairs]
-
-
-def index(chosen: Sequence[Source]) -> NotebookNode:
-    """A cell that lists the lessons."""
-    rows = "".join(
-        f'<tr><td>{source.lesson.number}</td><td><a href="{source.path.stem}.html">{escape(source.lesson.title)}</a>'
-        f"</td><td>{source.lesson.minutes} minutes</td></tr>"
-        for source in chosen
-    )
-    text = f"# Hard negatives by doing\n\n<table>{rows}</table>"
-    return NotebookNode(cell_type="markdown", source=text, metadata={})
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.files.documents import templates
 from workbench.lessons.build import LESSONS, replace
 from workbench.lessons.source import Lesson, read_source, sources
 
@@ -43,21 +44,8 @@ def with_syllabus(readme: str, course: Sequence[Lesson]) -> str:
 
 def syllabus(course: Sequence[Lesson]) -> str:
     """Three tables: what and how long; after which lesson; code and papers."""
-    minutes = sum(lesson.minutes for lesson in course)
-    lines = ["| | lesson | after it you can | before it | minutes | computing |", "|---|---|---|---|---|---|"]
-    for lesson in course:
-        before = ", ".join(map(str, lesson.prerequisites)) or "-"
-        goals, link = "; ".join(lesson.goals), notebook(lesson, LESSONS)
-        lines.append(
-            f"| {lesson.number} | [{lesson.title}]({link}) | {goals} | {before} | {lesson.minutes} "
-            f"| {lesson.cpu_seconds} s |"
-        )
-    lines += ["", f"Together about {minutes / 60:.0f} hours ({minutes} minutes), and the capstone's three to four.", ""]
-    lines += ["| lesson | the code it is about | to read |", "|---|---|---|"]
-    for lesson in course:
-        code = ", ".join(f"[{file}](../{file})" for file in lesson.code)
-        lines.append(f"| {lesson.number} | {code} | {'; '.join(lesson.paper)} |")
-    return "\n".join(lines)
+    template = templates(__file__).get_template("syllabus.md.j2")
+    return template.render(course=course, notebook=lambda lesson: notebook(lesson, LESSONS)).rstrip("\n")
 
 
 def notebook(lesson: Lesson, folder: Path) -> str:

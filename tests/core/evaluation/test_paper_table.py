@@ -9,9 +9,9 @@ import pytest
 from core.data.mmeb.datasets import DATASETS
 from core.data.records import Item, Ranking, RankingTask, Text
 from core.evaluation.metrics import Score
-from core.evaluation.paper_table import GROUPS, dataset_sheet, group_sheet, paper_sheets, published
+from core.evaluation.paper_table import GROUPS, dataset_table, group_table, paper_tables, published
 from core.evaluation.report_files import printed, report_files
-from core.evaluation.report_tables import Cell, Row, Sheet, markdown, page
+from core.evaluation.report_tables import Cell, ReportTable, TableRow, markdown, page
 
 COLUMNS = {"Cls": "classification", "VQA": "vqa", "Ret": "retrieval", "Grd": "grounding", "IND": "in distribution",
            "OOD": "out of distribution", "Overall": "overall"}  # fmt: skip
@@ -71,7 +71,7 @@ def whole(value: float = 0.5) -> list[Score]:
 
 
 def test_a_full_evaluation_has_every_mean_with_its_interval():
-    sheet = group_sheet(whole(), "mine")
+    sheet = group_table(whole(), "mine")
     assert sheet.rows[0].own
     assert [cell.text for cell in sheet.rows[0].cells[1:-1]] == ["50.0"] * 7
     assert {cell.small for cell in sheet.rows[0].cells[1:-1]} == {"49.0 to 51.0"}
@@ -86,33 +86,33 @@ def test_a_part_of_mmeb_shows_no_mean_that_misleads_and_says_what_is_missing():
     """Only grounding is whole; the mean over what was scored must not stand under Overall."""
     grounding = [each.name for each in DATASETS if each.meta_task == "grounding"]
     partly = [each for each in whole() if each.scope != "dataset" or each.name in (*grounding, "GQA")]
-    sheet = group_sheet(partly, "mine")
+    sheet = group_table(partly, "mine")
     assert [cell.text for cell in sheet.rows[0].cells[1:-1]] == ["-", "-", "-", "50.0", "-", "-", "-"]
     (note,) = [note for note in sheet.notes if "not the full MMEB" in note]
     assert "5 of its 36 data sets" in note
     assert "ImageNet-1K" in note
     assert "GQA" not in note
-    rows = {row.cells[0].text: row.cells[3] for row in dataset_sheet(partly, "mine").rows}
+    rows = {row.cells[0].text: row.cells[3] for row in dataset_table(partly, "mine").rows}
     assert len(rows) == 36
     assert (rows["GQA"].text, rows["DocVQA"].text) == ("50.0", "-")
 
 
 def test_smaller_pools_than_published_are_told_beside_the_name():
     full = [replace(each, pool=950.0) for each in whole()]
-    assert group_sheet(full, "mine").rows[0].cells[0] == Cell("mine")
+    assert group_table(full, "mine").rows[0].cells[0] == Cell("mine")
     small = [replace(each, pool=50.0) if each.name in ("DocVQA", "VOC2007") else each for each in full]
-    sheet = group_sheet(small, "mine")
+    sheet = group_table(small, "mine")
     assert sheet.rows[0].cells[0].small.startswith("not comparable")
     (note,) = [note for note in sheet.notes if "Fewer candidates" in note]
     assert note.endswith("which is easier: DocVQA (50 of 1000).")  # VOC2007 has 20 classes
-    tiny = group_sheet([replace(each, pool=2.0) for each in full], "mine")
+    tiny = group_table([replace(each, pool=2.0) for each in full], "mine")
     (note,) = [note for note in tiny.notes if "Fewer candidates" in note]
     assert note.endswith("and 29 more.")
 
 
 def test_fewer_queries_than_published_are_told():
     few = [replace(each, n=50) if each.name == "DocVQA" else each for each in whole()]
-    (note,) = [note for note in group_sheet(few, "mine").notes if "Not scored on all" in note]
+    (note,) = [note for note in group_table(few, "mine").notes if "Not scored on all" in note]
     assert "DocVQA (50)" in note
     assert "ChartQA" not in note
 
@@ -121,31 +121,47 @@ def test_text_to_video_has_recalls_and_other_suites_have_no_published_rows():
     scores = [
         score("overall", "all", value, metric=metric) for metric, value in (("P@1", 0.4), ("R@5", 0.7), ("R@10", 0.8))
     ]
-    (sheet,) = paper_sheets("msrvtt", scores, "mine")
+    (sheet,) = paper_tables("msrvtt", scores, "mine")
     lines = {row.cells[0].text: [cell.text for cell in row.cells[1:4]] for row in sheet.rows}
     assert lines["mine"] == ["40.0", "70.0", "80.0"]
     assert lines["LLaVE-7B"] == ["46.8", "71.1", "80.0"]
     assert lines["ViCLIP"] == ["42.4", "-", "-"]
     assert "InternVideo" in lines
-    assert paper_sheets("miniature", scores, "mine") == []
+    assert paper_tables("miniature", scores, "mine") == []
 
 
 def test_documents_escape_what_they_show():
-    sheet = Sheet(
+    sheet = ReportTable(
         "a <b> | c",
         ("x|y", "n"),
-        (Row((Cell("<script>alert(1)</script>"), Cell("1|2", "a & b")), True),),
+        (TableRow((Cell("<script>alert(1)</script>"), Cell("1|2", "a & b")), True),),
         ("note <i>",),
     )
     html = page("t <x>", ["fact & <y>"], [sheet])
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+    assert html.count("t &lt;x&gt;") == 2
+    for escaped in ("fact &amp; &lt;y&gt;", "a &lt;b&gt; | c", "<small>a &amp; b</small>", "note &lt;i&gt;"):
+        assert escaped in html
     assert "http" not in html.replace("http-equiv", "")
     assert "prefers-color-scheme: dark" in html
     assert html.count('<tr class="own">') == 1
     lines = markdown("t", ["f"], [sheet]).splitlines()
     table = [line for line in lines if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in table} == {3}
+    assert table == [
+        "| x\\|y | n |",
+        "| --- | ---: |",
+        "| **<script>alert(1)</script>** | **1\\|2** (a & b) |",
+    ]
+
+
+def test_a_data_set_named_like_a_script_is_text_in_the_report():
+    name = "</td><script>alert(1)</script>"
+    scopes = (("overall", "all"), ("dataset", name))
+    files = report_files([task(name, "vqa")], reported(scopes=scopes)[:-1], name, {"name": name}, ["html"])
+    html = files["report.html"]
+    assert "<script" not in html
+    assert html.count("&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;") == 5  # title, heading, two facts, cell
 
 
 def task(name: str, meta_task: str, metric: str = "P@1") -> RankingTask:

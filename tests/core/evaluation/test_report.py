@@ -4,6 +4,7 @@ import pytest
 
 from core.evaluation.metrics import Score
 from core.evaluation.report import recall_table, table
+from core.evaluation.report_tables import text_table
 
 SCORES = [
     Score("dataset", "grounding-by-relation", "P@1", 0.5, 0.25, 0.75, 200, 100.0, 0.01),
@@ -54,3 +55,12 @@ def test_recalls_stand_side_by_side_without_data_sets():
         ["P@1", "R@5", "R@10", "MRR"],
         ["meta-task", "video", "25.0%", "50.0%", "75.0%", "30.0%"],
     ]
+
+
+def test_text_tables_are_as_wide_as_their_widest_cells():
+    assert text_table(("name", "n"), [("a long one", 5), ("b", "1,000")]).splitlines() == [
+        "name            n", "a long one      5", "b           1,000"
+    ]  # fmt: skip
+    assert text_table(("", "n", ""), [("", 1, "")], left=2) == "  n  \n  1  "
+    with pytest.raises(ValueError, match="shorter"):
+        text_table(("a", "b"), [("only one",)])

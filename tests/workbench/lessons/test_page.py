@@ -1,13 +1,17 @@
 """Cells as HTML: every kind of output, formulas as MathML, no address of another machine."""
 
+import dataclasses
+import json
 import re
 
+import mini_lesson
 import nbformat
 import plotly.graph_objects as go
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from workbench.lessons.page import FIGURE, drawn_figure, markdown, page
+from workbench.lessons.page import FIGURE, TEMPLATES, markdown, page
+from workbench.lessons.source import read_source
 
 
 def code(source, *outputs, **metadata):
@@ -86,7 +90,9 @@ def test_figures_are_numbered_and_their_data_cannot_end_the_script():
     places = re.findall(r'id="(figure-\d)" style="min-height: (\d+)px"', drawn)
     assert places == [("figure-1", "444"), ("figure-2", "444")]
     assert drawn.count("</script>") == 2
-    assert "\\u003c/script>" in drawn_figure(nbformat.from_dict(figure), 1)
+    assert drawn.count("\\u003c/script\\u003e") == 2
+    data_of_both = re.findall('class="figure-data">(.*)</script>', drawn)
+    assert [json.loads(each) == figure for each in data_of_both] == [True, True]
 
 
 def test_plotly_is_there_once_and_only_for_figures():
@@ -100,3 +106,13 @@ def test_the_title_is_escaped_and_both_colour_schemes_are_there():
     assert "<title>a &lt; b</title>" in text
     assert text.count("prefers-color-scheme: dark") == 2
     assert not re.search(r"""(?:src|href)=["']https?://""", text)
+
+
+def test_titles_in_the_list_of_lessons_are_escaped(tmp_path):
+    source = read_source(mini_lesson.write(tmp_path))
+    hostile = dataclasses.replace(source.lesson, title="<script>alert(1)</script> & more")
+    text = TEMPLATES.get_template("index.html.j2").render(
+        title="All", chosen=[dataclasses.replace(source, lesson=hostile)]
+    )
+    assert '<a href="03_mini.html">&lt;script&gt;alert(1)&lt;/script&gt; &amp; more</a>' in text
+    assert "<script" not in text
