@@ -32,7 +32,7 @@ FORKS.set_forkserver_preload(list(PRELOADED))
 
 
 class Program:
-    """`python FILE ARGUMENTS` in a warm process, started; its output goes to files."""
+    """`python FILE ARGUMENTS`, or -m or -c, in a warm process, started; its output goes to files."""
 
     def __init__(
         self, arguments: Sequence[str | Path], environment: Mapping[str, str] = os.environ, folder: Path | None = None
@@ -119,7 +119,7 @@ def run_ranks(world: int, arguments: Sequence[str | Path], timeout_s: float = 30
 
 
 def execute(arguments: list[str], environment: dict[str, str], folder: Path, files: Sequence[Path]) -> None:
-    """The process itself: its output and surroundings first, then the file as `python FILE` runs it."""
+    """The process itself: its output and surroundings first, then FILE, -m MODULE or -c TEXT as Python runs them."""
     for number, path in enumerate(files, start=1):
         file = os.open(path, os.O_WRONLY | os.O_APPEND)
         os.dup2(file, number)
@@ -127,6 +127,14 @@ def execute(arguments: list[str], environment: dict[str, str], folder: Path, fil
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.argv = arguments
-    sys.path.insert(0, str(Path(arguments[0]).resolve().parent))
-    runpy.run_path(arguments[0], run_name="__main__")
+    what, *rest = arguments
+    sys.path.insert(0, "" if what in ("-c", "-m") else str(Path(what).resolve().parent))
+    if what == "-c":
+        sys.argv = [what, *rest[1:]]
+        exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})
+    elif what == "-m":
+        sys.argv = rest
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = arguments
+        runpy.run_path(what, run_name="__main__")
