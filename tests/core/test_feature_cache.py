@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from warm_processes import Program, run_together
 
 from core.feature_cache import FeatureCache
 
