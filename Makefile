@@ -12,7 +12,7 @@ JUPYTER_ARGS ?=
 BIN := $(VENV)/bin
 ROOT := $(patsubst %/,%,$(dir $(RUN)))
 THREADS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 2) // $(WORKERS)))")
-# Tests run on TESTERS processes of one thread each; a module's tests stay together, for what they share is made once.
+# TESTERS workers of one thread each take stretches of the tests: what a module's tests share is rarely made twice.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 SHARED_OUT = -n $(TESTERS) --dist worksteal --durations=10
 LESSON = $(notdir $(wildcard lessons/$(if $(filter 1 2 3 4 5 6 7 8 9,$(N)),0)$(N)_*.ipynb))
