@@ -5,12 +5,16 @@ PIP_ARGS ?=
 RUN ?= runs/miniature
 WORKERS ?= 2
 OPEN ?= 1
+TESTERS ?= 2
 N ?= 1
 JUPYTER_ARGS ?=
 
 BIN := $(VENV)/bin
 ROOT := $(patsubst %/,%,$(dir $(RUN)))
 THREADS = $(shell $(PYTHON) -c "import os; print(max(1, (os.cpu_count() or 2) // $(WORKERS)))")
+# TESTERS workers of one thread each take stretches of the tests: what a module's tests share is rarely made twice.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+SHARED_OUT = -n $(TESTERS) --dist worksteal --durations=10
 LESSON = $(notdir $(wildcard lessons/$(if $(filter 1 2 3 4 5 6 7 8 9,$(N)),0)$(N)_*.ipynb))
 LAB = $(BIN)/jupyter lab $(JUPYTER_ARGS) --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/my-lessons/$(LESSON)
 EXPLORER = $(BIN)/streamlit run apps/explorer.py -- --root $(ROOT)
@@ -23,7 +27,7 @@ NEW_ENOUGH = import sys; sys.exit(sys.version_info < (3, 11))
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo "Settings: RUN=$(RUN)  WORKERS=$(WORKERS)  OPEN=$(OPEN) (0: no browser)  N=$(N) (lesson)  VENV=$(VENV)  PYTHON=$(PYTHON)  PIP_ARGS="
+	@echo "Settings: RUN=$(RUN)  WORKERS=$(WORKERS)  OPEN=$(OPEN) (0: no browser)  N=$(N) (lesson)  TESTERS=$(TESTERS)  VENV=$(VENV)  PYTHON=$(PYTHON)  PIP_ARGS="
 
 demo: train evaluate  ## Train the miniature on 2 processes, evaluate it, open the explorer (OPEN=0: stop after the scores)
 ifeq ($(OPEN),1)
@@ -62,10 +66,10 @@ pages: $(VENV)/.lessons-ready  ## Execute the lessons and write them as pages to
 	$(BIN)/python -m workbench.lessons.pages --out pages
 
 test: $(VENV)/.dev-ready  ## Run every test
-	$(BIN)/python -m pytest
+	$(PYTEST) $(SHARED_OUT)
 
 test-fast: $(VENV)/.dev-ready  ## Run the tests that take a few seconds at most
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) $(SHARED_OUT) -m "not slow"
 
 docs: $(VENV)/.dev-ready  ## Write the documents and a reference of the public API as a site, under site/
 	$(SPHINX) -b html . site
@@ -77,7 +81,7 @@ check: $(VENV)/.dev-ready  ## Format, lint, types, import layers, links of the d
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
 	$(SPHINX) -b dummy . build/links
-	$(BIN)/python -m pytest tests/architecture
+	$(PYTEST) tests/architecture
 
 clean:  ## Remove the environment and all caches; runs are kept
 	@if [ -f "$(VENV)/pyvenv.cfg" ]; then echo "rm -rf $(VENV)"; rm -rf "$(VENV)"; fi

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.cluster import KMeans
-from sklearn.metrics import v_measure_score
 
 SEEDS = 3
 """k-means is started from so many seeds, and the V-measures are averaged."""
@@ -33,6 +31,8 @@ def v_measure(vectors: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], 
     V = 2hc / (h + c), h homogeneity, c completeness (Rosenberg and Hirschberg 2007); 0 to 1, 0 for constant vectors.
     The bootstrap would be biased upwards: repeated items agree with themselves.
     """
+    from sklearn.metrics import v_measure_score  # takes seconds, and a training process never clusters
+
     runs = [clustered(vectors, len(np.unique(labels)), seed + each) for each in range(SEEDS)]
     value = float(np.mean([v_measure_score(labels, clusters) for clusters in runs]))
     n = len(labels)
@@ -45,6 +45,8 @@ def v_measure(vectors: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], 
 
 def left_out(labels: Int[np.ndarray, " n"], clusters: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """The V-measure without each item in turn; items alike in label and cluster leave the same behind."""
+    from sklearn.metrics import v_measure_score
+
     _, first, kind = np.unique(np.stack([labels, clusters]), axis=1, return_index=True, return_inverse=True)
     values = np.array([v_measure_score(np.delete(labels, i), np.delete(clusters, i)) for i in first])
     return values[kind.ravel()]
@@ -52,6 +54,8 @@ def left_out(labels: Int[np.ndarray, " n"], clusters: Int[np.ndarray, " n"]) -> 
 
 def by_chance(labels: Int[np.ndarray, " n"], runs: list[Int[np.ndarray, " n"]], seed: int) -> float:
     """The mean V-measure of clusters against shuffled labels."""
+    from sklearn.metrics import v_measure_score
+
     generator = np.random.default_rng(seed)
     shuffled = [generator.permutation(labels) for _ in range(SHUFFLES)]
     return float(np.mean([v_measure_score(each, runs[0]) for each in shuffled]))
@@ -62,6 +66,8 @@ def clustered(vectors: Float[np.ndarray, "n d"], clusters: int, seed: int) -> In
 
     Fewer different vectors than clusters give a cluster each.
     """
+    from sklearn.cluster import KMeans
+
     if np.ptp(vectors, axis=0).max() <= 1e-6:
         return np.zeros(len(vectors), dtype=np.int64)
     clusters = min(clusters, len(np.unique(vectors, axis=0)))

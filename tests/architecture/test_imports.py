@@ -4,10 +4,10 @@ import ast
 import json
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from installed_packages import installed
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("core", "workbench", "apps")
@@ -36,7 +36,7 @@ print(json.dumps(attempts))
 def improper_imports(file: Path, root: Path) -> list[str]:
     """Relative imports, and imports of a neighbour by its bare name, which would load it a second time."""
     neighbours = {path.stem for folder in file.parents if folder.is_relative_to(root) for path in folder.glob("*")}
-    bare = neighbours - {*PACKAGES, *sys.stdlib_module_names, *packages_distributions()}
+    bare = neighbours - {*PACKAGES, *sys.stdlib_module_names, *installed()}
     found = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -1,10 +1,10 @@
 """No file may hide an importable package: torchrun core/train.py puts core/ itself first on the import path."""
 
 import sys
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from installed_packages import installed
 
 ROOT = Path(__file__).parents[2]
 # What `import` must find here; lessons/ holds notebooks, nothing imports from it.
@@ -15,7 +15,7 @@ SCRIPT_FOLDERS = ("core", "workbench", "apps", "lessons", "benchmarks")
 
 def clashes(folder: Path) -> list[str]:
     """The modules and folders directly in `folder` whose name an import statement could mean otherwise."""
-    taken = {*sys.stdlib_module_names, *packages_distributions(), *OURS}
+    taken = {*sys.stdlib_module_names, *installed(), *OURS}
     names = {
         path.stem: path
         for path in sorted(folder.glob("*"))

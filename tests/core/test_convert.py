@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import warm_processes
 from published_folders import write_llave
 from safetensors.torch import load_file, save_file
 
@@ -46,7 +47,7 @@ def test_the_command_converts_and_says_where(source, tmp_path):
 
 @pytest.mark.slow
 def test_the_command_says_what_is_wrong(tmp_path):
-    done = run("--source", str(tmp_path), "--output", str(tmp_path / "out"))
+    done = warm_processes.run(["core/convert.py", "--source", tmp_path, "--output", tmp_path / "out"], folder=ROOT)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {tmp_path}: no known layout.")
 

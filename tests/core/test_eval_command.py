@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import warm_processes
 import yaml
 
 from core import eval as command
@@ -70,7 +71,7 @@ def test_a_path_without_a_checkpoint_is_one_line(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_a_path_without_a_checkpoint_ends_the_program_with_status_1(tmp_path):
-    done = evaluate("--checkpoint", str(tmp_path / "nowhere"))
+    done = warm_processes.run([ROOT / "core/eval.py", "--checkpoint", tmp_path / "nowhere"])
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

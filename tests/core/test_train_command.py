@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from training_jobs import ROOT, command, train
+import warm_processes
+from training_jobs import ROOT, command, train, train_warm
 
 from core.training.logs import read_metrics
 
@@ -35,7 +35,7 @@ def test_one_and_two_processes_give_the_same_losses(tmp_path: Path) -> None:
 def test_ctrl_c_saves_says_how_to_go_on_and_resuming_equals_an_unbroken_run(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     steps = ["--steps", "40", "--save_every", "1000"]
-    assert train(2, "--output", str(whole), *steps).returncode == 0
+    assert train_warm(2, "--output", str(whole), *steps).returncode == 0
     job = subprocess.Popen(
         command(2, "--output", str(broken), *steps),
         stderr=subprocess.PIPE,
@@ -59,9 +59,9 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resuming_equals_an_unbroken_run(tmp_
 
 @pytest.mark.slow
 def test_the_same_training_reads_mmeb_files_and_a_folder_of_pictures(tmp_path: Path) -> None:
-    export = [sys.executable, "-m", "core.data.miniature.export", "--out", str(tmp_path / "mmeb")]
-    subprocess.run([*export, "--pairs_per_dataset", "24"], check=True, capture_output=True)
-    done = train(
+    export = ["-m", "core.data.miniature.export", "--out", tmp_path / "mmeb", "--pairs_per_dataset", "24"]
+    assert warm_processes.run(export, folder=ROOT).returncode == 0
+    done = train_warm(
         2,
         "--output",
         str(tmp_path / "a"),
@@ -82,23 +82,22 @@ def test_the_same_training_reads_mmeb_files_and_a_folder_of_pictures(tmp_path: P
         lines.append(json.dumps({"file_name": f"{number}.png", "text": f"my picture number {number}"}) + "\n")
     (folder / "metadata.jsonl").write_text("".join(lines))
     mine = ["--steps", "2", "--data.source", "folder", "--data.path", str(folder)]
-    done = train(1, "--output", str(tmp_path / "b"), *mine)
+    done = train_warm(1, "--output", str(tmp_path / "b"), *mine)
     assert done.returncode == 0, done.stderr
     assert len(losses(tmp_path / "a")) == len(losses(tmp_path / "b")) == 2
     (folder / "3.png").write_bytes(b"not a picture")
-    stopped = train(1, "--output", str(tmp_path / "c"), *mine)
+    stopped = train_warm(1, "--output", str(tmp_path / "c"), *mine)
     assert stopped.returncode != 0
     assert "3.png" in stopped.stderr
     assert "--data.on_bad_item skip" in stopped.stderr
     assert losses(tmp_path / "c") == []
-    skipped = train(1, "--output", str(tmp_path / "d"), *mine, "--data.on_bad_item", "skip")
+    skipped = train_warm(1, "--output", str(tmp_path / "d"), *mine, "--data.on_bad_item", "skip")
     assert skipped.returncode == 0, skipped.stderr
     assert "3.png" in (tmp_path / "d/skipped.jsonl").read_text()
 
 
 def test_a_wrong_setting_ends_with_its_name_and_range(tmp_path: Path) -> None:
-    program = [sys.executable, str(ROOT / "core/train.py"), "--output", str(tmp_path / "x"), "--objective.alpha", "-1"]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    done = warm_processes.run([ROOT / "core/train.py", "--output", tmp_path / "x", "--objective.alpha", "-1"])
     assert done.returncode == 2
     assert "objective.alpha = -1.0 is outside [0, 100]" in done.stderr
     assert not (tmp_path / "x").exists()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm_processes
 
 ROOT = Path(__file__).parents[2]
 CAPSTONE = ROOT / "lessons" / "capstone"
@@ -33,9 +34,13 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
-def own_tests(folder: Path) -> subprocess.CompletedProcess[str]:
-    """A folder's own tests."""
-    return run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly")
+def run_warm(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same in a warm process."""
+    return warm_processes.run(arguments, folder=folder)
+
+
+OWN_TESTS = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly")
+WARM_TESTS = (*OWN_TESTS, "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
 
 
 def copied(folder: Path, place: Path, old: str, new: str) -> Path:
@@ -52,7 +57,8 @@ def copied(folder: Path, place: Path, old: str, new: str) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["starter", "example"])
 def test_its_own_tests_pass(name: str) -> None:
-    done = own_tests(CAPSTONE / name)
+    folder = CAPSTONE / name
+    done = run(folder, *OWN_TESTS) if name == "starter" else run_warm(folder, *WARM_TESTS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "7 passed" in done.stdout
 
@@ -64,7 +70,7 @@ def test_its_own_tests_pass(name: str) -> None:
     ids=["logits in place of cosines", "a constant too much"],
 )
 def test_its_tests_catch_another_weight(tmp_path: Path, new: str) -> None:
-    done = own_tests(copied(CAPSTONE / "starter", tmp_path, "return self.alpha * pairs.reward", new))
+    done = run_warm(copied(CAPSTONE / "starter", tmp_path, "return self.alpha * pairs.reward", new), *WARM_TESTS)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "test_gradient_is_that_of_the_equation" in done.stdout
 
@@ -86,7 +92,7 @@ def test_the_experiment_runs_and_its_runs_are_paired(tmp_path: Path) -> None:
     assert len(table) == 1 + MEASURES
     assert "not told apart" in (tmp_path / "figure.json").read_text()
     assert (tmp_path / "figure.html").stat().st_size > 10_000
-    again = run(starter, *command)
+    again = run_warm(starter, *command)
     assert again.returncode == 0
     assert "seed 0" not in again.stdout, "finished seeds are not trained again"
     assert again.stdout.strip() == "\n".join(table)

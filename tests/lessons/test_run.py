@@ -1,7 +1,12 @@
-"""The lessons run: as scripts, as notebooks in real kernels, and student copies up to exactly their first exercise."""
+"""The lessons run, solved, in real kernels, and student copies up to exactly their first exercise.
 
+One run of a solved notebook shows that its cells run in their time, that every answer is right, and its figures. The
+script that a notebook is made of holds the same code in the same order, so that running each as well says nothing new
+but of what looks at its own text or starts processes.
+"""
+
+import ast
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,11 +15,13 @@ import time
 import nbformat
 import plotly.graph_objects as go
 import pytest
+import warm_processes
 from course import LESSONS, NAMES, ROOT, lesson, of_kind
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from workbench.lessons.notebooks import student_notebook
+from workbench.lessons.page import FIGURE
 from workbench.lessons.source import tags
 
 BUSY = 4
@@ -22,6 +29,7 @@ BUSY = 4
 START_S = 120
 """Seconds for a process to import torch and transformers, on such a machine."""
 LARGEST_FIGURE = 1_500_000
+SCRIPTS = [name for name in NAMES if name == NAMES[0] or "run_on_ranks(" in lesson(name).path.read_text()]
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 """What a kernel paints its tracebacks with."""
@@ -30,71 +38,86 @@ pytestmark = pytest.mark.slow
 every_lesson = pytest.mark.parametrize("name", NAMES)
 
 # Runs the code cells of a notebook one after the other, as a kernel would, and prints the number of the first that
-# fails, what it fails with, and every figure's title and size.
+# fails and what it fails with.
 RUNNER = """
-import ast, json, linecache, sys
+import json, linecache, sys
 import nbformat
-import plotly.graph_objects as go
 cells = nbformat.read(sys.argv[1], 4).cells
-namespace, figures = {"__name__": "__main__"}, []
+namespace, stopped = {"__name__": "__main__"}, None
 for number, cell in enumerate(cells):
     if cell.cell_type != "code":
         continue
     name = f"<cell {number}>"
     linecache.cache[name] = (len(cell.source), None, cell.source.splitlines(True), name)
-    body = ast.parse(cell.source).body
-    last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
     try:
-        exec(compile(ast.Module(body, []), name, "exec"), namespace)
-        value = eval(compile(ast.Expression(last.value), name, "eval"), namespace) if last else None
+        exec(compile(cell.source, name, "exec"), namespace)
     except BaseException as error:
-        print("STOPPED", json.dumps([number, type(error).__name__, str(error)]))
+        stopped = [number, type(error).__name__, str(error)]
         break
-    if "figure" in cell.metadata.get("tags", []):
-        known = isinstance(value, go.Figure)
-        figures.append([number, known and value.layout.title.text, len(value.to_json()) if known else 0])
-print("FIGURES", json.dumps(figures))
+print("STOPPED", json.dumps(stopped))
 """
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch):
+    """What the processes of lessons inherit: the project on the path, and no real models."""
+    monkeypatch.setenv("LESSONS_REAL", "0")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 def limit(name):
     return START_S + BUSY * lesson(name).lesson.cpu_seconds
 
 
-def run(command, seconds):
-    """Run one of our commands as a learner would."""
-    environment = {**os.environ, "LESSONS_REAL": "0", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
+def in_a_kernel(name, notebook, folder):
+    """Run a lesson's notebook in a kernel of its own, started in the folder where the notebook lies."""
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=limit(name), kernel_name="python3", resources=resources).execute()
 
 
-def cells_in_order(name, path, seconds):
-    """What RUNNER says of a notebook: where it stopped (or None) and its figures."""
-    done = run(["-c", RUNNER, str(path)], seconds)
-    said = {
-        line.split(" ", 1)[0]: json.loads(line.split(" ", 1)[1])
-        for line in done.stdout.splitlines()
-        if line.startswith(("STOPPED ", "FIGURES "))
-    }
-    assert "FIGURES" in said, f"{name}: {done.stderr[-2000:]}"
-    return said.get("STOPPED"), said["FIGURES"]
-
-
-@every_lesson
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_a_source_runs_as_a_script_within_its_time(name):
-    started = time.monotonic()
-    done = run([f"lessons/source/{name}.py"], limit(name))
-    print(f"{name}: {time.monotonic() - started:.0f} s, declared {lesson(name).lesson.cpu_seconds} s")
+    script = [sys.executable, f"lessons/source/{name}.py"]
+    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=limit(name), check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     for number in lesson(name).exercises:
         assert f"Exercise {number}: right." in done.stdout
+
+
+@every_lesson
+def test_a_solved_notebook_is_its_script_cell_by_cell(name):
+    cells = nbformat.read(LESSONS / "solutions" / f"{name}.ipynb", 4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code" and "install" not in tags(cell)]
+    statements = [node for text in code for node in ast.parse(text).body]
+    script = ast.parse(lesson(name).path.read_text(encoding="utf-8"))
+    assert ast.dump(ast.Module(statements, [])) == ast.dump(script)
+
+
+@every_lesson
+def test_a_solved_notebook_runs_in_its_time_with_right_answers_and_figures(name):
+    """Each figure is one with a title, and not too large."""
+    solved = nbformat.read(LESSONS / "solutions" / f"{name}.ipynb", 4)
+    started = time.monotonic()
+    in_a_kernel(name, solved, LESSONS / "solutions")
+    seconds = time.monotonic() - started
+    print(f"{name}: {seconds:.0f} s, declared {lesson(name).lesson.cpu_seconds} s")
+    assert seconds < limit(name)
+    said = "".join(output.get("text", "") for cell in solved.cells for output in cell.get("outputs", []))
+    assert [number for number in lesson(name).exercises if f"Exercise {number}: right." not in said] == []
+    cells = [(number, cell) for number, cell in enumerate(solved.cells) if "figure" in tags(cell)]
+    assert len(cells) == len(of_kind(lesson(name), "figure"))
+    for number, cell in cells:
+        assert figures_of(cell), f"cell {number} shows no figure"
+        figure = figures_of(cell)[-1]
+        title, size = figure.layout.title.text, len(figure.to_json() or "")
+        assert title, f"cell {number} shows no figure with a title"
+        assert len(re.sub("<[^>]*>", "", title)) <= 100, title
+        assert size <= LARGEST_FIGURE, f"cell {number}: {size:,} bytes"
+
+
+def figures_of(cell):
+    """The figures that a cell of a notebook that has run shows."""
+    return [go.Figure(output.data[FIGURE]) for output in cell.get("outputs", []) if FIGURE in output.get("data", {})]
 
 
 @every_lesson
@@ -102,9 +125,11 @@ def test_the_students_copy_stops_at_exactly_its_first_exercise(name, tmp_path):
     made = student_notebook(lesson(name))
     path = tmp_path / f"{name}.ipynb"
     nbformat.write(made, path)
-    stopped, _ = cells_in_order(name, path, limit(name))
-    assert stopped is not None
-    number, kind, message = stopped
+    done = warm_processes.run(["-c", RUNNER, path], folder=ROOT, timeout_s=limit(name))
+    stopped = [json.loads(line.removeprefix("STOPPED ")) for line in done.stdout.splitlines() if "STOPPED " in line]
+    assert len(stopped) == 1, f"{name}: {done.stderr[-2000:]}"
+    assert stopped[0] is not None
+    number, kind, message = stopped[0]
     first = lesson(name).exercises[0]
     assert (kind, message) == ("NotImplementedError", f"Exercise {first}")
     exercise = next(place for place, cell in enumerate(made.cells) if "exercise" in tags(cell))
@@ -112,48 +137,10 @@ def test_the_students_copy_stops_at_exactly_its_first_exercise(name, tmp_path):
     assert number == next(place for place in range(exercise, len(made.cells)) if "check" in tags(made.cells[place]))
 
 
-@every_lesson
-def test_every_figure_is_one_with_a_title_and_not_too_large(name):
-    stopped, figures = cells_in_order(name, LESSONS / "solutions" / f"{name}.ipynb", limit(name))
-    assert stopped is None, stopped
-    assert len(figures) == len(of_kind(lesson(name), "figure"))
-    for number, title, size in figures:
-        assert title, f"cell {number} shows no figure with a title"
-        assert len(re.sub("<[^>]*>", "", title)) <= 100, title
-        assert size <= LARGEST_FIGURE, f"cell {number}: {size:,} bytes"
-
-
 @pytest.mark.parametrize("name", NAMES[:1])
 def test_in_a_real_kernel_too_the_students_copy_stops_there(name):
     made = student_notebook(lesson(name))
-    client = NotebookClient(made, timeout=limit(name), kernel_name="python3", resources={"metadata": {"path": LESSONS}})
     with pytest.raises(CellExecutionError) as stopped:
-        client.execute()
+        in_a_kernel(name, made, LESSONS)
     assert "NotImplementedError: Exercise 1.1" in COLOURS.sub("", str(stopped.value))
-    figures = [
-        output.data["application/vnd.plotly.v1+json"]
-        for cell in made.cells
-        for output in cell.get("outputs", [])
-        if "application/vnd.plotly.v1+json" in output.get("data", {})
-    ]
-    assert all(go.Figure(figure) for figure in figures)
-
-
-def test_all_solved_notebooks_run_in_real_kernels():
-    names = [str(LESSONS / "solutions" / f"{name}.ipynb") for name in NAMES]
-    seconds = sum(limit(name) for name in NAMES)
-    longest = max(limit(name) for name in NAMES)
-    options = [
-        "--nbmake",
-        f"--nbmake-timeout={longest}",
-        "--durations=0",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        os.devnull,
-    ]
-    done = run(["-m", "pytest", *options, f"--rootdir={ROOT}", *names], seconds)
-    print(done.stdout[-3000:])
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-1000:]
-    assert f"{len(NAMES)} passed" in done.stdout
+    assert all(figures_of(cell) for cell in made.cells if cell.get("outputs") and "figure" in tags(cell))

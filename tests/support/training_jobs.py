@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import warm_processes
 
 from core.training.logs import read_metrics
 
@@ -40,6 +41,14 @@ def train(processes: int, *arguments: str, restarts: int = 0) -> subprocess.Comp
         check=False,
         timeout=PATIENCE,
     )
+
+
+def train_warm(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What `train` does, sooner: the same ranks in warm processes, without torchrun itself."""
+    program = [ROOT / "core/train.py", *TINY, *arguments]
+    if processes == 0:
+        return warm_processes.run(program, timeout_s=PATIENCE)
+    return warm_processes.run_ranks(processes, program, PATIENCE)
 
 
 @contextmanager

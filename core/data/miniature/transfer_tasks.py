@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import PIL.Image
-from sklearn.datasets import load_digits
 
 from core.data.miniature.image_tasks import CROP, SCENE, Draw, change, near_misses, picture, text_item
 from core.data.miniature.scenes import CANVAS, DrawnScene, Scene, again, phrase, random_single
@@ -21,6 +20,8 @@ CLIP_SPAN = 34
 @cache
 def handwriting() -> tuple[np.ndarray, np.ndarray]:
     """scikit-learn's handwritten digits: images (1797, 8, 8) with values 0 to 16, and their labels (1797,)."""
+    from sklearn.datasets import load_digits  # takes seconds, and a training process never asks for digits
+
     pixels, labels = load_digits(return_X_y=True)
     return np.asarray(pixels).reshape(-1, 8, 8), np.asarray(labels)
 

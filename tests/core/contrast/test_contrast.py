@@ -1,6 +1,5 @@
 """The contrast step equals float64 autograd of the printed equations: in tiles, with masks, and over real processes."""
 
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from objective_cases import CASES
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from warm_processes import Program, run_together
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -217,13 +217,9 @@ def run_ranks(world: int, batch: dict[str, Tensor], tile_rows: int, folder: Path
     """The contrast step of every objective on `world` real gloo processes; each rank's results."""
     save_file({name: value.contiguous() for name, value in batch.items()}, folder / "batch.safetensors")
     program = Path(__file__).with_name("rank_program.py")
-    jobs = [
-        subprocess.Popen(
-            [sys.executable, program, str(rank), str(world), folder / "rendezvous", folder, str(tile_rows)]
-        )
-        for rank in range(world)
-    ]
-    assert [job.wait(timeout=120) for job in jobs] == [0] * world
+    told = [[program, str(rank), str(world), folder / "rendezvous", folder, str(tile_rows)] for rank in range(world)]
+    done = run_together([Program(arguments) for arguments in told], timeout_s=120)
+    assert [each.returncode for each in done] == [0] * world, "\n".join(each.stderr for each in done)
     return [load_file(folder / f"{rank}.safetensors") for rank in range(world)]
 
 

@@ -1,11 +1,10 @@
 """The cache of features on disk: whole, checked, shared."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from warm_processes import Program, run_together
 
 from core.encoder.feature_cache import FeatureCache
 
@@ -66,9 +65,11 @@ def test_a_damaged_file_counts_as_absent_and_can_be_written_again(cache, damage)
 
 WRITER = """
 import sys
+import warnings
 from pathlib import Path
 import torch
 from core.encoder.feature_cache import FeatureCache
+warnings.simplefilter("error")
 cache = FeatureCache(Path(sys.argv[1]))
 for _ in range(100):
     for name in ("aa", "ab", "ba"):
@@ -81,15 +82,8 @@ print(cache.damaged)
 
 @pytest.mark.slow
 def test_processes_that_write_the_same_pictures_never_see_half_a_file(tmp_path):
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(3)
-    ]
-    for writer in writers:
-        out, _ = writer.communicate(timeout=120)
-        assert (writer.returncode, out) == (0, "0\n")
+    done = run_together([Program(["-c", WRITER, tmp_path]) for _ in range(3)], timeout_s=120)
+    assert [(each.returncode, each.stdout) for each in done] == [(0, "0\n")] * 3, done
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(tmp_path):

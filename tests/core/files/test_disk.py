@@ -1,13 +1,12 @@
 """Real processes whose disk is full: what they say, what they leave, and that they go on once there is space."""
 
 import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
-from training_jobs import ROOT, curve, half_written, job, train, wait_for
+import warm_processes
+from training_jobs import ROOT, curve, half_written, job, train_warm, wait_for
 
 from core.checkpoints.checkpoint import checkpoints, damage
 from core.files.atomic import LEFT_OVER
@@ -44,7 +43,7 @@ def test_a_full_disk_is_named_nothing_half_is_left_and_the_run_goes_on(tmp_path:
     assert all(damage(each) is None for each in kept)
     assert half_written(run) == []
     assert not [path for path in run.rglob(".*") if LEFT_OVER.fullmatch(path.name)]
-    done = train(0, "--output", str(run), *SETTINGS, "--resume")
+    done = train_warm(0, "--output", str(run), *SETTINGS, "--resume")
     assert done.returncode == 0, done.stderr
     assert [row[0] for row in curve(run)] == list(range(1, 101))
 
@@ -60,15 +59,7 @@ def test_a_log_that_cannot_grow_is_named_and_has_whole_lines(tmp_path: Path) -> 
 
 def test_an_output_below_a_file_is_refused_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    program = [
-        sys.executable,
-        str(ROOT / "core/train.py"),
-        "--output",
-        str(tmp_path / "file/run"),
-        "--model.width",
-        "32",
-    ]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    done = warm_processes.run([ROOT / "core/train.py", "--output", tmp_path / "file/run", "--model.width", "32"])
     assert done.returncode == 1
     assert f"error: {tmp_path}/file/run/config.yaml: cannot be written (Not a directory)." in done.stderr
     assert "Traceback" not in done.stderr

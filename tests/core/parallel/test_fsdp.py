@@ -2,10 +2,8 @@
 
 import importlib.util
 import json
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -15,6 +13,7 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
 from torch import Tensor
+from warm_processes import Program, run_together
 
 from core.checkpoints.consolidate import ConsolidateSettings, consolidate
 from core.checkpoints.sharded import load_sharded, load_weights, save_sharded, stored
@@ -40,21 +39,10 @@ def run_ranks(program: Path, arguments: Sequence[str], world: int, folder: Path,
     The rendezvous file is new: a job that finds the file of an earlier one waits for processes that are gone.
     """
     rendezvous = Path(tempfile.mkdtemp(dir=folder)) / "rendezvous"
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    jobs = [
-        subprocess.Popen([sys.executable, str(program), str(rank), str(world), str(rendezvous), *arguments], **pipes)
-        for rank in range(world)
-    ]
-    deadline = time.monotonic() + timeout_s
-    try:
-        while any(job.poll() is None for job in jobs) and not any(job.poll() for job in jobs):
-            assert time.monotonic() < deadline, f"the job hung for {timeout_s} s"
-            time.sleep(0.05)
-    finally:
-        for job in jobs:
-            job.kill()
-    printed = [job.communicate()[0] for job in jobs]
-    assert [job.returncode for job in jobs] == [0] * world, "\n".join(printed)
+    jobs = [Program([program, str(rank), str(world), rendezvous, *arguments]) for rank in range(world)]
+    done = run_together(jobs, timeout_s)
+    printed = [each.stdout + each.stderr for each in done]
+    assert [each.returncode for each in done] == [0] * world, "\n".join(printed)
     return printed
 
 

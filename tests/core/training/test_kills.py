@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from training_jobs import curve, half_written, job, kill_all, ranks, steps_logged, train, wait_for
+from training_jobs import curve, half_written, job, kill_all, ranks, steps_logged, train_warm, wait_for
 
 from core.checkpoints.checkpoint import checkpoints
 
@@ -22,7 +22,7 @@ SETTINGS = ("--steps", str(STEPS), "--save_every", "5", "--record.every", "10", 
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two processes that nobody disturbed."""
     run = tmp_path_factory.mktemp("unbroken") / "run"
-    done = train(2, "--output", str(run), *SETTINGS)
+    done = train_warm(2, "--output", str(run), *SETTINGS)
     assert done.returncode == 0, done.stderr
     assert len(curve(run)) == STEPS
     return run
@@ -63,7 +63,7 @@ def test_killed_at_random_instants_and_while_it_saves_the_run_equals_the_unbroke
             break
     assert half_written(run), "the kill never hit a checkpoint in the making"
     assert checkpoints(run)[-1].step < STEPS
-    done = train(2, *arguments, "--resume")
+    done = train_warm(2, *arguments, "--resume")
     assert done.returncode == 0, done.stderr
     assert curve(run) == curve(unbroken)
     assert same_weights(run, unbroken)
@@ -88,7 +88,7 @@ def test_a_job_that_loses_a_process_ends_soon_and_says_so_and_one_process_goes_o
     reached = checkpoints(run)[-1].step
     assert 20 <= reached < STEPS
     (run / "pairs/000050-rank1.parquet").touch()
-    done = train(1, *arguments, "--resume")
+    done = train_warm(1, *arguments, "--resume")
     assert done.returncode == 0, done.stderr
     found, expected = curve(run), curve(unbroken)
     assert found[:reached] == expected[:reached]

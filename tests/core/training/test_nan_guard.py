@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,8 @@ import pytest
 import torch
 from accelerate import Accelerator
 from small_training import DATASETS, change_step, small_settings
-from training_jobs import ROOT, command
+from training_jobs import TINY
+from warm_processes import run_ranks
 
 from core.checkpoints.checkpoint import checkpoints, training_state
 from core.config.settings import TrainSettings
@@ -203,9 +202,7 @@ def test_all_ranks_skip_what_one_of_them_alone_has_seen(tmp_path: Path) -> None:
     program, run = tmp_path / "program.py", tmp_path / "run"
     program.write_text(PROGRAM)
     settings = ("--output", str(run), "--steps", "5", "--on_nonfinite", "skip")
-    line = [str(program) if each.endswith("core/train.py") else each for each in command(2, *settings)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=180)
+    done = run_ranks(2, [program, *TINY, *settings], timeout_s=180)
     assert done.returncode == 0, done.stderr
     assert ["skipped" in row for row in read_metrics(run)] == [False, False, True, False, False]
     fault = json.loads((run / NONFINITE).read_text())

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import warm_processes
 from safetensors.torch import save_file
 
 from core.vector_import.import_bundle import ImportSettings, import_embeddings
@@ -238,7 +239,7 @@ def test_the_command(files, tmp_path):
     assert "note: 13 of 13 vectors were not of unit length" in done.stderr
     assert open_bundle(tmp_path / "runs" / "other" / "bundles" / "imported").imported == "other"
     files["items"].write_text('{"id": "a"}\n')
-    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = warm_processes.run([*command[1:], *options], folder=ROOT)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
 
