@@ -115,6 +115,12 @@ def test_weights_say_how_often_an_epoch_visits_a_data_set() -> None:
     ]
 
 
+def test_a_data_set_of_hardly_any_weight_has_a_block_in_every_epoch() -> None:
+    batches = Batches(SETS, batch=8, block=8, seed=3, weights={"c": 1e-6})
+    assert batches.steps_per_epoch == 5 + 3 + 1
+    assert Counter(dataset for step in range(9) for dataset, _ in batches.rows(step)) == {0: 40, 1: 24, 2: 8}
+
+
 def test_a_block_that_is_visited_twice_holds_the_same_pairs() -> None:
     """Also where the block does not divide the data set: what is left over makes no block of its own."""
     batches = BatchSampler([Numbered("odd", 27)], batch=8, block=8, seed=3, weights={"odd": 2})

@@ -136,6 +136,18 @@ def test_pixels_are_those_of_the_picture(tiny, kinds):
     np.testing.assert_allclose(scaled, resized.astype(np.float32) / 127.5 - 1, atol=2 / 255)
 
 
+def test_pixels_are_scaled_and_normalised_only_where_the_processor_says_so(fresh):
+    processor = fresh.image_processor
+    pixels = torch.arange(48, dtype=torch.uint8).view(1, 3, 4, 4)
+    processor.rescale_factor, processor.image_mean, processor.image_std = 0.5, [1.0] * 3, [4.0] * 3
+    processor.do_rescale = processor.do_normalize = False
+    assert torch.equal(fresh.family.scaled(pixels), pixels.float())
+    processor.do_rescale = True
+    assert torch.equal(fresh.family.scaled(pixels), pixels / 2)
+    processor.do_rescale, processor.do_normalize = False, True
+    assert torch.equal(fresh.family.scaled(pixels), (pixels.float() - 1) / 4)
+
+
 def test_a_preparer_goes_to_loader_processes_without_weights(tiny, kinds):
     import pickle
 

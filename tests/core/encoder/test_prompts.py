@@ -48,6 +48,13 @@ def test_the_parts_come_back_in_order_between_the_templates_own_tokens(chosen):
     assert len(found) == len(chosen) + 2
 
 
+def test_a_placeholder_that_begins_with_another_is_taken_whole():
+    item = Item((CLIPS[0], PICTURES[0]))
+    assert cut("<s><p><v>\n<p></s>", item, image="<p>", video="<p><v>") == [
+        Scaffold("<s>"), CLIPS[0], Scaffold("\n"), PICTURES[0], Scaffold("</s>")
+    ]  # fmt: skip
+
+
 def test_more_than_ten_text_parts_keep_their_numbers_apart():
     item = Item(tuple(Text(str(number)) for number in range(12)))
     assert segments(item, tiny_tokenizer())[1:-1] == list(item.parts)

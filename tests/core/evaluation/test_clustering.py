@@ -62,7 +62,13 @@ def test_k_means_starts_from_three_seeds_of_its_own(monkeypatch):
 
     monkeypatch.setattr(clustering, "clustered", chosen)
     expected = np.mean([v_measure_score(labels, each) for each in found])
-    assert v_measure(vectors, labels, seed=5).value == pytest.approx(expected)
+    measured = v_measure(vectors, labels, seed=5)
+    assert measured.value == pytest.approx(expected)
+    without = np.mean([left_out(labels, each) for each in found], axis=0)
+    error = np.sqrt(35 / 36 * np.square(without - without.mean()).sum())  # the jackknife's, of 36 items
+    assert 0 < measured.low < measured.high < 1
+    assert measured.high - measured.value == pytest.approx(1.96 * error)
+    assert measured.value - measured.low == pytest.approx(1.96 * error)
     assert seeds == [5, 6, 7]
 
 

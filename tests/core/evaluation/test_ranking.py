@@ -48,6 +48,14 @@ def test_placement_is_the_distribution_over_all_orders_of_the_ties(pool):
         assert placed.hit(k) == pytest.approx(sum(chance for rank, chance in expected.items() if rank <= k))
 
 
+def test_right_answers_tie_within_the_tolerance_too():
+    """Two right ones and a wrong one, apart by less than TIE: one of the two comes first in 2 of 3 orders."""
+    similarities = np.array([0.5, 0.5 - TIE / 2, 0.5 - TIE / 4], dtype=np.float32)
+    placed = placement(similarities, np.array([True, True, False]))
+    assert placed.first == 1
+    assert placed.chances == pytest.approx([2 / 3, 1 / 3])
+
+
 @given(st.integers(2, 60), st.integers(0, 2**31))
 @settings(deadline=None)
 def test_without_ties_it_is_the_reciprocal_rank_of_sklearn(n, seed):
