@@ -116,7 +116,7 @@ def test_weights_say_how_often_an_epoch_visits_a_data_set() -> None:
 
 
 def test_a_data_set_of_hardly_any_weight_has_a_block_in_every_epoch() -> None:
-    batches = Batches(SETS, batch=8, block=8, seed=3, weights={"c": 1e-6})
+    batches = BatchSampler(SETS, batch=8, block=8, seed=3, weights={"c": 1e-6})
     assert batches.steps_per_epoch == 5 + 3 + 1
     assert Counter(dataset for step in range(9) for dataset, _ in batches.rows(step)) == {0: 40, 1: 24, 2: 8}
 

@@ -51,7 +51,7 @@ def test_the_parts_come_back_in_order_between_the_templates_own_tokens(chosen):
 def test_a_placeholder_that_begins_with_another_is_taken_whole():
     item = Item((CLIPS[0], PICTURES[0]))
     assert cut("<s><p><v>\n<p></s>", item, image="<p>", video="<p><v>") == [
-        Scaffold("<s>"), CLIPS[0], Scaffold("\n"), PICTURES[0], Scaffold("</s>")
+        TemplateText("<s>"), CLIPS[0], TemplateText("\n"), PICTURES[0], TemplateText("</s>")
     ]  # fmt: skip
 
 
