@@ -128,7 +128,7 @@ def test_a_dying_process_ends_the_job_and_what_was_encoded_is_kept(checkpoint, t
 
 
 def wait_for_encoding(started: subprocess.Popen[str]) -> None:
-    """Read the job's output until its bar says that something is encoded; it begins with "| 0/12 [00:00<?, ?item/s]"."""
+    """Read the job's output until its bar moves; it begins with "| 0/12 [00:00<?, ?item/s]"."""
     assert started.stdout is not None
     deadline, seen = time.monotonic() + PATIENCE, ""
     while not re.search(r"\| [1-9]\d*/", seen):
