@@ -152,7 +152,7 @@ def download(settings: DownloadSettings, say: Callable[[str], object] = print) -
 def listing(source: Source, settings: DownloadSettings) -> tuple[str, dict[str, int]]:
     """A repository's commit, and the sizes of the wanted files in bytes.
 
-    Asked for once, and not by snapshot_download's dry run, which asks for each file and makes the folders.
+    Not by the dry run of snapshot_download, which asks for each file by itself and makes the folders.
     """
     revision = pinned(settings.to / source.folder, source, settings.revision)
     ask = HfApi().model_info if source.kind == "model" else HfApi().dataset_info
