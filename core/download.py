@@ -10,8 +10,7 @@ Sizes and free space are told first. The commit is written beside the files; the
 import sys
 
 from core.config.command_line import parse
-from core.data.download import download
-from core.data.hub_files import DownloadSettings
+from core.data.download import DownloadSettings, download
 
 
 def main() -> int:

@@ -18,13 +18,16 @@ FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 class FakeHub:
     """files: "datasets/owner/name" or "models/owner/name" -> path -> bytes. asked: the paths of files fetched.
 
-    broken: files of which only half is sent. commit: the one that every repository has.
+    broken: files of which only half is sent. gated: repositories that are described but give no file; unlisted: those
+    that are described but do not list their files. commit: the one that every repository has.
     """
 
     files: Mapping[str, Mapping[str, bytes]]
     commit: str = "c0ffee" * 6 + "c0ff"
     asked: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    gated: set[str] = field(default_factory=set)
+    unlisted: set[str] = field(default_factory=set)
     address: str = ""
 
 
@@ -58,6 +61,8 @@ class Handler(BaseHTTPRequestHandler):
         if revision not in (None, "main", hub.commit):
             return self.reply(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         files = hub.files[repository]
+        if kind == "tree" and repository in hub.unlisted:
+            return self.reply(404, b"{}", {})
         if kind == "tree":
             body: object = [
                 {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
@@ -72,6 +77,8 @@ class Handler(BaseHTTPRequestHandler):
         data = hub.files.get(repository, {}).get(name)
         if data is None or revision not in ("main", hub.commit):
             return self.reply(404, b"", {"X-Error-Code": "EntryNotFound"})
+        if repository in hub.gated:
+            return self.reply(403, b"", {"X-Error-Code": "GatedRepo"})
         headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": hub.commit}
         if not send_body:
             return self.reply(200, b"", headers | {"Content-Length": str(len(data))})

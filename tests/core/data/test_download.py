@@ -10,9 +10,7 @@ import pytest
 from fake_hub import FakeHub, serving
 from huggingface_hub import constants
 
-from core.data import download as module
-from core.data.download import Record, download, size
-from core.data.hub_files import DownloadSettings
+from core.data.download import DownloadSettings, Record, download, size
 from core.data.mmeb.video import BY_NAME
 
 MODEL = {
@@ -25,6 +23,8 @@ MODEL = {
     "merges.txt": b"m",
     "chat_template.jinja": b"j",
     "1_Pooling/config.json": b"{}",
+    "a[1].json": b"{}",
+    "download.json": b"the repository's own",
     "pytorch_model.bin": b"pickle",
     "optimizer.pt": b"pickle",
     "training_args.bin": b"pickle",
@@ -93,7 +93,7 @@ def test_of_a_model_only_what_cannot_run_code_is_fetched(hub: FakeHub, tmp_path:
     (record,) = get("model", tmp_path / "m", name="owner/model")
     wanted = set(MODEL) - {
         "pytorch_model.bin", "optimizer.pt", "training_args.bin", "modeling_llava.py", "onnx/model.onnx",
-        "../outside.json",
+        "../outside.json", "download.json",
     }  # fmt: skip
     assert fetched(tmp_path / "m") == {name: MODEL[name] for name in wanted}
     assert not (tmp_path / "outside.json").exists()
@@ -211,6 +211,19 @@ def test_what_the_hub_does_not_have_is_told(hub: FakeHub, tmp_path: Path) -> Non
     assert hub.asked == []
 
 
+def test_a_repository_on_request_says_so_when_its_files_are_asked_for(hub: FakeHub, tmp_path: Path) -> None:
+    hub.gated.add("models/owner/model")
+    with pytest.raises(ValueError, match=r"owner/model \(model\): its owner gives access on request"):
+        get("model", tmp_path, name="owner/model")
+
+
+def test_files_that_the_client_leaves_out_without_an_error_are_missed(hub: FakeHub, tmp_path: Path) -> None:
+    hub.unlisted.add("models/owner/model")
+    with pytest.raises(ValueError, match=r"bytes did not come; the same command fetches them"):
+        get("model", tmp_path, name="owner/model")
+    assert json.loads((tmp_path / "download.json").read_text())["complete"] is False
+
+
 def test_without_a_network_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"owner/model \(model\): the hub cannot be reached \(OfflineMode.*copy the"):
         get("model", tmp_path, name="owner/model")
@@ -236,7 +249,3 @@ def test_settings_that_do_not_go_together_are_refused(settings: dict[str, object
 
 def test_sizes_are_told_in_readable_units() -> None:
     assert [size(count) for count in (12, 3_400_000, 1_250_000_000)] == ["12 bytes", "3.40 MB", "1.25 GB"]
-
-
-def test_a_name_is_a_pattern_for_itself_alone() -> None:
-    assert module.escaped("a[1]*?.json") == "a[[]1][*][?].json"

@@ -13,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 from training_jobs import kill_all, ranks
-from warm_processes import run, run_ranks
 
 from benchmarks.mmeb_files import write_mmeb_eval
 from core.data.mmeb.datasets import DATASETS
@@ -37,12 +36,6 @@ def evaluate(processes: int, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-def evaluate_warm(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What `evaluate` does, sooner: in warm processes and without torchrun itself."""
-    program = [ROOT / "core/eval.py", *arguments]
-    return run_ranks(processes, program, PATIENCE) if processes else run(program, timeout_s=PATIENCE)
-
-
 @pytest.fixture(scope="module")
 def checkpoint(tiny, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("model")
@@ -62,8 +55,7 @@ def digests(bundle: Path) -> dict[str, str]:
 @pytest.mark.slow
 def test_one_two_and_three_processes_give_the_same_bits(checkpoint, tmp_path):
     for processes in (0, 2, 3):
-        start = evaluate if processes == 2 else evaluate_warm
-        done = start(processes, *arguments(checkpoint, tmp_path / str(processes)))
+        done = evaluate(processes, *arguments(checkpoint, tmp_path / str(processes)))
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("Bundle: ") == 1
         assert done.stderr.count("| 0/") == 1  # one bar begins
@@ -78,9 +70,9 @@ def test_all_of_mmeb_by_one_and_two_processes_and_again_from_the_cache(checkpoin
     write_mmeb_eval(tmp_path / "files", 3, 2)
     cache = str(tmp_path / "vectors")
     suite = ("--suite.name", "mmeb", "--suite.path", str(tmp_path / "files"), "--checkpoint", str(checkpoint))
-    alone = evaluate_warm(0, *suite, "--out", str(tmp_path / "0"))
-    together = evaluate_warm(2, *suite, "--out", str(tmp_path / "2"), "--cache", cache)
-    again = evaluate_warm(0, *suite, "--out", str(tmp_path / "again"), "--cache", cache)
+    alone = evaluate(0, *suite, "--out", str(tmp_path / "0"))
+    together = evaluate(2, *suite, "--out", str(tmp_path / "2"), "--cache", cache)
+    again = evaluate(0, *suite, "--out", str(tmp_path / "again"), "--cache", cache)
     for done in (alone, together, again):
         assert done.returncode == 0, done.stderr
         assert "MMEB: precision at 1, %" in done.stdout
@@ -130,13 +122,13 @@ def test_a_dying_process_ends_the_job_and_what_was_encoded_is_kept(checkpoint, t
     assert not (tmp_path / "out").exists()
     if victim == 1:  # the first process writes what it has; killed itself, it loses 20 s of work
         assert len([*(tmp_path / "vectors").rglob("*.safetensors")]) == 1
-        again = evaluate_warm(0, *told)
+        again = evaluate(0, *told)
         assert again.returncode == 0, again.stderr
         assert "| 0/" not in again.stderr.split("encoding:")[1]
 
 
 def wait_for_encoding(started: subprocess.Popen[str]) -> None:
-    """Read the job's output until its bar says that something is encoded; it begins with "| 0/12 [00:00<?, ..."."""
+    """Read the job's output until its bar moves; it begins with "| 0/12 [00:00<?, ?item/s]"."""
     assert started.stdout is not None
     deadline, seen = time.monotonic() + PATIENCE, ""
     while not re.search(r"\| [1-9]\d*/", seen):
