@@ -5,27 +5,20 @@
 
 Groups spare most of the work of choosing: the k largest of a row lie in the k groups with the largest maxima, and
 maxima are as cheap as reading.
-
-Many queries on a CPU that multiplies bfloat16 in hardware: a first pass in bfloat16 (core.evaluation.bfloat16_search)
-finds the few vectors that may be among the k, and only their products are computed in float32.
 """
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from core.evaluation.bfloat16_search import QUERIES_AT_ONCE, candidates, first_pass_pays
 from core.evaluation.ranking import TIE
 
 GROUP = 64
 COSINES_AT_ONCE = 2**26
 """Of a tile: 256 MB, unless SMALLEST_TILE takes more."""
 SMALLEST_TILE, LARGEST_TILE = 32, 512
-VECTORS_AT_ONCE = 2048
-"""Of one matrix product on a CPU, so that the cosines are still in its cache when they are read."""
 
 
 @dataclass(frozen=True)
@@ -49,44 +42,11 @@ def top_k(queries: Float[Tensor, "queries d"], vectors: Float[Tensor, "n d"], k:
     if k < 1 or len(vectors) == 0:
         raise ValueError(f"top_k needs k >= 1 and at least one vector; k = {k}, {len(vectors)} vectors.")
     k = min(k, len(vectors))
-    if first_pass_pays(queries, vectors, k):
-        parts = queries.split(QUERIES_AT_ONCE)
-        return joined([in_two_passes(part, vectors, k) for part in parts], queries, k)
-    return in_one_pass(queries, vectors, k)
-
-
-def in_one_pass(queries: Float[Tensor, "queries d"], vectors: Float[Tensor, "n d"], k: int) -> TopK:
-    """`top_k` from every product."""
     tile = min(max(SMALLEST_TILE, COSINES_AT_ONCE // len(vectors)), LARGEST_TILE, max(1, len(queries)))
     space = queries.new_empty((tile, len(vectors)))
     parts = [part for part in queries.split(tile) if len(part)]
-    return joined([top_of(products(part, vectors, space[: len(part)]), k) for part in parts], queries, k)
-
-
-def in_two_passes(queries: Float[Tensor, "queries d"], vectors: Float[Tensor, "n d"], k: int) -> TopK:
-    """`top_k` from the products of the vectors that a first pass in bfloat16 does not exclude.
-
-    Queries that it leaves with too many are searched in one pass.
-    """
-    found = candidates(queries, vectors, k, TIE)
-    settled = found.counts > 0
-    # Lines of the candidates of each query, filled up with -inf.
-    most = max(k, int(found.counts.max()))
-    held = queries.new_full((len(queries), most), float("-inf"))
-    members = torch.zeros_like(held, dtype=torch.long)
-    of_each = found.rows.split(found.counts.tolist())
-    for place, rows in enumerate(of_each):
-        if len(rows):
-            # Not by torch.mv, of which equal vectors may differ in the last bit.
-            held[place, : len(rows)] = vectors.index_select(0, rows).mul_(queries[place]).sum(dim=1)
-            members[place, : len(rows)] = rows
-    values, places = held.topk(k, dim=1)
-    result = TopK(*in_order(members.gather(1, places), values), beyond(held, values))
-    if not settled.all():
-        rest = in_one_pass(queries[~settled], vectors, k)
-        result.rows[~settled], result.similarities[~settled] = rest.rows, rest.similarities
-        result.tied[~settled] = rest.tied
-    return result
+    found = [top_of(torch.matmul(part, vectors.T, out=space[: len(part)]), k) for part in parts]
+    return joined(found, queries, k)
 
 
 def joined(parts: list[TopK], queries: Float[Tensor, "queries d"], k: int) -> TopK:
@@ -99,25 +59,6 @@ def joined(parts: list[TopK], queries: Float[Tensor, "queries d"], k: int) -> To
         torch.cat([part.similarities for part in parts]),
         torch.cat([part.tied for part in parts]),
     )
-
-
-def products(
-    queries: Float[Tensor, "queries d"], vectors: Float[Tensor, "n d"], space: Float[Tensor, "queries n"]
-) -> Float[Tensor, "queries n"]:
-    """The products of every query with every vector, written into `space`.
-
-    On CPUs by numpy: its OpenBLAS is up to 1.6 times as fast as torch's MKL on AMD's.
-    """
-    if queries.device.type != "cpu":
-        return torch.matmul(queries, vectors.T, out=space)
-    rows, columns, out = queries.numpy(), vectors.numpy(), space.numpy()
-    if len(rows) == 1:
-        np.matmul(columns, rows[0], out=out[0])
-        return space
-    for start in range(0, len(columns), VECTORS_AT_ONCE):
-        part = slice(start, start + VECTORS_AT_ONCE)
-        np.matmul(rows, columns[part].T, out=out[:, part])
-    return space
 
 
 def top_of(cosines: Float[Tensor, "queries n"], k: int) -> TopK:
