@@ -3,10 +3,10 @@
     PEER/bin/python benchmarks/train_step.py            (what PEER is: benchmarks/sentence_transformers_peer.py)
 
 The deep model is the one that counts: models that people train have 24 blocks and more, and what is saved once a pass
-shrinks with depth. Both sides first prove that they compute the same (`benchmarks.agreement`). Then each case runs in a process of its
-own, where the sides take turns step by step; reading and preparing the pictures is part of the step. A short trial
-chooses each side's chunk (mini-batch), whether ours packs, and the rival's attention under bfloat16. Peak memory is
-measured apart, one fresh process a side.
+shrinks with depth. Both sides first prove that they compute the same (`benchmarks.agreement`). Then each case runs in a
+process of its own, where the sides take turns step by step; reading and preparing the pictures is part of the step. A
+short trial chooses each side's chunk (mini-batch), whether ours packs, and the rival's attention under bfloat16. Peak
+memory is measured apart, one fresh process a side.
 
     ours            the default: graphs are kept
     ours, twice     every chunk is encoded twice (no graph kept), at the cached rival's memory

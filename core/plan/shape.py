@@ -19,10 +19,10 @@ class Shape:
     """Sizes of a model.
 
     language, projector, vision: numbers in the matrices that each token, token of a picture, or patch passes through,
-    adapters left out. adapters: the same of the language model's adapters. layers, width, inner, heads, shared: blocks of the language
-    model, its width, that of its feed-forward part, those of all queries and of all keys. vision_layers, vision_width,
-    vision_inner: of the tower. merged: patches that the projector makes one token of. trained: the parts of which
-    something trains. parameters: all numbers and the trained ones by part.
+    adapters left out. adapters: the same of the language model's adapters. layers, width, inner, heads, shared: blocks
+    of the language model, its width, that of its feed-forward part, those of all queries and of all keys.
+    vision_layers, vision_width, vision_inner: of the tower. merged: patches that the projector makes one token of.
+    trained: the parts of which something trains. parameters: all numbers and the trained ones by part.
     """
 
     language: int
