@@ -85,12 +85,10 @@ class Work:
     """What a step's useful arithmetic is made of: distinct items, no padding, nothing twice.
 
     language, projector, vision: numbers in the matrices that each token, token of a picture, or patch passes through.
-    last: those of the language model's last block, but for keys and values, that only the token that is read needs.
     merged: patches that the projector makes one token of.
     """
 
     language: int
-    last: int
     projector: int
     vision: int
     language_width: int
@@ -109,20 +107,12 @@ class Work:
                 # A still is one frame to a tower that takes two at once: their weights are added up before.
                 frames = weight.shape[2] if weight.dim() == 5 else 1
                 sizes[embedder.backbone_adapter.part_of(name)] += weight.numel() // frames
-        block = embedder.backbone_adapter.blocks(embedder.backbone)[-1]
-        kept = ("k_proj", "v_proj")
-        last = sum(
-            weight.numel()
-            for name, weight in block.named_parameters()
-            if weight.dim() >= 2 and not any(each in name for each in kept)
-        )
         config = embedder.backbone.config
         text, vision = config.get_text_config(), config.vision_config
         depth = getattr(vision, "num_hidden_layers", None) or vision.depth
         width = getattr(vision, "embed_dim", None) or vision.hidden_size
         return cls(
             language=sizes["language"],
-            last=last,
             projector=sizes["projector"],
             vision=sizes["vision"],
             language_width=text.hidden_size,
@@ -136,7 +126,7 @@ class Work:
     def flops(self, items: Sequence[TokenizedItem], vision_trains: bool) -> float:
         """Floating-point operations of a step on distinct items: forward 2 a number and token, backward twice that.
 
-            language  3 * (2 (P T - P_last (T - n)) + 2 (L - 1) d sum_i T_i^2 + 4 d T)      attention is causal
+            language  3 * (2 P T + 2 L d sum_i T_i^2)                       attention is causal
             projector 3 * 2 P_p R / merged
             vision    k * (2 P_v R + 4 L_v d_v sum_c R_c^2)                 k = 3, or 1 for a frozen tower
 
@@ -144,8 +134,8 @@ class Work:
         """
         tokens = [item.length for item in items]
         total, width = sum(tokens), self.language_width
-        language = 2 * (self.language * total - self.last * (total - len(items)))
-        language += 2 * (self.language_layers - 1) * width * sum(each**2 for each in tokens) + 4 * width * total
+        language = 2 * self.language * total
+        language += 2 * self.language_layers * width * sum(each**2 for each in tokens)
         seen = {still.id: still for item in items for still in item.images}
         groups = [size for still in seen.values() for size in self._patches(still)]
         vision = 2 * self.vision * sum(groups)

@@ -1,11 +1,12 @@
-"""Pairs per second of our training step and of sentence-transformers' on the same model, files, batch and objective.
+"""Pairs per second of our training step and of sentence-transformers' on the same models, files, batch and objective.
 
     PEER/bin/python benchmarks/train_step.py            (what PEER is: benchmarks/sentence_transformers_peer.py)
 
-Both sides first prove that they compute the same (`benchmarks.agreement`). Then each case runs in a process of its
-own, where the sides take turns step by step; reading and preparing the pictures is part of the step. A short trial
-chooses each side's chunk (mini-batch), whether ours packs, and the rival's attention under bfloat16. Peak memory is
-measured apart, one fresh process a side.
+The deep model is the one that counts: models that people train have 24 blocks and more, and what is saved once a pass
+shrinks with depth. Both sides first prove that they compute the same (`benchmarks.agreement`). Then each case runs in a
+process of its own, where the sides take turns step by step; reading and preparing the pictures is part of the step. A
+short trial chooses each side's chunk (mini-batch), whether ours packs, and the rival's attention under bfloat16. Peak
+memory is measured apart, one fresh process a side.
 
     ours            the default: graphs are kept
     ours, twice     every chunk is encoded twice (no graph kept), at the cached rival's memory
@@ -14,8 +15,8 @@ measured apart, one fresh process a side.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +35,7 @@ from core.config.command_line import parse
 
 BARS = {("cached", "frozen"): 3.0, ("cached", "trained"): 1.5, ("plain", "frozen"): 1.0, ("plain", "trained"): 1.0}
 COLUMNS = (
+    "model",
     "batch",
     "block",
     "tower",
@@ -48,6 +50,19 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class Size:
+    """Width of both towers, and blocks of the language model and of the vision tower."""
+
+    width: int
+    layers: int
+    vision_layers: int
+
+
+MODELS: Mapping[str, Size] = {"deep": Size(96, 24, 6), "shallow": Size(128, 3, 3), "tiny": Size(32, 1, 1)}
+"""deep: as many blocks as LLaVE-0.5B, narrow, so that it trains on a CPU. tiny: for tests."""
+
+
 @dataclass
 class TrainStepSettings:
     """What to compare, and for how long."""
@@ -56,6 +71,8 @@ class TrainStepSettings:
     """Folder of the generated model and files; made on first use."""
     output: Path = Path("runs/benchmarks/train_step.json")
     """The results."""
+    models: list[Literal["deep", "shallow", "tiny"]] = field(default_factory=lambda: ["deep", "shallow"])
+    """Sizes of the model, of `MODELS`."""
     batches: list[int] = field(default_factory=lambda: [128, 256])
     """Pairs a step, multiples of the blocks."""
     blocks: list[int] = field(default_factory=lambda: [1, 32])
@@ -74,18 +91,13 @@ class TrainStepSettings:
     """Threads of torch."""
     memory: bool = True
     """Measure the sides' memory too."""
-    width: int = 128
-    """Of both towers."""
-    layers: int = 3
-    """Of the language model."""
-    vision_layers: int = 3
-    """Of the vision tower."""
 
 
 @dataclass(frozen=True)
 class Case:
     """One line of comparison, and where its inputs are."""
 
+    model: str
     batch: int
     block: int
     tower: str
@@ -132,8 +144,8 @@ def run_case(case: Case, chunks: Sequence[int], rounds: int) -> list[dict[str, A
         seconds = take_turns(sides, rounds)
     rows = []
     for name in sides:
-        row = {"batch": case.batch, "block": case.block, "tower": case.tower, "precision": case.precision, "side": name}
-        row |= {"choice": our_choice if name.startswith("ours") else peer_choice}
+        row = {each: getattr(case, each) for each in ("model", "batch", "block", "tower", "precision")}
+        row |= {"side": name, "choice": our_choice if name.startswith("ours") else peer_choice}
         rows.append(row | figures(seconds[name], seconds["ours"], case.batch, BARS.get((name, case.tower))))
     return rows
 
@@ -199,13 +211,13 @@ def prove(case: Case) -> dict[str, float]:
     return dict(check(case.ours, case.peer, case.data, read_rows(case.data)))
 
 
-def prepare(settings: TrainStepSettings) -> Case:
-    """Write the inputs where they are not there yet."""
-    size = (settings.width, settings.layers, settings.vision_layers)
+def prepare(settings: TrainStepSettings, model: str) -> Case:
+    """Write a model's inputs where they are not there yet."""
+    size = astuple(MODELS[model])
     name = "-".join(map(str, size))
     data = write_mixture(settings.work / f"mixture-{settings.pairs_per_dataset}", settings.pairs_per_dataset)
     ours = write_model(settings.work / f"ours-{name}", *size)
-    return Case(0, 1, "", "", ours, write_processor(ours, settings.work / f"peer-{name}"), data)
+    return Case(model, 0, 1, "", "", ours, write_processor(ours, settings.work / f"peer-{name}"), data)
 
 
 def compare(settings: TrainStepSettings) -> list[dict[str, Any]]:
@@ -215,12 +227,13 @@ def compare(settings: TrainStepSettings) -> list[dict[str, Any]]:
         benchmarks.agreement.Disagreement: the sides do not compute the same.
     """
     torch.set_num_threads(settings.threads)
-    inputs = prepare(settings)
-    described = asdict(settings) | {"agreement": in_fresh_process(prove, inputs)}
+    inputs = {model: prepare(settings, model) for model in settings.models}
+    agreement = {model: in_fresh_process(prove, each) for model, each in inputs.items()}
+    described = asdict(settings) | {"agreement": agreement}
     rows: list[dict[str, Any]] = []
-    every = product(settings.precisions, settings.towers, settings.batches, settings.blocks)
-    for precision, tower, batch, block in every:
-        case = replace(inputs, batch=batch, block=block, tower=tower, precision=precision)
+    every = product(settings.models, settings.precisions, settings.towers, settings.batches, settings.blocks)
+    for model, precision, tower, batch, block in every:
+        case = replace(inputs[model], batch=batch, block=block, tower=tower, precision=precision)
         found = in_fresh_process(run_case, case, settings.chunks, settings.rounds)
         for row in found if settings.memory else []:
             row["extra_mb"] = in_fresh_process(memory_of, case, row["side"], row["choice"])
@@ -238,7 +251,7 @@ def main() -> None:
     assert torchvision_operators.OPERATORS  # imported before transformers: see there
     rows = compare(settings)
     print(table(rows, COLUMNS))
-    failed = [" ".join(str(row[name]) for name in COLUMNS[:5]) for row in rows if row["passes"] is False]
+    failed = [" ".join(str(row[name]) for name in COLUMNS[:6]) for row in rows if row["passes"] is False]
     print(f"{settings.output} written; below their bar: {', '.join(failed) or 'none'}.")
 
 

@@ -16,7 +16,8 @@ from typing import Literal, TypeAlias
 from huggingface_hub import HfApi, errors, snapshot_download
 from huggingface_hub.utils import filter_repo_objects
 
-from core.data import mmeb_datasets, mmeb_video
+from core.data.mmeb import datasets as mmeb_datasets
+from core.data.mmeb import video as mmeb_video
 from core.files.atomic import write_text
 
 What: TypeAlias = Literal["mmeb-train", "mmeb-eval", "mmeb-v2", "mmeb-v2-video", "model"]

@@ -2,19 +2,19 @@
 
 Forward, for an item of T tokens, R_c patches that attend to each other, R patches together:
 
-    language   2 (P T - P_last (T - 1)) + 2 (L - 1) h T^2 + 4 h T        attention is causal: half of the square
-    adapters   2 (A T - A_last (T - 1))
+    language   2 P T + 2 L h T^2        attention is causal: half of the square
+    adapters   2 A T
     projector  2 P_p R / m
     vision     2 P_v R + 4 L_v d_v sum_c R_c^2
 
-P, A, P_p, P_v: numbers in the matrices (`ModelShape`); the last block computes all but keys and values for the last
-token alone. h: width of all heads together. m: patches in a token. Norms, activations and the loss are left out.
+P, A, P_p, P_v: numbers in the matrices (`ModelShape`). h: width of all heads together. m: patches in a token. Norms,
+activations and the loss are left out.
 
 Backward: a matrix that trains costs twice its forward (its gradient, and its input's), one that gradients only pass
 through once its forward, attention twice. Where nothing before it trains, nothing. Attention kernels that compute
 their scores again in the backward pass (flash attention) do half a forward's attention more; it is left out.
 Activation checkpointing makes the language model's forward again, but for the product at the end of each block (unless
-an adapter stands there): 2 d f ((L - 1) T + 1) less, d and f the block's width and that of its feed-forward part.
+an adapter stands there): 2 d f L T less, d and f the block's width and that of its feed-forward part.
 """
 
 from dataclasses import dataclass
@@ -65,17 +65,17 @@ class Flops:
 
 def language_matrices(shape: ModelShape, tokens: float | int) -> float:
     """Forward, the language model's own matrices."""
-    return 2.0 * (shape.language * tokens - shape.last * (tokens - 1))
+    return 2.0 * shape.language * tokens
 
 
 def language_attention(shape: ModelShape, tokens: float | int) -> float:
     """Forward, queries with keys and the mixing of values."""
-    return 2.0 * (shape.layers - 1) * shape.heads * tokens**2 + 4.0 * shape.heads * tokens
+    return 2.0 * shape.layers * shape.heads * tokens**2
 
 
 def language_adapters(shape: ModelShape, tokens: float | int) -> float:
     """Forward, the LoRA adapters."""
-    return 2.0 * (shape.adapters * tokens - shape.last_adapters * (tokens - 1))
+    return 2.0 * shape.adapters * tokens
 
 
 def vision_forward(shape: ModelShape, picture: PictureSize) -> float:
@@ -122,7 +122,7 @@ def item_flops(
         backward += 2 * vision
     # A frozen tower runs once a step, whatever is encoded twice; without a gradient nothing is computed again.
     again = language + projector + (vision if "vision" in shape.trained else 0.0)
-    end = 0.0 if shape.adapters else 2.0 * shape.width * shape.inner * ((shape.layers - 1) * length + 1)
+    end = 0.0 if shape.adapters else 2.0 * shape.width * shape.inner * shape.layers * length
     return Flops(
         vision, language, projector, backward, language - end if checkpointing and backward else 0.0, twice * again
     )

@@ -114,17 +114,13 @@ def block_bytes(shape: ModelShape, precision: Precision) -> float:
 
 
 def language_graph(shape: ModelShape, precision: Precision, tokens: float | int) -> float:
-    """Bytes that the graph of so many tokens holds until it is gone back through.
-
-    The last block computes keys and values alone for most tokens: its input and its norm's result are kept.
-    """
+    """Bytes that the graph of so many tokens holds until it is gone back through."""
     if not shape.trained:
         return 0.0
     stream = precision.stream * shape.width
     if precision.checkpointing:
         return float(tokens * (shape.layers + 2) * stream)
-    last = (4 + precision.stream + precision.arithmetic) * shape.width + 2 * precision.arithmetic * shape.shared
-    return float(tokens * ((shape.layers - 1) * block_bytes(shape, precision) + last + 2 * stream))
+    return float(tokens * (shape.layers * block_bytes(shape, precision) + 2 * stream))
 
 
 def picture_graph(shape: ModelShape, precision: Precision, picture: PictureSize) -> float:

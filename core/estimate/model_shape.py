@@ -12,26 +12,21 @@ from core.encoder.lora import is_lora
 
 LOOKED_UP = ("embed_tokens", "position_embedding", "pos_embed")
 """Tables of which rows are taken, in parts of weights' names: no arithmetic."""
-KEPT = ("k_proj", "v_proj")
-"""What the last block of the language model computes of every token; all else of the one that is read."""
 
 
 @dataclass(frozen=True)
 class ModelShape:
     """Sizes of a model.
 
-    language, last, projector, vision: numbers in the matrices that each token, token of a picture, or patch passes
-    through, adapters left out; `last` are those of the language model's last block that only the token that is read
-    needs. adapters, last_adapters: the same of adapters. layers, width, inner, heads, shared: blocks of the language
-    model, its width, that of its feed-forward part, those of all queries and of all keys. vision_layers, vision_width,
-    vision_inner: of the tower. merged: patches that the projector makes one token of. trained: the parts of which
-    something trains. parameters: all numbers and the trained ones by part.
+    language, projector, vision: numbers in the matrices that each token, token of a picture, or patch passes through,
+    adapters left out. adapters: the same of the language model's adapters. layers, width, inner, heads, shared: blocks
+    of the language model, its width, that of its feed-forward part, those of all queries and of all keys.
+    vision_layers, vision_width, vision_inner: of the tower. merged: patches that the projector makes one token of.
+    trained: the parts of which something trains. parameters: all numbers and the trained ones by part.
     """
 
     language: int
-    last: int
     adapters: int
-    last_adapters: int
     projector: int
     vision: int
     layers: int
@@ -73,15 +68,11 @@ def shape_of(embedder: Embedder) -> ModelShape:
         part: (sum(w.numel() for _, w in weights), sum(w.numel() for _, w in weights if w.requires_grad))
         for part, weights in named.items()
     }
-    last = [*adapter.blocks(model)[-1].named_parameters()]
-    read = [(name, weight) for name, weight in last if not any(each in name for each in KEPT)]
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     width = getattr(vision, "embed_dim", None) or vision.hidden_size
     return ModelShape(
         language=matrices(named["language"], adapters=False),
-        last=matrices(read, adapters=False),
         adapters=matrices(named["language"], adapters=True),
-        last_adapters=matrices(read, adapters=True),
         projector=matrices(named["projector"], adapters=False),
         vision=matrices(named["vision"], adapters=False),
         layers=text.num_hidden_layers,

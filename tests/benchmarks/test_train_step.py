@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import sentence_transformers_peer, torchvision_operators, train_step
 from benchmarks.timing import Ratio
-from benchmarks.train_step import fastest, figures, passes
+from benchmarks.train_step import MODELS, TrainStepSettings, fastest, figures, passes
 
 ROOT = Path(__file__).parents[2]
 needs_peer = pytest.mark.skipif(
@@ -52,6 +52,13 @@ def test_the_operators_are_declared_as_torch_wants_them():
     assert torchvision_operators.schema("pool", ("Tensor",), 2) == "pool(Tensor a0) -> (Tensor, Tensor)"
 
 
+def test_the_deep_model_comes_first():
+    settings = TrainStepSettings()
+    deep, shallow = (MODELS[name] for name in settings.models)
+    assert deep.layers >= 24
+    assert shallow.layers < 6
+
+
 @pytest.mark.slow
 def test_a_rival_that_cannot_run_is_named():
     if sentence_transformers_peer.available():
@@ -65,7 +72,7 @@ def test_a_rival_that_cannot_run_is_named():
 @pytest.mark.slow
 def test_a_small_run_from_end_to_end(tmp_path):
     output = tmp_path / "train_step.json"
-    sizes = ["--width", "32", "--layers", "1", "--vision_layers", "1", "--pairs_per_dataset", "48"]
+    sizes = ["--models", "[tiny]", "--pairs_per_dataset", "48"]
     cases = [
         "--batches",
         "[32]",
@@ -84,7 +91,8 @@ def test_a_small_run_from_end_to_end(tmp_path):
     written = json.loads(output.read_text())
     assert [row["side"] for row in written["rows"]] == ["ours", "ours, twice", "cached", "plain", "ours, seen"]
     assert all(row["pairs_per_s"] > 0 and row["extra_mb"] >= 0 for row in written["rows"])
-    assert max(written["settings"]["agreement"].values()) < 1e-3
+    assert {row["model"] for row in written["rows"]} == {"tiny"}
+    assert max(written["settings"]["agreement"]["tiny"].values()) < 1e-3
 
 
 def run_benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,5 @@
 """transformers' own forward of a Qwen-VL model on pixels that its own image processor made."""
 
-import copy
 import io
 from collections.abc import Sequence
 
@@ -24,20 +23,18 @@ def shaken(embedder: Embedder) -> Embedder:
 
 
 def hidden_states(embedder: Embedder, inputs: ModelInputs) -> torch.Tensor:
-    """What the language model made of a batch on its way to vectors, its last block whole."""
-    whole = copy.deepcopy(embedder)
+    """What the language model made of a batch on its way to vectors."""
     seen = []
-    block = whole.backbone_adapter.blocks(whole.backbone)[-1]
-    del block.forward
-    whole.backbone.language_model.norm.register_forward_hook(lambda _, __, out: seen.append(out))
-    whole(inputs)
+    norm = embedder.backbone.language_model.norm
+    hook = norm.register_forward_hook(lambda _, __, out: seen.append(out))
+    embedder(inputs)
+    hook.remove()
     return seen[0]
 
 
 def theirs(embedder: Embedder, inputs: ModelInputs, **pixels: torch.Tensor) -> torch.Tensor:
     """transformers' forward, which places the tokens itself."""
-    backbone, ids = copy.deepcopy(embedder.backbone), inputs.token_ids
-    del embedder.backbone_adapter.blocks(backbone)[-1].forward
+    backbone, ids = embedder.backbone, inputs.token_ids
     kinds = (ids == backbone.config.image_token_id).int() + 2 * (ids == backbone.config.video_token_id).int()
     output = backbone(input_ids=ids, attention_mask=inputs.attention_mask, mm_token_type_ids=kinds, **pixels)
     return output.last_hidden_state

@@ -13,7 +13,6 @@ from transformers.image_processing_utils import BaseImageProcessor
 from core.data.records import ImageSource, Item, Part
 from core.encoder.attention import attend_packed, attends_by_flash
 from core.encoder.inputs import VisionInput
-from core.encoder.last_block import read_tokens_only
 from core.encoder.packing import Sequences
 from core.encoder.prompts import TemplateText, segments
 
@@ -151,8 +150,8 @@ class BackboneAdapter(ABC, Generic[Model]):
         return self.language_model(model).get_input_embeddings()
 
     def set_up(self, model: Model) -> None:
-        """Prepare a model for `language`; called once, when an embedder is made of it."""
-        read_tokens_only(self.blocks(model))
+        """Prepare a model for `language`, where a family has to; called once, when an embedder is made of it."""
+        del model
 
     def attend_packed(self, model: Model) -> None:
         """Let the language model run over packed sequences, if it does not by itself; padded ones then fail."""

@@ -114,10 +114,9 @@ class Idefics3(BackboneAdapter[Either]):
             attention_mask=sequences.attention_mask,
             position_ids=sequences.positions[0],
             use_cache=False,
-            read=sequences,
             **sequences.kernel,
         )
-        return output.last_hidden_state[:, 0]
+        return sequences.last(output.last_hidden_state)
 
     def blocks(self, model: Either) -> nn.ModuleList:
         """The decoder layers."""

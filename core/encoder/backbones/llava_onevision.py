@@ -120,10 +120,9 @@ class LlavaOnevision(BackboneAdapter[LlavaOnevisionModel]):
             position_ids=sequences.positions[0],
             mm_encoder_outputs=encoded,
             use_cache=False,
-            read=sequences,
             **sequences.kernel,
         )
-        return output.last_hidden_state[:, 0]
+        return sequences.last(output.last_hidden_state)
 
     def blocks(self, model: LlavaOnevisionModel) -> nn.ModuleList:
         """The decoder layers."""

@@ -134,10 +134,9 @@ class QwenVL(BackboneAdapter[Model]):
             position_ids=positions,
             mm_encoder_outputs={kind: self.encoded(tokens) for kind, tokens in seen if tokens is not None},
             use_cache=False,
-            read=sequences,
             **sequences.kernel,
         )
-        return output.last_hidden_state[:, 0]
+        return sequences.last(output.last_hidden_state)
 
     def encoded(self, tokens: Float[Tensor, "_ *tokens"]) -> BaseModelOutputWithPooling:
         """Projected tokens as the model would hand them to itself."""

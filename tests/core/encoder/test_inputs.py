@@ -141,11 +141,11 @@ def test_pixels_are_scaled_and_normalised_only_where_the_processor_says_so(fresh
     pixels = torch.arange(48, dtype=torch.uint8).view(1, 3, 4, 4)
     processor.rescale_factor, processor.image_mean, processor.image_std = 0.5, [1.0] * 3, [4.0] * 3
     processor.do_rescale = processor.do_normalize = False
-    assert torch.equal(fresh.family.scaled(pixels), pixels.float())
+    assert torch.equal(fresh.backbone_adapter.scaled(pixels), pixels.float())
     processor.do_rescale = True
-    assert torch.equal(fresh.family.scaled(pixels), pixels / 2)
+    assert torch.equal(fresh.backbone_adapter.scaled(pixels), pixels / 2)
     processor.do_rescale, processor.do_normalize = False, True
-    assert torch.equal(fresh.family.scaled(pixels), (pixels.float() - 1) / 4)
+    assert torch.equal(fresh.backbone_adapter.scaled(pixels), (pixels.float() - 1) / 4)
 
 
 def test_a_preparer_goes_to_loader_processes_without_weights(tiny, kinds):

@@ -29,6 +29,13 @@ def test_items_lie_behind_one_another_and_count_from_their_own_beginning(side):
     assert padded(batch).last(batch.token_ids[..., None].float()).flatten().tolist() == [7, 8, 4]
 
 
+@pytest.mark.parametrize("lay", [padded, packed])
+def test_each_item_is_given_its_own_tokens(lay):
+    sequences = lay(collate([text(5, 6, 7), text(8), text(9, 4)], 0, "left"))
+    own = sequences.by_item(sequences.token_ids)
+    assert [own[row][sequences.attended[row]].tolist() for row in range(3)] == [[5, 6, 7], [8], [9, 4]]
+
+
 def test_an_item_without_a_token_is_named():
     batch = collate([text(5, 6), text(7)], 0)
     batch.attention_mask[1] = 0

@@ -70,7 +70,7 @@ def test_forward_and_backward_of_an_item_with_a_picture(adapter, how):
     shape, picture = shape_of(embedder), picture_size(embedder, WIDTH, HEIGHT)
     found = item_flops(shape, length - picture.tokens, picture, HOW[how].activation_checkpointing, 0)
     # The products are of whole squares, where causal kernels make half.
-    square = 2 * (shape.layers - 1) * shape.heads * length**2
+    square = 2 * shape.layers * shape.heads * length**2
     trains = "language" in shape.trained or "projector" in shape.trained
     assert found.vision + found.projector + found.language + square == pytest.approx(forward, rel=1e-6)
     again = found.checkpointing + square if found.checkpointing else 0.0
@@ -85,7 +85,7 @@ def test_an_item_of_text_never_meets_the_tower():
     found = item_flops(shape_of(embedder), length, None, False, 0)
     assert (found.vision, found.projector) == (0, 0)
     shape = shape_of(embedder)
-    square = 2 * (shape.layers - 1) * shape.heads * length**2
+    square = 2 * shape.layers * shape.heads * length**2
     assert found.language + square == pytest.approx(forward, rel=1e-6)
     assert found.backward + 2 * square == pytest.approx(backward, rel=0.03)
 
@@ -99,7 +99,7 @@ def test_a_projector_alone_learns_nothing_from_text():
 
 def test_the_attention_of_a_long_item_is_half_a_square():
     shape = shape_of(BUILD["llava_onevision"]())
-    assert language_attention(shape, 2000) / (4 * 7 * 96 * 2000**2) == pytest.approx(0.5, rel=1e-3)
+    assert language_attention(shape, 2000) / (4 * 8 * 96 * 2000**2) == pytest.approx(0.5, rel=1e-3)
 
 
 def test_what_is_encoded_twice_costs_its_forward_again_but_not_the_frozen_tower():

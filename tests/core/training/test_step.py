@@ -132,7 +132,7 @@ def test_memory_checkpointing_and_feature_cache_change_nothing(tmp_path: Path) -
 def loss_with_dropout(data: StepData, step: int, seed: int = 0, accelerator: Accelerator | None = None) -> float:
     """Of the same weights and the same pairs, given as those of some step."""
     embedder = exact_embedder()
-    for block in embedder.family.blocks(embedder.backbone):
+    for block in embedder.backbone_adapter.blocks(embedder.backbone):
         block.self_attn.attention_dropout = 0.5
     outcome = Stepper(settings_of(seed=seed), embedder, accelerator or Accelerator(cpu=True))(replace(data, step=step))
     assert outcome.contrast is not None

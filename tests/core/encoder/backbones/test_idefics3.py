@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from last_states import last_states, whole_backbone
+from last_states import last_states
 from transformers import Idefics3Processor
 from transformers.models.smolvlm import processing_smolvlm
 from transformers.video_utils import VideoMetadata
@@ -42,7 +42,7 @@ def test_tokens_and_hidden_states_of_a_picture_equal_transformers(embedder, phot
     expected = theirs(embedder, item)
     inputs = embedder.collate([embedder.prepare(item)])
     assert inputs.token_ids.tolist() == expected["input_ids"].tolist()
-    states = whole_backbone(embedder)(**expected).last_hidden_state
+    states = embedder.backbone(**expected).last_hidden_state
     torch.testing.assert_close(last_states(embedder, inputs), states, rtol=0, atol=2e-5)
 
 
@@ -57,7 +57,7 @@ def test_items_without_clips_equal_transformers(embedder, photograph, item):
     expected = theirs(embedder, made)
     inputs = embedder.collate([embedder.prepare(made)])
     assert inputs.token_ids.tolist() == expected["input_ids"].tolist()
-    states = whole_backbone(embedder)(**expected).last_hidden_state
+    states = embedder.backbone(**expected).last_hidden_state
     torch.testing.assert_close(last_states(embedder, inputs), states, rtol=0, atol=2e-5)
 
 
@@ -119,7 +119,7 @@ def test_clips_of_smolvlm_equal_the_published_prompt_and_transformers_forward(ph
     image = embedder.backbone.config.image_token_id
     ids = inputs.token_ids.masked_fill(inputs.token_ids == FRAME, image)
     assert ids[0].tolist() == expected
-    output = whole_backbone(embedder)(input_ids=ids, **pixels).last_hidden_state
+    output = embedder.backbone(input_ids=ids, **pixels).last_hidden_state
     torch.testing.assert_close(last_states(embedder, inputs), output, rtol=0, atol=2e-5)
 
 
