@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import PIL.Image
+from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from core.encoder.adapter import is_adapter
 from core.encoder.backbone import Part
 from core.encoder.embedder import Embedder
+from core.encoder.inputs import Picture
 
 LOOKED_UP = ("embed_tokens", "position_embedding", "pos_embed")
 """Tables of which rows are taken, in parts of weights' names: no arithmetic."""
@@ -22,16 +24,19 @@ class Shape:
 
     language, last, projector, vision: numbers in the matrices that each token, token of a picture, or patch passes
     through, adapters left out; `last` are those of the language model's last block that only the token that is read
-    needs. adapters, last_adapters: the same of adapters. layers, width, inner, heads, shared: blocks of the language
-    model, its width, that of its feed-forward part, those of all queries and of all keys. vision_layers, vision_width,
-    vision_inner: of the tower. merged: patches that the projector makes one token of. trained: the parts of which
-    something trains. parameters: all numbers and the trained ones by part.
+    needs. adapters, last_adapters: the same of adapters. repeated, last_repeated: those of the matrices that DoRA
+    multiplies a second time. layers, width, inner, heads, shared: blocks of the language model, its width, that of its
+    feed-forward part, those of all queries and of all keys. vision_layers, vision_width, vision_inner: of the tower.
+    merged: patches that the projector makes one token of. trained: the parts of which something trains. parameters: all
+    numbers and the trained ones by part.
     """
 
     language: int
     last: int
     adapters: int
     last_adapters: int
+    repeated: int
+    last_repeated: int
     projector: int
     vision: int
     layers: int
@@ -82,6 +87,8 @@ def shape_of(embedder: Embedder) -> Shape:
         last=matrices(read, adapters=False),
         adapters=matrices(named["language"], adapters=True),
         last_adapters=matrices(read, adapters=True),
+        repeated=repeated(family.language_model(model)),
+        last_repeated=repeated(family.blocks(model)[-1], besides=KEPT),
         projector=matrices(named["projector"], adapters=False),
         vision=matrices(named["vision"], adapters=False),
         layers=text.num_hidden_layers,
@@ -105,6 +112,21 @@ def matrices(weights: Iterable[tuple[str, nn.Parameter]], adapters: bool) -> int
             # A still is one frame to a tower that takes two at once: their weights are added up before.
             total += weight.numel() // (weight.shape[2] if weight.dim() == 5 else 1)
     return total
+
+
+def repeated(part: nn.Module, besides: tuple[str, ...] = ()) -> int:
+    """How many numbers of a part's matrices, but for those named so, peft's DoRA multiplies a second time.
+
+    The second product is of what dropout leaves of the input, so without dropout there is none
+    (`peft.tuners.lora.dora.DoraLinearLayer.forward`, base_result).
+    """
+    layers = [
+        each
+        for name, each in part.named_modules()
+        if isinstance(each, LoraLayer) and each.lora_variant and not any(other in name for other in besides)
+    ]
+    dropped = [each for each in layers if not all(isinstance(d, nn.Identity) for d in each.lora_dropout.values())]
+    return sum(each.get_base_layer().weight.numel() for each in dropped)  # pyright: ignore[reportCallIssue]
 
 
 @dataclass(frozen=True)
@@ -134,8 +156,12 @@ class Blank:
 
 def picture_size(embedder: Embedder, width: int, height: int) -> PictureSize:
     """What becomes of a picture of `width` x `height` pixels that is alone in its item."""
+    return size_of(embedder, embedder.family.still(Blank(width, height), alone=True))
+
+
+def size_of(embedder: Embedder, picture: Picture) -> PictureSize:
+    """The size of a picture that is resized already."""
     family = embedder.family
-    picture = family.still(Blank(width, height), alone=True)
     rows, shape = len(picture.pixels), picture.pixels.shape
     patch = family.config.vision_config.patch_size
     groups = [rows] if len(shape) == 5 else [(shape[-1] // patch) ** 2] * rows
