@@ -9,7 +9,7 @@ written after each case, the most important first; what no longer fits into the 
 
     pairs/s         pairs of the batch over the step's time
     tokens/s        tokens of both sides of all pairs, pictures' included, over the step's time
-    MFU             useful operations (`benchmarks.shapes.Work.flops`) over time and the device's bfloat16 peak;
+    MFU             useful operations (`benchmarks.shapes.useful_flops`) over time and the device's bfloat16 peak;
                     the numerator is the same for every side, so repeated, padded and recomputed work counts nothing
 """
 
@@ -25,7 +25,7 @@ from accelerate import Accelerator
 from benchmarks.machine import PeakMemory, table, write_result
 from benchmarks.prepared_mixture import Workload, step_of, workload
 from benchmarks.prepared_peer import PreparedPeer
-from benchmarks.shapes import Name, Work, build, peak_flops
+from benchmarks.shapes import Name, build, peak_flops, useful_flops
 from benchmarks.timing import Spread, ratio, take_turns
 from core.config.command_line import parse
 from core.config.model_settings import ModelSettings, TrainableSettings
@@ -91,7 +91,6 @@ class Bench:
         self.attention = str(language.config._attn_implementation)
         accelerator = Accelerator(mixed_precision="no" if settings.tiny else "bf16", cpu=self.device.type == "cpu")
         self.stepper = Stepper(self.train, self.embedder, accelerator)
-        self.work = Work.of(self.embedder)
         self.peak, self.peak_source = peak_flops(self.device)
 
     def ours(self, batch: Workload, without: str | None = None) -> Callable[[int], object]:
@@ -153,7 +152,7 @@ class Bench:
     def rows(self, batch: Workload, sides: Mapping[str, Callable[[int], object]]) -> list[dict[str, Any]]:
         """Time the sides in turns, then their memory."""
         pairs, items = len(batch.queries), batch.distinct()
-        useful = self.work.flops(items, not self.settings.freeze_vision)
+        useful = useful_flops(self.embedder, items)
         tokens = sum(item.length for item in batch.queries + batch.targets)
         seconds = take_turns(sides, self.settings.rounds)
         first = next(iter(sides))

@@ -1,7 +1,6 @@
 """Models of published sizes with random weights, built on the device, and the work that one pair is for them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -16,9 +15,11 @@ from transformers import (
 from benchmarks.anyres_model import GRID, picture_options
 from benchmarks.timing import timed
 from core.encoder.embedder import Embedder
-from core.encoder.inputs import TokenizedItem, VisionInput
+from core.encoder.inputs import TokenizedItem
 from core.encoder.tiny.llava_onevision import IMAGE, VIDEO, initialize, tiny_config, tiny_tokenizer, token_id
 from core.encoder.tiny.qwen2_vl import TINY, TWO_BILLION, tiny_qwen2_vl
+from core.estimate.flops import item_flops
+from core.estimate.model_shape import PictureSize, shape_of, size_of
 
 Name = Literal["llava-onevision-0.5b", "qwen2-vl-2b"]
 PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "B200": 2250.0}
@@ -80,73 +81,18 @@ def llava(config: LlavaOnevisionConfig, pictures: dict[str, Any]) -> Embedder:
     return Embedder(backbone, tiny_tokenizer(), LlavaOnevisionImageProcessorPil(**pictures))
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a step's useful arithmetic is made of: distinct items, no padding, nothing twice.
+def useful_flops(embedder: Embedder, items: Sequence[TokenizedItem]) -> float:
+    """Count the operations of a step, forward and backward, on distinct items with pictures of their own.
 
-    language, projector, vision: numbers in the matrices that each token, token of a picture, or patch passes through.
-    merged: patches that the projector makes one token of.
+    Nothing padded, twice, or computed again counts.
     """
-
-    language: int
-    projector: int
-    vision: int
-    language_width: int
-    language_layers: int
-    vision_width: int
-    vision_layers: int
-    patch: int
-    merged: int
-
-    @classmethod
-    def of(cls, embedder: Embedder) -> "Work":
-        """Read a model's sizes; embeddings of tokens and places are looked up, not multiplied."""
-        sizes = {"language": 0, "projector": 0, "vision": 0}
-        for name, weight in embedder.backbone.named_parameters():
-            if weight.dim() >= 2 and "embed_tokens" not in name and "position_embedding" not in name:
-                # A still is one frame to a tower that takes two at once: their weights are added up before.
-                frames = weight.shape[2] if weight.dim() == 5 else 1
-                sizes[embedder.backbone_adapter.part_of(name)] += weight.numel() // frames
-        config = embedder.backbone.config
-        text, vision = config.get_text_config(), config.vision_config
-        depth = getattr(vision, "num_hidden_layers", None) or vision.depth
-        width = getattr(vision, "embed_dim", None) or vision.hidden_size
-        return cls(
-            language=sizes["language"],
-            projector=sizes["projector"],
-            vision=sizes["vision"],
-            language_width=text.hidden_size,
-            language_layers=text.num_hidden_layers,
-            vision_width=width,
-            vision_layers=depth,
-            patch=vision.patch_size,
-            merged=getattr(vision, "spatial_merge_size", 1) ** 2,
-        )
-
-    def flops(self, items: Sequence[TokenizedItem], vision_trains: bool) -> float:
-        """Floating-point operations of a step on distinct items: forward 2 a number and token, backward twice that.
-
-            language  3 * (2 P T + 2 L d sum_i T_i^2)                       attention is causal
-            projector 3 * 2 P_p R / merged
-            vision    k * (2 P_v R + 4 L_v d_v sum_c R_c^2)                 k = 3, or 1 for a frozen tower
-
-        n items of T_i tokens, T together; R_c patches attend to each other (a crop; a picture), R together.
-        """
-        tokens = [item.length for item in items]
-        total, width = sum(tokens), self.language_width
-        language = 2 * self.language * total
-        language += 2 * self.language_layers * width * sum(each**2 for each in tokens)
-        seen = {still.id: still for item in items for still in item.images}
-        groups = [size for still in seen.values() for size in self._patches(still)]
-        vision = 2 * self.vision * sum(groups)
-        vision += 4 * self.vision_layers * self.vision_width * sum(each**2 for each in groups)
-        projector = 2 * self.projector * sum(groups) / self.merged
-        return float(3 * (language + projector) + (3 if vision_trains else 1) * vision)
-
-    def _patches(self, picture: VisionInput) -> list[int]:
-        """Patches that attend to each other: of each crop of a LLaVA's picture, of the whole of a Qwen's."""
-        rows, shape = len(picture.pixels), picture.pixels.shape
-        return [rows] if len(shape) == 5 else [(shape[-1] // self.patch) ** 2] * rows
+    shape, total = shape_of(embedder), 0.0
+    for item in items:
+        sizes = [size_of(embedder, still) for still in item.images]
+        tokens = sum(each.tokens for each in sizes)
+        pictures = PictureSize(tokens, tuple(group for each in sizes for group in each.groups)) if sizes else None
+        total += item_flops(shape, item.length - tokens, pictures, checkpointing=False, twice=0).useful
+    return total
 
 
 def peak_flops(device: torch.device) -> tuple[float, str]:

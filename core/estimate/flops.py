@@ -3,7 +3,7 @@
 Forward, for an item of T tokens, R_c patches that attend to each other, R patches together:
 
     language   2 P T + 2 L h T^2        attention is causal: half of the square
-    adapters   2 A T
+    adapters   2 (A + D) T               D: matrices that DoRA multiplies once more
     projector  2 P_p R / m
     vision     2 P_v R + 4 L_v d_v sum_c R_c^2
 
@@ -78,6 +78,11 @@ def language_adapters(shape: ModelShape, tokens: float | int) -> float:
     return 2.0 * shape.adapters * tokens
 
 
+def language_repeated(shape: ModelShape, tokens: float | int) -> float:
+    """Forward, the products that DoRA makes a second time."""
+    return 2.0 * shape.repeated * tokens
+
+
 def vision_forward(shape: ModelShape, picture: PictureSize) -> float:
     """Forward, the vision tower over a picture."""
     squares = sum(each**2 for each in picture.groups)
@@ -103,15 +108,15 @@ def item_flops(
     """
     length = tokens + (picture.tokens if picture else 0)
     matrices, attention = language_matrices(shape, length), language_attention(shape, length)
-    adapters = language_adapters(shape, length)
-    language = matrices + attention + adapters
+    adapters, repeated = language_adapters(shape, length), language_repeated(shape, length)
+    language = matrices + attention + adapters + repeated
     vision = vision_forward(shape, picture) if picture else 0.0
     projector = projector_forward(shape, picture) if picture else 0.0
     before = picture is not None and bool(shape.trained & {"vision", "projector"})
     backward = 0.0
     if "language" in shape.trained:
         whole = not shape.adapters
-        backward += (2 if whole else 1) * matrices + 2 * attention + 2 * adapters
+        backward += (2 if whole else 1) * matrices + 2 * attention + 2 * adapters + repeated
     elif before:
         backward += matrices + 2 * attention
     if "projector" in shape.trained:

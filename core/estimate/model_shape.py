@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import PIL.Image
+from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from core.encoder.backbones.adapter import ModelPart
 from core.encoder.embedder import Embedder
+from core.encoder.inputs import VisionInput
 from core.encoder.lora import is_lora
 
 LOOKED_UP = ("embed_tokens", "position_embedding", "pos_embed")
@@ -19,14 +21,16 @@ class ModelShape:
     """Sizes of a model.
 
     language, projector, vision: numbers in the matrices that each token, token of a picture, or patch passes through,
-    adapters left out. adapters: the same of the language model's adapters. layers, width, inner, heads, shared: blocks
-    of the language model, its width, that of its feed-forward part, those of all queries and of all keys.
-    vision_layers, vision_width, vision_inner: of the tower. merged: patches that the projector makes one token of.
-    trained: the parts of which something trains. parameters: all numbers and the trained ones by part.
+    adapters left out. adapters: the same of the language model's adapters. repeated: those of the matrices that DoRA
+    multiplies a second time. layers, width, inner, heads, shared: blocks of the language model, its width, that of its
+    feed-forward part, those of all queries and of all keys. vision_layers, vision_width, vision_inner: of the tower.
+    merged: patches that the projector makes one token of. trained: the parts of which something trains. parameters: all
+    numbers and the trained ones by part.
     """
 
     language: int
     adapters: int
+    repeated: int
     projector: int
     vision: int
     layers: int
@@ -73,6 +77,7 @@ def shape_of(embedder: Embedder) -> ModelShape:
     return ModelShape(
         language=matrices(named["language"], adapters=False),
         adapters=matrices(named["language"], adapters=True),
+        repeated=repeated(adapter.language_model(model)),
         projector=matrices(named["projector"], adapters=False),
         vision=matrices(named["vision"], adapters=False),
         layers=text.num_hidden_layers,
@@ -96,6 +101,17 @@ def matrices(weights: Iterable[tuple[str, nn.Parameter]], adapters: bool) -> int
             # A still is one frame to a tower that takes two at once: their weights are added up before.
             total += weight.numel() // (weight.shape[2] if weight.dim() == 5 else 1)
     return total
+
+
+def repeated(language_model: nn.Module) -> int:
+    """Count the numbers in the matrices that peft's DoRA multiplies a second time.
+
+    The second product is of what dropout leaves of the input, so without dropout there is none
+    (`peft.tuners.lora.dora.DoraLinearLayer.forward`, base_result).
+    """
+    layers = [each for each in language_model.modules() if isinstance(each, LoraLayer) and each.lora_variant]
+    dropped = [each for each in layers if not all(isinstance(d, nn.Identity) for d in each.lora_dropout.values())]
+    return sum(each.get_base_layer().weight.numel() for each in dropped)  # pyright: ignore[reportCallIssue]
 
 
 @dataclass(frozen=True)
@@ -125,8 +141,12 @@ class Blank:
 
 def picture_size(embedder: Embedder, width: int, height: int) -> PictureSize:
     """What becomes of a picture of `width` x `height` pixels that is alone in its item."""
+    return size_of(embedder, embedder.backbone_adapter.image_input(Blank(width, height), alone=True))
+
+
+def size_of(embedder: Embedder, picture: VisionInput) -> PictureSize:
+    """Measure a picture that is resized already."""
     adapter = embedder.backbone_adapter
-    picture = adapter.image_input(Blank(width, height), alone=True)
     rows, shape = len(picture.pixels), picture.pixels.shape
     patch = adapter.config.vision_config.patch_size
     groups = [rows] if len(shape) == 5 else [(shape[-1] // patch) ** 2] * rows
