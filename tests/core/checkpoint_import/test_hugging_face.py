@@ -55,7 +55,7 @@ def published(embedder, adapter, style, folder):
     return state
 
 
-@pytest.mark.parametrize(("style", "family"), CASES)
+@pytest.mark.parametrize(("style", "adapter"), CASES)
 def test_published_names_are_read(style, adapter, tmp_path, items):
     source, output = tmp_path / "source", tmp_path / "output"
     output.mkdir()
@@ -72,7 +72,7 @@ def test_published_names_are_read(style, adapter, tmp_path, items):
     assert sum(map(len, left.values())) == (style == "first" or adapter not in TOWERS)
 
 
-@pytest.mark.parametrize("family", list(FIRST))
+@pytest.mark.parametrize("adapter", list(FIRST))
 def test_files_hold_the_names_that_save_writes(adapter, tmp_path):
     embedder = BACKBONES[adapter]()
     embedder.save(tmp_path)
@@ -154,7 +154,7 @@ PROCESSORS = {  # preprocessor_config.json as on the hub, in short
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("family", list(PROCESSORS))
+@pytest.mark.parametrize("adapter", list(PROCESSORS))
 def test_image_processors_of_the_hub_are_read(adapter, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": adapter}))
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(PROCESSORS[adapter] | SCALE))

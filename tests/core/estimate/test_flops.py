@@ -71,7 +71,7 @@ def row_lengths(embedder: Embedder) -> int:
     return sum(2 * rank * entering * (entering + leaving) for rank, entering, leaving in sizes)
 
 
-@pytest.mark.parametrize("family", BUILD)
+@pytest.mark.parametrize("adapter", BUILD)
 @pytest.mark.parametrize("how", HOW)
 def test_forward_and_backward_of_an_item_with_a_picture(adapter, how):
     embedder = BUILD[adapter]()

@@ -116,7 +116,7 @@ def graph(embedder: Embedder, items: list[Item], bfloat16: bool) -> tuple[int, i
 
 @pytest.mark.parametrize("bfloat16", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize("family", BUILD)
+@pytest.mark.parametrize("adapter", BUILD)
 def test_the_estimate_of_a_graph_is_within_a_factor_of_one_and_a_half(adapter, how, bfloat16):
     embedder, trainable = BUILD[adapter](), HOW[how]
     make_trainable(embedder, trainable)
