@@ -121,6 +121,11 @@ class Item:
 MARKS: Mapping[type, str] = {Image: "[image]", Video: "[video]"}
 
 
+def image_item(picture: Part, instruction: str) -> Item:
+    """Put an instruction under a picture, the form of MMEB's image queries."""
+    return Item((picture, Text(instruction)))
+
+
 @dataclass(frozen=True)
 class Pair:
     """A query and the target that is right for it.

@@ -19,8 +19,7 @@ from core.encoder.embedder_folder import DESCRIPTION, FORMAT, LOAD_ERRORS, SHARD
 from core.encoder.feature_cache import FeatureCache, stored_dtype, tower_digest
 from core.encoder.inputs import ModelInputs, TokenizedItem, VisionInput, VisionInputs, collate, distinct, sorted_chunks
 from core.encoder.lora import base_reference, load_lora, lora_config, save_lora
-from core.encoder.packing import packed, padded
-from core.encoder.pooling import unit
+from core.encoder.pooling import packed, padded, unit
 from core.encoder.prompts import TemplateText, with_spaces
 from core.encoder.safe_folder import refuse_unsafe
 

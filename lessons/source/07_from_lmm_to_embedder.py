@@ -43,8 +43,7 @@ from core.data.miniature.benchmark import training_sets
 from core.data.miniature.image_tasks import text_item
 from core.data.miniature.scenes import BACKGROUNDS, COLOURS, KINDS
 from core.data.miniature.words import INSTRUCTIONS
-from core.data.records import Image, Item, Text
-from core.data.retrieval_instructions import image_item
+from core.data.records import Image, Item, Text, image_item
 from core.encoder.embedder import Embedder
 from core.encoder.freezing import make_trainable
 from core.encoder.tiny.llava_onevision import tiny_embedder

@@ -13,7 +13,7 @@ from core.data.records import Item
 from core.encoder.backbones.llava_onevision import LlavaOnevision
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import ModelInputs, distinct
-from core.encoder.packing import padded
+from core.encoder.pooling import padded
 
 Kind: TypeAlias = Literal["template", "picture", "words"]
 

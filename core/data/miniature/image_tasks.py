@@ -27,8 +27,7 @@ from core.data.miniature.scenes import (
     random_single,
 )
 from core.data.miniature.words import INSTRUCTIONS, NUMBERS
-from core.data.records import Image, Item, Text
-from core.data.retrieval_instructions import image_item
+from core.data.records import Image, Item, Text, image_item
 
 SCENE = ("shape", "colour", "size", "place", "background")
 CROP = ("shape", "colour", "size", "background")

@@ -10,8 +10,7 @@ import PIL.Image
 from core.data.miniature.image_tasks import CROP, SCENE, Draw, change, near_misses, picture, text_item
 from core.data.miniature.scenes import CANVAS, DrawnScene, Scene, again, phrase, random_single
 from core.data.miniature.words import DIRECTIONS, INSTRUCTIONS, NUMBERS, ROOMS
-from core.data.records import Image, Item, Text, Video, digest
-from core.data.retrieval_instructions import image_item
+from core.data.records import Image, Item, Text, Video, digest, image_item
 
 CLIP_FRAMES = 6
 CLIP_SPAN = 34

@@ -13,7 +13,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 from core.data.records import ImageSource, Item, Part
 from core.encoder.attention import attend_packed, attends_by_flash
 from core.encoder.inputs import VisionInput
-from core.encoder.packing import Sequences
+from core.encoder.pooling import Sequences
 from core.encoder.prompts import TemplateText, segments
 
 ModelPart: TypeAlias = Literal["vision", "projector", "language"]

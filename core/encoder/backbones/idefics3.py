@@ -13,7 +13,7 @@ from core.encoder.backbones.adapter import BackboneAdapter, ModelPart
 from core.encoder.backbones.number_words import number_words
 from core.encoder.backbones.tiles import tiles
 from core.encoder.inputs import VisionInput
-from core.encoder.packing import Sequences
+from core.encoder.pooling import Sequences
 from core.encoder.prompts import TemplateText, segments
 
 Either: TypeAlias = Idefics3Model | SmolVLMModel

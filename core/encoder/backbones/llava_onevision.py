@@ -15,7 +15,7 @@ from core.data.records import ImageSource, digest
 from core.encoder.backbones.adapter import BackboneAdapter, ModelPart
 from core.encoder.backbones.crops import crops, padded_to_square, pads_several
 from core.encoder.inputs import VisionInput
-from core.encoder.packing import Sequences
+from core.encoder.pooling import Sequences
 
 
 class LlavaOnevision(BackboneAdapter[LlavaOnevisionModel]):

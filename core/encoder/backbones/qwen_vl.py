@@ -16,7 +16,7 @@ from core.data.images.image_files import BadImage
 from core.data.records import ImageSource, digest
 from core.encoder.backbones.adapter import BackboneAdapter, Model, ModelPart
 from core.encoder.inputs import VisionInput
-from core.encoder.packing import Sequences
+from core.encoder.pooling import Sequences
 
 NARROWEST = 200
 """Qwen's image processors refuse a picture that is more than so many times as long as it is wide."""

@@ -20,8 +20,7 @@ from core.data.records import ImageSource, Item, Part, digest
 from core.encoder.backbones.adapter import BackboneAdapter, Model, ModelPart
 from core.encoder.backbones.crops import crops
 from core.encoder.inputs import VisionInput
-from core.encoder.packing import Sequences
-from core.encoder.pooling import unit
+from core.encoder.pooling import Sequences, unit
 from core.encoder.prompts import TemplateText
 
 TEXT, IMAGE, VIDEO = -1, -2, -3

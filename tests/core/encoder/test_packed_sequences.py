@@ -6,7 +6,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from core.encoder.attention import attend_packed, attend_widened, packed_attention, widened_attention
 from core.encoder.inputs import TokenizedItem, collate
-from core.encoder.packing import packed, padded
+from core.encoder.pooling import packed, padded
 from core.encoder.tiny.llava_onevision import tiny_embedder
 
 
