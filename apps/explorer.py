@@ -23,7 +23,7 @@ STYLE = """<style>
 
 
 def main() -> None:
-    """One page: choose a run, an evaluation and a view; show it."""
+    """Return one page: choose a run, an evaluation and a view; show it."""
     # No page_icon: Streamlit fetches the Material ones from the web.
     st.set_page_config(page_title="Embedding explorer", layout="wide")
     st.html(STYLE)
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def show_bundle(view: str, run: Run, runs: list[Run]) -> None:
-    """A view of one of the run's bundles, or why it cannot be shown."""
+    """Return a view of one of the run's bundles, or why it cannot be shown."""
     folder = choose_bundle(run)
     if run.state not in ("finished", "imported"):
         st.sidebar.caption(f"The run is {run.state}: step {run.done} of {run.planned or 'an unknown number'}.")
@@ -71,14 +71,14 @@ def show_bundle(view: str, run: Run, runs: list[Run]) -> None:
 
 
 def parse_root() -> Path:
-    """The folder of runs from the command line."""
+    """Return the folder of runs from the command line."""
     parser = argparse.ArgumentParser(description="Look into trained embedding models.")
     parser.add_argument("--root", type=Path, default=Path("runs"), help="folder that holds the runs (default: runs)")
     return parser.parse_args().root
 
 
 def on_loopback(address: str | None) -> bool:
-    """Whether a server at this address can be reached from this machine only."""
+    """Tell whether a server at this address can be reached from this machine only."""
     if address == "localhost":
         return True
     try:

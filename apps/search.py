@@ -61,7 +61,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
 
 
 def catalogue(settings: argparse.Namespace) -> Catalogue:
-    """What the settings let the page open; a folder of pictures is embedded here.
+    """Say what the settings let the page open; a folder of pictures is embedded here.
 
     Raises:
         ValueError: a setting cannot be used.
@@ -85,7 +85,7 @@ def catalogue(settings: argparse.Namespace) -> Catalogue:
 
 
 def opened_sources(settings: argparse.Namespace) -> dict[str, Source]:
-    """The folder of pictures and the databases that the settings name, by the names that the page shows.
+    """Return the folder of pictures and the databases that the settings name, by the names that the page shows.
 
     Raises:
         ValueError: one of them cannot be opened.

@@ -52,7 +52,7 @@ class Catalogue:
     opened: Mapping[str, Source] = field(default_factory=dict)
 
     def bundles(self) -> dict[str, Path]:
-        """The bundles that can be chosen now, the first one first."""
+        """Return the bundles that can be chosen now, the first one first."""
         found = bundles_under(self.root)
         if self.first is None:
             return found
@@ -79,12 +79,12 @@ class Catalogue:
 
 @functools.lru_cache(maxsize=2)
 def opened_bundle(folder: Path, root: Path, checkpoint: Path | None, digest: str) -> SearchSource:
-    """The last two bundles that were opened; the digest tells a bundle that was written anew from the old one."""
+    """Get the last two bundles that were opened; the digest tells a bundle that was written anew from the old one."""
     return bundle_source(folder, root, checkpoint)
 
 
 def told(answer: Callable[P, R]) -> Callable[P, R]:
-    """The same answer, with a user's error as a message on the page."""
+    """Return the same answer, with a user's error as a message on the page."""
 
     @functools.wraps(answer)
     def wrapped(*values: P.args, **named: P.kwargs) -> R:
@@ -103,7 +103,7 @@ class Answers:
     catalogue: Catalogue
 
     def load(self) -> tuple[Any, ...]:
-        """The page as it opens: welcome, main part, both lists of choices; then as `choose` for the first of them."""
+        """Open the page: welcome, main part, both lists of choices; then as `choose` for the first of them."""
         names = self.catalogue.names()
         first = names[0] if names else None
         start = (
@@ -136,7 +136,7 @@ class Answers:
         )
 
     def show_example(self, name: str | None, dataset: str | None, number: float | None) -> tuple[Any, str]:
-        """The number's label with its range, and the parts of the example and of its right answer."""
+        """Return the number's label with its range, and the parts of the example and of its right answer."""
         if not name or not dataset:
             return gr.update(), search_cards.note(NO_EXAMPLES)
         try:
@@ -150,7 +150,7 @@ class Answers:
 
     @told
     def show_upload(self, data: bytes | None) -> dict[str, Any]:
-        """The uploaded picture or clip, or the reason why it cannot be used."""
+        """Return the uploaded picture or clip, or the reason why it cannot be used."""
         if data is None:
             return gr.update(value="", visible=False)
         return gr.update(value=search_cards.asked("", (shown_part(uploaded_part(data)),)), visible=True)
@@ -223,12 +223,12 @@ class Answers:
 
 
 def same_or_first(scope: str | None, offered: list[str]) -> str | None:
-    """The scope of the same name in another source, or the first that it offers."""
+    """Return the scope of the same name in another source, or the first that it offers."""
     return scope if scope in offered else offered[0]
 
 
 def problems(source: Source) -> list[str]:
-    """What the reader of a source has to know."""
+    """Say what the reader of a source has to know."""
     found = [source.no_embedder] if source.no_embedder else []
     if source.skipped:
         listed = [str(each) for each in source.skipped[:10]]
@@ -239,12 +239,12 @@ def problems(source: Source) -> list[str]:
 
 
 def preferred(datasets: list[str]) -> str | None:
-    """The data set whose examples are shown first: the edit, for it has a picture and words."""
+    """Return the data set whose examples are shown first: the edit, for it has a picture and words."""
     return "edit" if "edit" in datasets else next(iter(datasets), None)
 
 
 def asked_for(choice: str | None, has_text: bool, has_image: bool) -> str:
-    """The instruction that a choice means.
+    """Return the instruction that a choice means.
 
     Raises:
         ValueError: the choice is none of those offered.
@@ -257,26 +257,26 @@ def asked_for(choice: str | None, has_text: bool, has_image: bool) -> str:
 
 
 def with_examples(source: Source) -> SearchSource:
-    """The source, if it may have examples. Raises ValueError."""
+    """Return the source, if it may have examples. Raises ValueError."""
     if not isinstance(source, SearchSource):
         raise ValueError(NO_EXAMPLES)
     return source
 
 
 def chosen_kind(kind: str | None) -> str | None:
-    """The modality that a choice means; None for any."""
+    """Return the modality that a choice means; None for any."""
     return None if kind in (ANY, None) else kind
 
 
 def limited(count: float | None) -> int:
-    """The number of results, 1 to 100. Raises ValueError."""
+    """Return the number of results, 1 to 100. Raises ValueError."""
     if not 1 <= whole(count) <= MOST:
         raise ValueError(f"results = {count} is outside [1, {MOST}].")
     return whole(count)
 
 
 def whole(number: float | None) -> int:
-    """A number widget's value. Raises ValueError where it is empty or no whole number."""
+    """Return a number widget's value. Raises ValueError where it is empty or no whole number."""
     if number is None or number != number or number != int(number):
         raise ValueError(f"{number} is no whole number.")
     return int(number)
@@ -292,7 +292,7 @@ Named = tuple[str, list[Hit]]
 
 
 def compared(label: str, parts: tuple[ShownPart, ...], first: Named, second: Named) -> tuple[str, Any]:
-    """The results of two sources side by side, each with its place in the other, and all of them as a table."""
+    """Return the results of two sources side by side, each with its place in the other, and all of them as a table."""
     html = search_cards.asked(label, parts) + search_cards.side_by_side(first, second)
     rows = [
         [*row, "-" if place is None else place, name]

@@ -56,28 +56,28 @@ TEMPLATE_SIGNS = str.maketrans({sign: f"&#{ord(sign)};" for sign in "{}$`\\"})
 
 
 def escaped(text: str) -> str:
-    """Text that shows as its characters, whatever they are."""
+    """Return text that shows as its characters, whatever they are."""
     return html.escape(text).translate(TEMPLATE_SIGNS)
 
 
 def head(title: str, problems: Sequence[str]) -> str:
-    """The page's title, what is searched, and what stands in the way of it."""
+    """Return the page's title, what is searched, and what stands in the way of it."""
     notes = "".join(f'<div class="search-problem">{escaped(each)}</div>' for each in problems)
     return f'<div class="search-head"><h1>Live search</h1><p>{escaped(title)}</p>{notes}</div>'
 
 
 def welcome(root: str) -> str:
-    """The page while there is nothing to search: how to make a run."""
+    """Return the page while there is nothing to search: how to make a run."""
     return WELCOME.format(root=escaped(root))
 
 
 def note(text: str) -> str:
-    """A line of explanation."""
+    """Return a line of explanation."""
     return f'<p class="search-note">{escaped(text)}</p>'
 
 
 def part(shown: ShownPart) -> str:
-    """A text, or a picture with its bytes in the page."""
+    """Return a text, or a picture with its bytes in the page."""
     if shown.kind == "text":
         return f"<span>{escaped(shown.text)}</span>"
     if shown.picture is None:
@@ -87,12 +87,12 @@ def part(shown: ShownPart) -> str:
 
 
 def asked(label: str, parts: Sequence[ShownPart]) -> str:
-    """A query, its parts in reading order."""
+    """Return a query, its parts in reading order."""
     return f'<div class="search-asked"><b>{escaped(label)}</b>{"".join(part(each) for each in parts)}</div>'
 
 
 def cards(hits: Sequence[Hit]) -> str:
-    """The results as a grid, most similar first."""
+    """Return the results as a grid, most similar first."""
     if not hits:
         return note("Nothing to rank: no item of this kind lies in what is searched.")
     return f'<div class="search-cards">{"".join(card(place, hit) for place, hit in enumerate(hits, 1))}</div>'
@@ -107,7 +107,7 @@ def places(hits: Sequence[Hit], others: Sequence[Hit]) -> list[int | None]:
 
 
 def side_by_side(first: tuple[str, Sequence[Hit]], second: tuple[str, Sequence[Hit]]) -> str:
-    """Two lists of results in two columns; each result says where the other list has it."""
+    """Return two lists of results in two columns; each result says where the other list has it."""
     columns = []
     for (name, hits), (_, others) in ((first, second), (second, first)):
         shared = places(hits, others)
@@ -120,7 +120,7 @@ def side_by_side(first: tuple[str, Sequence[Hit]], second: tuple[str, Sequence[H
 
 
 def card(place: int, hit: Hit, there: str = "") -> str:
-    """One result: place, similarity, whether it is right, the item, and where another list has it."""
+    """Return one result: place, similarity, whether it is right, the item, and where another list has it."""
     other = f'<div class="search-there">{escaped(there)}</div>' if there else ""
     tie = f'<div class="search-tie">{hit.tied} tied, rank {hit.rank:g}</div>' if hit.tied > 1 else ""
     width = 100 * min(1.0, max(0.0, hit.similarity))
@@ -134,12 +134,12 @@ def card(place: int, hit: Hit, there: str = "") -> str:
 
 
 def verdict(hit: Hit) -> str:
-    """Whether a result is right: "right", "wrong", or "-" where nobody knows."""
+    """Tell whether a result is right: "right", "wrong", or "-" where nobody knows."""
     return {True: "right", False: "wrong", None: "-"}[hit.right]
 
 
 def table(hits: Sequence[Hit]) -> list[list[str | int | float]]:
-    """The results as rows of `COLUMNS`."""
+    """Return the results as rows of `COLUMNS`."""
     return [
         [place, f"{hit.rank:g}", f"{hit.similarity:.4f}", verdict(hit), hit.modality, hit.text]
         for place, hit in enumerate(hits, 1)

@@ -38,7 +38,7 @@ class ExampleTab(NamedTuple):
 
 
 def query_tab() -> QueryTab:
-    """A text, a picture, or both."""
+    """Return a text, a picture, or both."""
     with gr.Tab("Your query"):
         text = gr.Textbox(
             label="Text", placeholder="a large red circle at the top left on navy", lines=2, max_length=MAX_TEXT
@@ -57,7 +57,7 @@ def query_tab() -> QueryTab:
 
 
 def example_tab() -> ExampleTab:
-    """One of the bundle's own queries, whose right answers are known."""
+    """Return one of the bundle's own queries, whose right answers are known."""
     with gr.Tab("An example"):
         with gr.Row():
             dataset = gr.Dropdown([], label="Data set", scale=3, min_width=120)
@@ -69,7 +69,7 @@ def example_tab() -> ExampleTab:
 
 
 def build_page(catalogue: Catalogue) -> gr.Blocks:
-    """The page for what a catalogue holds; it looks again each time that somebody opens it."""
+    """Return the page for what a catalogue holds; it looks again each time that somebody opens it."""
     answers = Answers(catalogue)
     with gr.Blocks(title="Live search", analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as page:
         welcome = gr.HTML(search_cards.welcome(str(catalogue.root)), visible=False)

@@ -55,7 +55,7 @@ def prepare_number(name: str, low: float, high: float, default: float) -> None:
 
 
 def go_to(view: str, state: Mapping[str, str]) -> None:
-    """A button's callback: show a view with some choices made."""
+    """Return a button's callback: show a view with some choices made."""
     drop(*state)
     for name, value in state.items():
         st.query_params[name] = value

@@ -20,7 +20,7 @@ from workbench.what_if.what_if import Setting
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """The bundle in a folder, read again only when its manifest has changed. Raises BundleError."""
+    """Return the bundle in a folder, read again only when its manifest has changed. Raises BundleError."""
     return read(str(folder), bundles.manifest_digest(folder))
 
 
@@ -32,7 +32,7 @@ def read(folder: str, digest: str) -> Bundle:
 
 @st.cache_resource(max_entries=16, show_spinner="Computing similarities ...")
 def pools(digest: str, dataset: str | None, _bundle: Bundle) -> Pools:
-    """The pools of a data set, or of all (None); an even sample of 5000 queries where there are more."""
+    """Return the pools of a data set, or of all (None); an even sample of 5000 queries where there are more."""
     names = _bundle.rankings["dataset"].to_numpy()
     rows = np.flatnonzero(names == dataset) if dataset is not None else np.arange(len(names))
     return hardness.pools_of(_bundle, rows[hardness.sample_rows(len(rows))])
@@ -40,7 +40,7 @@ def pools(digest: str, dataset: str | None, _bundle: Bundle) -> Pools:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def hints(digest: str, _bundle: Bundle) -> list[Hint]:
-    """What is wrong with the model."""
+    """Say what is wrong with the model."""
     return retrieval.hints(_bundle, pools(digest, None, _bundle))
 
 
@@ -53,7 +53,7 @@ def overlaps(digest: str, dataset: str | None, _bundle: Bundle) -> dict[str, tup
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def effect(digest: str, dataset: str | None, setting: Setting, _bundle: Bundle) -> Effect:
-    """What an objective does to the pools."""
+    """Say what an objective does to the pools."""
     return hardness.effect(setting.objective, pools(digest, dataset, _bundle))
 
 

@@ -20,32 +20,32 @@ KEPT = 16
 
 @st.cache_resource(max_entries=16, show_spinner="Listing the items ...")
 def items(digest: str, dataset: str | None, _bundle: Bundle) -> pd.DataFrame:
-    """The items of a data set, or of all."""
+    """Return the items of a data set, or of all."""
     return map_items.item_table(_bundle, dataset)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Measuring the space ...")
 def measures(digest: str, dataset: str | None, _bundle: Bundle) -> list[Measure]:
-    """The state of the space, each number with its baseline."""
+    """Return the state of the space, each number with its baseline."""
     return space.space(_bundle, dataset)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Counting neighbours ...")
 def hubs(digest: str, dataset: str | None, _bundle: Bundle) -> tuple[Parts, Hubness, Hubness]:
-    """How unequally the candidates are found, and the same of random vectors."""
+    """Say how unequally the candidates are found, and the same of random vectors."""
     parts = space.parts_of(_bundle, dataset)
     return parts, *space.hubness_of(_bundle, parts)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Drawing the map ...")
 def pca(digest: str, dataset: str | None, _bundle: Bundle) -> Layout:
-    """The PCA of the items."""
+    """Return the PCA of the items."""
     return projection.pca_layout(_bundle.vectors[items(digest, dataset, _bundle).index])
 
 
 @st.cache_resource(max_entries=32, show_spinner="Judging the map ...")
 def quality(digest: str, dataset: str | None, made: str, _bundle: Bundle, _layout: Layout) -> Quality:
-    """How far a map is to be trusted; `made` says which."""
+    """Say how far a map is to be trusted; `made` says which."""
     return projection.quality(_bundle.vectors[items(digest, dataset, _bundle).index], _layout)
 
 

@@ -11,7 +11,7 @@ WIDEST = 230
 
 
 def show_item(bundle: Bundle, row: int, height: int = HEIGHT) -> None:
-    """The parts of an item in order, several pictures beside one another. Words are never read as Markdown."""
+    """Return the parts of an item in order, several pictures beside one another. Words are never read as Markdown."""
     parts = bundle.items["parts"].iat[row]
     interleaved = sum(part["type"] != "text" for part in parts) > 1
     with st.container(horizontal=interleaved, vertical_alignment="center" if interleaved else "top"):
@@ -19,7 +19,7 @@ def show_item(bundle: Bundle, row: int, height: int = HEIGHT) -> None:
 
 
 def show_parts(bundle: Bundle, parts: list[dict[str, str]], height: int) -> None:
-    """The parts of an item, one after the other."""
+    """Return the parts of an item, one after the other."""
     for part in parts:
         if part["type"] == "text":
             st.text(part["text"], width="content" if len(parts) > 1 else "stretch")
@@ -32,7 +32,7 @@ def show_parts(bundle: Bundle, parts: list[dict[str, str]], height: int) -> None
 
 
 def show_negative(bundle: Bundle, query: Query, negative: Negative) -> None:
-    """A negative with its place, similarity, pull, weight, and how it truly differs."""
+    """Return a negative with its place, similarity, pull, weight, and how it truly differs."""
     with st.container(border=True, height="stretch"):
         fools = " :red-badge[above the right answer]" if negative.above_positive else ""
         st.markdown(f"**{negative.place}.** similarity **{negative.similarity:.3f}**{fools}")
@@ -42,7 +42,7 @@ def show_negative(bundle: Bundle, query: Query, negative: Negative) -> None:
 
 
 def difference(bundle: Bundle, query: Query, negative: Negative) -> str:
-    """How many asked attributes truly differ, and which; as Markdown."""
+    """Say how many asked attributes truly differ, and which; as Markdown."""
     if negative.true_hardness is None:
         return "True difference not known."
     if negative.true_hardness == 0:
@@ -52,5 +52,5 @@ def difference(bundle: Bundle, query: Query, negative: Negative) -> str:
 
 
 def compact(number: float) -> str:
-    """A weight in at most four digits or so."""
+    """Return a weight in at most four digits or so."""
     return f"{number:,.0f}" if 100 <= number < 1e6 else f"{number:.3g}"

@@ -20,7 +20,7 @@ SUITES = {"miniature": "the miniature", "folder": "own pictures"}
 
 
 def choose_view() -> str:
-    """The view's name in the URL."""
+    """Return the view's name in the URL."""
     names = list(VIEWS)
     prepare_option("view", names, names[0])
     chosen = st.sidebar.radio(
@@ -36,7 +36,7 @@ def choose_view() -> str:
 
 
 def choose_run(runs: Sequence[Run]) -> Run:
-    """One of the runs; at first the one that was evaluated last."""
+    """Return one of the runs; at first the one that was evaluated last."""
     by_name = {run.name: run for run in runs}
     prepare_option("run", list(by_name), max(runs, key=freshness).name)
     chosen = st.sidebar.selectbox("Run", list(by_name), key="run")
@@ -50,7 +50,7 @@ def freshness(run: Run) -> tuple[float, int]:
 
 
 def choose_bundle(run: Run) -> Path:
-    """One of the run's bundles; at first the last."""
+    """Return one of the run's bundles; at first the last."""
     by_name = {folder.name: folder for folder in run.bundles}
     names = list(by_name)
     prepare_option("bundle", names, names[-1])
@@ -60,13 +60,13 @@ def choose_bundle(run: Run) -> Path:
 
 
 def bundle_label(name: str) -> str:
-    """A bundle's folder name in words: step 500 on the miniature."""
+    """Return a bundle's folder name in words: step 500 on the miniature."""
     step, _, suite = name.partition("-")
     return f"step {int(step)} on {SUITES.get(suite, suite)}" if step.isdigit() and suite else name
 
 
 def choose_dataset(datasets: Sequence[str]) -> str | None:
-    """One of the data sets, or None for all."""
+    """Return one of the data sets, or None for all."""
     options = ["all", *datasets]
     prepare_option("dataset", options, "all")
     chosen = st.selectbox("Data set", options, key="dataset")

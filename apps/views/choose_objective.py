@@ -30,7 +30,7 @@ CHOICES = ("alpha", "beta", "tau", *OWN)
 
 
 def choose_objective(trained: Setting) -> Setting:
-    """The what-if objective; at first the trained one."""
+    """Return the what-if objective; at first the trained one."""
     name_column, strength_column, tau_column, own_column = st.columns([4, 5, 5, 4], gap="medium")
     with name_column:
         name = choose_name(trained)
@@ -46,7 +46,7 @@ def choose_objective(trained: Setting) -> Setting:
 
 
 def choose_name(trained: Setting) -> Name:
-    """One of all objectives; another choice lets the numbers begin anew."""
+    """Return one of all objectives; another choice lets the numbers begin anew."""
     prepare_option("objective", list(LABELS), trained.name)
     name = st.selectbox(
         "What if: objective",
@@ -87,7 +87,7 @@ def choose_temperature(first: Setting, trained: Setting) -> float:
 
 
 def choose_own(first: Setting) -> dict[str, float]:
-    """The number that this objective has besides, by its name, or nothing."""
+    """Return the number that this objective has besides, by its name, or nothing."""
     field = next((each for each in OWN if each in first.numbers), None)
     if field is None:
         return {}

@@ -13,7 +13,7 @@ REFRESH = 2.0
 
 
 def show_welcome(root: Path) -> None:
-    """The page of an empty root folder."""
+    """Return the page of an empty root folder."""
     st.title("Nothing trained yet")
     st.markdown(
         "This explorer looks into embedding models that turn text, images and video into vectors: which wrong answers "
@@ -29,7 +29,7 @@ def show_welcome(root: Path) -> None:
 
 
 def offer_training(root: Path) -> None:
-    """A button that starts the miniature training, or its progress where it has been started."""
+    """Return a button that starts the miniature training, or its progress where it has been started."""
     job = jobs.state(root)
     if job is None or job.failed:
         st.button("Train the miniature on this machine", type="primary", on_click=start, args=(root,), key="start")
@@ -40,7 +40,7 @@ def offer_training(root: Path) -> None:
 
 
 def start(root: Path) -> None:
-    """The button's callback."""
+    """Return the button's callback."""
     try:
         jobs.start(root)
     except (jobs.AlreadyRunning, OSError) as error:
@@ -49,7 +49,7 @@ def start(root: Path) -> None:
 
 @st.fragment(run_every=REFRESH)
 def show_progress(root: Path) -> None:
-    """Where the started training stands, refreshed every two seconds."""
+    """Say where the started training stands, refreshed every two seconds."""
     job = jobs.state(root)
     run = next((run for run in list_runs(root) if run.name == jobs.NAME), None)
     if job is None:
@@ -73,7 +73,7 @@ def show_progress(root: Path) -> None:
 
 
 def show_bar(run: Run) -> None:
-    """Steps done, pairs a second and time left."""
+    """Return steps done, pairs a second and time left."""
     planned = run.planned or max(1, run.done)
     rate = run.last.get("pairs_per_second")
     words = [f"Step {run.done} of {run.planned if run.planned is not None else 'an unknown number'}"]
@@ -96,12 +96,12 @@ NUMBERS = (
 
 
 def duration(seconds: float) -> str:
-    """A time in minutes and seconds."""
+    """Return a time in minutes and seconds."""
     return f"{int(seconds) // 60} min {int(seconds) % 60} s" if seconds >= 60 else f"{max(1, int(seconds))} s"
 
 
 def show_unevaluated(root: Path, run: Run) -> None:
-    """The page of a run without a bundle: its state, and what to do next."""
+    """Return the page of a run without a bundle: its state, and what to do next."""
     st.title(run.name)
     if run.name == jobs.NAME and (job := jobs.state(root)) is not None and not job.failed:
         show_progress(root)
@@ -127,7 +127,7 @@ def show_unevaluated(root: Path, run: Run) -> None:
 
 @st.fragment(run_every=REFRESH)
 def follow(root: Path, folder: Path) -> None:
-    """The progress of a run that somebody else started."""
+    """Return the progress of a run that somebody else started."""
     run = read_run(folder)
     show_bar(run)
     if run.state != "running" or run.bundles:

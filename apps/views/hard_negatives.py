@@ -21,7 +21,7 @@ SORTS = {
 
 
 def show(bundle: Bundle) -> None:
-    """The whole view."""
+    """Return the whole view."""
     rows = chosen_rows(bundle)
     if rows.empty:
         st.success("No failure here: every first answer is right. Switch off 'Only failures' to see the queries.")
@@ -32,7 +32,7 @@ def show(bundle: Bundle) -> None:
 
 
 def chosen_rows(bundle: Bundle) -> pd.DataFrame:
-    """The rankings that pass the filters, in the chosen order."""
+    """Return the rankings that pass the filters, in the chosen order."""
     left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
     with left:
         dataset = choose_dataset(bundle.datasets)
@@ -52,7 +52,7 @@ def chosen_rows(bundle: Bundle) -> pd.DataFrame:
 
 
 def only_failures() -> bool:
-    """Whether to leave out queries whose first answer is right."""
+    """Tell whether to leave out queries whose first answer is right."""
     prepare_option("failures", [True, False], True)
     chosen = st.toggle("Only failures", key="failures")
     remember("failures", chosen)
@@ -60,7 +60,7 @@ def only_failures() -> bool:
 
 
 def show_question(bundle: Bundle, query: Query) -> None:
-    """The query and its right answer side by side, with the numbers that matter."""
+    """Return the query and its right answer side by side, with the numbers that matter."""
     left, middle, right = st.columns([3, 3, 2])
     with left, st.container(border=True, height="stretch"):
         st.markdown("**Query**")
@@ -78,7 +78,7 @@ def show_question(bundle: Bundle, query: Query) -> None:
 
 
 def show_negatives(bundle: Bundle, query: Query) -> None:
-    """The most similar wrong candidates as cards."""
+    """Return the most similar wrong candidates as cards."""
     negatives = bundle.hardest(query.number)[:SHOWN]
     if not negatives:
         st.info("This query has no wrong candidates.")

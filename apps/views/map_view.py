@@ -35,7 +35,7 @@ Key = tuple[str, str | None, int, float, int]
 
 
 def show(bundle: Bundle) -> None:
-    """The whole view."""
+    """Return the whole view."""
     left, middle, right = st.columns(3)
     with left:
         dataset = choose_dataset(bundle.datasets)
@@ -60,7 +60,7 @@ def show(bundle: Bundle) -> None:
 def choose(
     name: str, label: str, options: Sequence[Choice], default: Choice, words: Callable[[Choice], str] = str
 ) -> Choice:
-    """A choice that the URL remembers."""
+    """Return a choice that the URL remembers."""
     prepare_option(name, options, default)
     chosen = st.selectbox(label, options, key=name, format_func=words)
     remember(name, chosen)
@@ -68,7 +68,7 @@ def choose(
 
 
 def umap_or(flat: Layout, bundle: Bundle, dataset: str | None) -> Layout:
-    """The chosen UMAP if it is there; else PCA, and a button that begins it or how it goes."""
+    """Return the chosen UMAP if it is there; else PCA, and a button that begins it or how it goes."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         neighbours = choose("neighbours", "Neighbours", list(NEIGHBOURS), 15)
         min_dist = choose("min_dist", "Least distance", list(MIN_DISTS), 0.1)
@@ -102,7 +102,7 @@ def wait_for(key: Key) -> None:
 def groups(
     bundle: Bundle, dataset: str | None, table: pd.DataFrame, layout: Layout, found: Quality, colour: str
 ) -> list[str]:
-    """The group of each point by the chosen column."""
+    """Return the group of each point by the chosen column."""
     rows = table.index.to_numpy()[layout.rows]
     if colour == map_items.KEPT:
         return map_items.kept_groups(layout, found)
@@ -113,7 +113,7 @@ def groups(
 
 
 def show_map(bundle: Bundle, table: pd.DataFrame, layout: Layout, found: Quality, labels: list[str]) -> list[int]:
-    """The map with what is to be known about it; the selected rows of the bundle's items."""
+    """Return the map with what is to be known about it; the selected rows of the bundle's items."""
     rows = table.index.to_numpy()[layout.rows]
     figure = projection_map_figure(layout.points, labels, layout.made, found, ids=rows, height=560)
     figure.update_layout(modebar={"orientation": "v", "bgcolor": "rgba(0, 0, 0, 0)"})  # above, it would hide the title
@@ -138,7 +138,7 @@ def show_map(bundle: Bundle, table: pd.DataFrame, layout: Layout, found: Quality
 
 
 def show_measures(bundle: Bundle, dataset: str | None) -> None:
-    """The state of the space, each number beside its baseline."""
+    """Return the state of the space, each number beside its baseline."""
     st.markdown(f"##### The space of {'all data sets' if dataset is None else escaped(dataset)}")
     found = cached_map.measures(bundle.digest, dataset, bundle)
     rows = [
@@ -153,12 +153,12 @@ def show_measures(bundle: Bundle, dataset: str | None) -> None:
 
 
 def written(form: str, value: float) -> str:
-    """A number in its form."""
+    """Return a number in its form."""
     return "none" if np.isnan(value) else form.format(value)
 
 
 def show_selection(bundle: Bundle, table: pd.DataFrame, rows: list[int]) -> None:
-    """The selected items as a table and as cards."""
+    """Return the selected items as a table and as cards."""
     if not rows:
         st.caption("Draw a lasso or a box on the map, or click a point, to see what is there.")
         return
@@ -186,7 +186,7 @@ def show_selection(bundle: Bundle, table: pd.DataFrame, rows: list[int]) -> None
 
 
 def show_hubs(bundle: Bundle, dataset: str | None) -> None:
-    """How often each candidate is found, and the five that are found most."""
+    """Say how often each candidate is found, and the five that are found most."""
     parts, found, random = cached_map.hubs(bundle.digest, dataset, bundle)
     captions = bundle.items["text"].iloc[parts.candidates].tolist()
     figure = hub_counts_figure(found, random, captions)

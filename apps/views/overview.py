@@ -32,7 +32,7 @@ CARDS = (
 
 
 def show(run: Run, bundle: Bundle) -> None:
-    """The whole view."""
+    """Return the whole view."""
     show_cards(bundle)
     left, right = st.columns([5, 3], gap="medium")
     with left:
@@ -51,12 +51,12 @@ def show(run: Run, bundle: Bundle) -> None:
 
 
 def halves_known(bundle: Bundle) -> bool:
-    """Whether it is known which data sets the model was trained on; who imports vectors need not say."""
+    """Tell whether it is known which data sets the model was trained on; who imports vectors need not say."""
     return bundle.imported is None or bool(bundle.rankings["in_distribution"].nunique() > 1)
 
 
 def show_cards(bundle: Bundle) -> None:
-    """The headline scores, each with its interval, chance, queries and pool."""
+    """Return the headline scores, each with its interval, chance, queries and pool."""
     cards = [card for card in CARDS if card[0] != "distribution" or halves_known(bundle)]
     found = [(label, metric, score_of(bundle, scope, name, metric)) for scope, name, metric, label in cards]
     present = [(label, metric, score) for label, metric, score in found if score is not None]
@@ -74,7 +74,7 @@ def show_cards(bundle: Bundle) -> None:
 
 
 def show_hints(hints: list[Hint]) -> None:
-    """What is wrong, each with a button that leads to it."""
+    """Say what is wrong, each with a button that leads to it."""
     st.markdown("##### What is wrong")
     if not hints:
         st.success("Nothing stands out.")
@@ -92,7 +92,7 @@ def show_hints(hints: list[Hint]) -> None:
 
 
 def show_facts(run: Run, bundle: Bundle) -> None:
-    """What was trained, how, and how far."""
+    """Say what was trained, how, and how far."""
     st.markdown("##### What it is")
     st.markdown(
         f"{origin(run, bundle)}  \n"
@@ -103,7 +103,7 @@ def show_facts(run: Run, bundle: Bundle) -> None:
 
 
 def origin(run: Run, bundle: Bundle) -> str:
-    """Where the vectors come from: a step of a training, or another tool. As Markdown."""
+    """Say where the vectors come from: a step of a training, or another tool. As Markdown."""
     if bundle.imported is not None:
         return (
             f"Imported vectors of **{escaped(bundle.imported)}**  \n"
@@ -114,7 +114,7 @@ def origin(run: Run, bundle: Bundle) -> str:
 
 
 def show_suspects(bundle: Bundle) -> None:
-    """How many negatives the model itself holds for nearly as right as the right answer."""
+    """Say how many negatives the model itself holds for nearly as right as the right answer."""
     counts = suspected_false_negatives(cached.pools(bundle.digest, None, bundle))
     st.markdown(
         f"Suspected false negatives: **{counts.sum():,}** in {(counts > 0).sum():,} of {len(counts):,} pools"
@@ -127,7 +127,7 @@ def show_suspects(bundle: Bundle) -> None:
 
 
 def show_table(scores: pd.DataFrame) -> None:
-    """All scores, in percent."""
+    """Return all scores, in percent."""
     table = scores.copy()
     for name in ("value", "low", "high", "chance"):
         table[name] = 100 * table[name]

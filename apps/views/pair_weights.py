@@ -28,7 +28,7 @@ RESTING = (
 
 
 def show(bundle: Bundle) -> None:
-    """The whole view."""
+    """Return the whole view."""
     left, right = st.columns([1, 3])
     with left:
         dataset = choose_dataset(bundle.datasets)
@@ -47,7 +47,7 @@ def show(bundle: Bundle) -> None:
 
 
 def show_query(bundle: Bundle, number: int, trained: Setting, chosen: Setting) -> None:
-    """One query: its pictures, its numbers, its negatives' weights and shares."""
+    """Return one query: its pictures, its numbers, its negatives' weights and shares."""
     pool = hardness.pools_of(bundle, [number])
     before, after = (hardness.effect(each.objective, pool) for each in (trained, chosen))
     show_pictures(bundle, number)
@@ -65,7 +65,7 @@ def show_query(bundle: Bundle, number: int, trained: Setting, chosen: Setting) -
 
 
 def show_pictures(bundle: Bundle, number: int) -> None:
-    """The query, its right answer and its two hardest negatives, small."""
+    """Return the query, its right answer and its two hardest negatives, small."""
     query = bundle.query(number)
     shown = [("**Query**", query.query), (":green-badge[right answer]", query.positive)]
     shown += [(f":red-badge[negative {negative.place}]", negative.item) for negative in bundle.hardest(number)[:2]]
@@ -76,7 +76,7 @@ def show_pictures(bundle: Bundle, number: int) -> None:
 
 
 def show_numbers(chosen: Setting, before: Effect, after: Effect) -> None:
-    """What the objective makes of the query's pool, against the trained one."""
+    """Say what the objective makes of the query's pool, against the trained one."""
     right = RIGHT_PROBABILITY.get(chosen.name, SOFTMAX_PROBABILITY)
     numbers = (
         ("Effective negatives", before.effective_negatives[0], after.effective_negatives[0], "{:.1f}", EFFECTIVE),
@@ -98,7 +98,7 @@ def show_numbers(chosen: Setting, before: Effect, after: Effect) -> None:
 
 
 def weights_of(pool: Pools, trained: Setting, chosen: Setting, after: Effect) -> go.Figure:
-    """The figure of weights of one pool."""
+    """Return the figure of weights of one pool."""
     wrong = pool.wrong[0]
     similarity, positive = pool.similarity[0][wrong], float(pool.similarity[0][pool.positive[0]][0])
     every = np.append(similarity, positive)
@@ -108,7 +108,7 @@ def weights_of(pool: Pools, trained: Setting, chosen: Setting, after: Effect) ->
 
 
 def show_all(bundle: Bundle, dataset: str | None, trained: Setting, chosen: Setting) -> None:
-    """All queries of the data set: where the gradient goes by true hardness, and how many negatives matter."""
+    """Return all queries of the data set: where the gradient goes by true hardness, and how many negatives matter."""
     pool = cached.pools(bundle.digest, dataset, bundle)
     st.markdown(f"##### Over {len(pool):,} queries of {'all data sets' if dataset is None else dataset}")
     before, after = (cached.shares(bundle.digest, dataset, each, bundle) for each in (trained, chosen))
@@ -136,7 +136,7 @@ def rests(chosen: Setting, pool: Pools, done: Effect) -> np.ndarray:
 
 
 def show_correlation(bundle: Bundle, dataset: str | None, pool: Pools, chosen: Setting) -> None:
-    """Whether weight follows true hardness."""
+    """Tell whether weight follows true hardness."""
     # The weights of all others rise with similarity: they have one correlation, which need not be computed again.
     by = chosen if chosen.name == "focal" else None
     found = cached.correlation(bundle.digest, dataset, by, bundle)
@@ -154,5 +154,5 @@ def show_correlation(bundle: Bundle, dataset: str | None, pool: Pools, chosen: S
 
 
 def between(found: Mean, form: str) -> str:
-    """An interval in words."""
+    """Return an interval in words."""
     return f"95 % interval {found.low:{form}} to {found.high:{form}}, {found.n:,} queries"

@@ -13,7 +13,7 @@ LISTED = 1000
 
 
 def choose_query(bundle: Bundle, rows: Sequence[int]) -> int:
-    """One of some rows of the rankings, at first the first; of more than 1000 the first 1000 are listed."""
+    """Return one of some rows of the rankings, at first the first; of more than 1000 the first 1000 are listed."""
     listed = list(rows[:LISTED])
     prepare_option("query", listed, listed[0])
     place = {row: number for number, row in enumerate(listed)}
@@ -39,12 +39,12 @@ def choose_query(bundle: Bundle, rows: Sequence[int]) -> int:
 
 
 def select(row: int) -> None:
-    """A button's callback: choose another query."""
+    """Return a button's callback: choose another query."""
     st.session_state["query"] = row
 
 
 def query_label(bundle: Bundle, row: int) -> str:
-    """A query in one line."""
+    """Return a query in one line."""
     query = bundle.query(row)
     margin = "no negatives" if np.isnan(query.margin) else f"margin {query.margin:+.3f}"
     return f"{query.dataset}: {shortened(bundle.words(query.query))}  ({margin})"

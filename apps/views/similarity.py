@@ -29,7 +29,7 @@ Measures = dict[str, tuple[Overlap, tuple[float, float]]]
 
 
 def show(run: Run, bundle: Bundle, runs: Sequence[Run]) -> None:
-    """The whole view."""
+    """Return the whole view."""
     left, right = st.columns(2)
     with left:
         dataset = choose_dataset(bundle.datasets)
@@ -54,7 +54,7 @@ def show(run: Run, bundle: Bundle, runs: Sequence[Run]) -> None:
 
 
 def choose_other(run: Run, bundle: Bundle, runs: Sequence[Run]) -> tuple[str, Bundle] | None:
-    """Another bundle to show beside this one, with its run's name."""
+    """Return another bundle to show beside this one, with its run's name."""
     others = {
         f"{each.name}/{folder.name}": folder for each in runs for folder in each.bundles if folder != bundle.folder
     }
@@ -72,13 +72,13 @@ def choose_other(run: Run, bundle: Bundle, runs: Sequence[Run]) -> tuple[str, Bu
 
 
 def other_label(option: str) -> str:
-    """A bundle in words: its run, step and suite."""
+    """Return a bundle in words: its run, step and suite."""
     name, _, bundle = option.partition("/")
     return f"{name}: {bundle_label(bundle)}" if bundle else option
 
 
 def histograms(bundle: Bundle, name: str, dataset: str | None, measures: Measures) -> Histograms:
-    """The bundle's exact counts for a data set, or summed over all."""
+    """Return the bundle's exact counts for a data set, or summed over all."""
     edges, counts = bundle.counts(dataset)
     hard = measures["hard"][0]
     note = f"AUROC against hard {hard.auroc:.1%}, overlap {hard.overlap:.1%}, d' {hard.d_prime:.2f}"
@@ -104,7 +104,7 @@ def show_measures(measures: Measures) -> None:
 
 
 def finding(measures: Measures, dataset: str | None) -> str:
-    """The answer to the view's question."""
+    """Return the answer to the view's question."""
     found = measures["hard"][0]
     where = "all data sets" if dataset is None else dataset
     if np.isnan(found.auroc):
@@ -127,11 +127,11 @@ PERCENT = ("AUROC (hard)", "from", "to", "overlap (hard)", "AUROC (all)")
 
 
 def columns() -> dict[str, ColumnConfig]:
-    """How the table's numbers are written."""
+    """Say how the table's numbers are written."""
     percentages = {name: st.column_config.NumberColumn(format="%.1f %%") for name in PERCENT}
     return percentages | {"d' (hard)": st.column_config.NumberColumn(format="%.2f")}
 
 
 def percent(share: float) -> str:
-    """A share as a percentage, or a word where it does not exist."""
+    """Return a share as a percentage, or a word where it does not exist."""
     return "unknown" if np.isnan(share) else f"{100 * share:.1f} %"

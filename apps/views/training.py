@@ -26,7 +26,7 @@ PROBLEMS = 3
 
 
 def show(run: Run) -> None:
-    """The whole view; it needs no evaluation, so it also shows a run that is still training."""
+    """Return the whole view; it needs no evaluation, so it also shows a run that is still training."""
     if run.state == "imported":
         st.info("These vectors were imported: how their model was trained is not known here.")
         return
@@ -40,7 +40,7 @@ def show(run: Run) -> None:
 
 
 def show_facts(run: Run) -> None:
-    """What is trained, and how far."""
+    """Say what is trained, and how far."""
     objective = in_words(run.objective) if run.objective is not None else "an objective that cannot be read"
     planned = run.planned if run.planned is not None else "an unknown number"
     st.markdown(f"**{objective}**, step **{run.done}** of {planned}, run {run.state}")
@@ -52,7 +52,7 @@ def show_facts(run: Run) -> None:
 
 
 def show_numbers(run: Run) -> None:
-    """The numbers of the last logged step."""
+    """Return the numbers of the last logged step."""
     present = [each for each in NUMBERS if isinstance(run.last.get(each[0]), int | float)]
     for column, (field, label, form, meaning) in zip(st.columns(max(1, len(present))), present, strict=False):
         with column, st.container(border=True):
@@ -60,7 +60,7 @@ def show_numbers(run: Run) -> None:
 
 
 def show_replay(run: Run) -> None:
-    """How the heaviest negatives changed, of all data sets or of one."""
+    """Say how the heaviest negatives changed, of all data sets or of one."""
     files = recorded_files(run.folder)
     if not files:
         st.info(
@@ -82,25 +82,25 @@ def show_replay(run: Run) -> None:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the recorded pairs ...")
 def records(folder: str, marks: tuple[tuple[str, int, int], ...], seed: int) -> tuple[Recorded, np.ndarray]:
-    """A run's records and their true hardness, read again when a file has changed."""
+    """Return a run's records and their true hardness, read again when a file has changed."""
     recorded = read_recorded(Path(folder))
     return recorded, known_hardness(recorded.rows, seed)
 
 
 def courses(rows: pd.DataFrame, hardness: np.ndarray, dataset: str | None) -> Replay:
-    """The courses of one data set, or of all."""
+    """Return the courses of one data set, or of all."""
     chosen = np.full(len(rows), True) if dataset is None else rows["dataset"].to_numpy() == dataset
     return replay(rows.loc[chosen], hardness[chosen])
 
 
 def seed_of(run: Run) -> int:
-    """The seed of the run's data, 0 where its settings do not say."""
+    """Return the seed of the run's data, 0 where its settings do not say."""
     seed = run.settings.get("seed")
     return seed if isinstance(seed, int) else 0
 
 
 def explained(recorded: Recorded, found: Replay) -> str:
-    """What is drawn."""
+    """Say what is drawn."""
     grouped = (
         f"Groups: in how many of the asked attributes a negative truly differs (known of {found.known:.0%})."
         if found.by_truth

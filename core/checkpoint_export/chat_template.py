@@ -25,7 +25,7 @@ SPACED = (
 
 
 def exported_template(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The template to write into an export.
+    """Return the template to write into an export.
 
     Raises:
         ValueError: the tokenizer has none, or several by name.
@@ -37,12 +37,12 @@ def exported_template(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def own_template(template: str) -> str:
-    """The checkpoint's template again."""
+    """Return the checkpoint's template again."""
     return template.removeprefix(SPACED)
 
 
 def adds_prefix_space(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the tokenizer puts a space before whatever it is given."""
+    """Tell whether the tokenizer puts a space before whatever it is given."""
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return False

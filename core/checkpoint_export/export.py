@@ -61,7 +61,7 @@ def write(embedder: Embedder, facts: Facts, bundle: Path | None, folder: Path) -
 
 
 def whole_embedder(folder: Path) -> Embedder:
-    """An embedder in the type that its weights are stored in; with an adapter, folded into its base in float32.
+    """Return an embedder in the type that its weights are stored in; with an adapter, folded into its base in float32.
 
     Raises:
         ValueError: it cannot be loaded.
@@ -74,7 +74,7 @@ def whole_embedder(folder: Path) -> Embedder:
 
 
 def stored_dtype(folder: Path) -> torch.dtype:
-    """The type of a checkpoint's weights, by its config; float32 if it does not say."""
+    """Return the type of a checkpoint's weights, by its config; float32 if it does not say."""
     config = folder / "config.json"
     found = json.loads(config.read_text()) if config.is_file() else {}
     dtype = getattr(torch, str(found.get("dtype") or found.get("torch_dtype") or "float32"), None)
@@ -84,7 +84,7 @@ def stored_dtype(folder: Path) -> torch.dtype:
 
 
 def bundle_to_add(checkpoint: Path, settings: ExportSettings) -> Path | None:
-    """The bundle that goes along, if one is asked for.
+    """Return the bundle that goes along, if one is asked for.
 
     Raises:
         ValueError: there is none, or it holds pictures that may not be published.

@@ -85,13 +85,13 @@ def gather(checkpoint: Checkpoint, embedder: Embedder, settings: ExportSettings)
 
 
 def run_of(checkpoint: Path) -> Path | None:
-    """The run that a checkpoint lies in, if it lies in one."""
+    """Return the run that a checkpoint lies in, if it lies in one."""
     run = checkpoint.parent.parent
     return run if checkpoint.parent.name == "checkpoints" and (run / CONFIG).is_file() else None
 
 
 def bundles_of(checkpoint: Path) -> list[Path]:
-    """The bundles that evaluated this very checkpoint, the newest first."""
+    """Return the bundles that evaluated this very checkpoint, the newest first."""
     run = run_of(checkpoint)
     candidates = (run / "bundles").glob("*") if run else checkpoint.glob("bundle-*")
     found = []
@@ -105,7 +105,7 @@ def bundles_of(checkpoint: Path) -> list[Path]:
 
 
 def newest_bundle(checkpoint: Path) -> Path | None:
-    """The bundle that was written last, or None."""
+    """Return the bundle that was written last, or None."""
     return next(iter(bundles_of(checkpoint)), None)
 
 
@@ -118,7 +118,7 @@ def newest_of_each_suite(checkpoint: Path) -> list[Path]:
 
 
 def evaluation(bundle: Path) -> Evaluation:
-    """The suite and the scores of a bundle.
+    """Return the suite and the scores of a bundle.
 
     Raises:
         ValueError: a file cannot be read.
@@ -134,14 +134,14 @@ def evaluation(bundle: Path) -> Evaluation:
 
 
 def reached(checkpoint: Path) -> dict[str, Any]:
-    """The objective's numbers at the checkpoint's step, by training.json."""
+    """Return the objective's numbers at the checkpoint's step, by training.json."""
     path = checkpoint / "training.json"
     found = read(path).get("objective") if path.is_file() else None
     return dict(found) if isinstance(found, Mapping) else {}
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A YAML or JSON file that holds names and values.
+    """Return a YAML or JSON file that holds names and values.
 
     Raises:
         ValueError: it cannot be read, or holds something else.
@@ -156,7 +156,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def without_folders(value: Any) -> Any:  # noqa: ANN401 - settings hold any plain type
-    """Settings for others to read: of a path only its last name, since folders are nobody else's business."""
+    """Return settings for others to read: of a path only its last name, since folders are nobody else's business."""
     if isinstance(value, Mapping):
         return {name: without_folders(each) for name, each in value.items()}
     if isinstance(value, list):

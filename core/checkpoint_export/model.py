@@ -26,7 +26,7 @@ class Exported:
 
 
 def exported(embedder: Embedder) -> Exported:
-    """The model to write for an embedder.
+    """Return the model to write for an embedder.
 
     Raises:
         ValueError: its tokenizer or chat template does not allow it.
@@ -39,6 +39,6 @@ def exported(embedder: Embedder) -> Exported:
 
 
 def has_one_crop(embedder: Embedder) -> bool:
-    """Whether it is a LLaVA-OneVision that makes one crop of each picture, which is written as LLaVA 1.5."""
+    """Tell whether it is a LLaVA-OneVision that makes one crop of each picture, which is written as LLaVA 1.5."""
     onevision = embedder.backbone.config.model_type == "llava_onevision"
     return onevision and isinstance(embedder.image_processor, SiglipImageProcessorPil)

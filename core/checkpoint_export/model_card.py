@@ -26,7 +26,7 @@ TEMPLATES.filters |= {"percent": percent, "described": described}
 
 
 def card(facts: Facts) -> str:
-    """The card as Markdown with the hub's metadata in front."""
+    """Return the card as Markdown with the hub's metadata in front."""
     scores = [score for each in facts.evaluations for score in each.scores]
     measured = {each.name for each in scores if each.scope == "meta-task"}
     return TEMPLATES.get_template("model_card.md.j2").render(
@@ -43,7 +43,7 @@ def card(facts: Facts) -> str:
 
 
 def metadata(facts: Facts) -> str:
-    """The YAML in front, which the hub searches by."""
+    """Return the YAML in front, which the hub searches by."""
     tags = ["multimodal-embedding", "image-text-retrieval", "contrastive-learning", "feature-extraction", facts.family]
     objective = facts.recipe.get("objective", {}).get("name")
     tags += [str(objective)] * bool(objective)
@@ -79,7 +79,7 @@ def training(facts: Facts) -> list[tuple[str, object]]:
 
 
 def objective(facts: Facts) -> list[tuple[str, str, str]]:
-    """Every setting of the objective, what it was, what it had become, and what it means."""
+    """Return every setting of the objective, what it was, what it had become, and what it means."""
     words = meanings(ObjectiveSettings)
     rows = []
     for name, value in facts.recipe.get("objective", {}).items():
@@ -90,7 +90,7 @@ def objective(facts: Facts) -> list[tuple[str, str, str]]:
 
 
 def meanings(settings: type[Any]) -> dict[str, str]:
-    """The documentation of each field of a settings' class, as `--help` shows it."""
+    """Return the documentation of each field of a settings' class, as `--help` shows it."""
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(settings))).body
     assert isinstance(definition, ast.ClassDef)
     found = {}

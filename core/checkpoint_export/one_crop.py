@@ -28,7 +28,7 @@ SHARED = ("projector_hidden_act", "vision_feature_layer", "vision_feature_select
 def to_llava(
     backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and its tokenizer as LLaVA 1.5; the given ones stay as they are.
+    """Return the model and its tokenizer as LLaVA 1.5; the given ones stay as they are.
 
     Raises:
         ValueError: the tokenizer has the newline's name already, or the template does not spell the picture's token.
@@ -60,14 +60,14 @@ def to_llava(
 
 
 def is_one_crop(config: Any) -> bool:  # noqa: ANN401 - a config, or its JSON
-    """Whether a LLaVA 1.5 was made by `to_llava`."""
+    """Tell whether a LLaVA 1.5 was made by `to_llava`."""
     return config.get("model_type") == "llava" and ORIGIN in config
 
 
 def to_onevision(
     backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """What `to_llava` was given; the tokenizer keeps the name of the newline, which nothing writes any more."""
+    """Say what `to_llava` was given; the tokenizer keeps the name of the newline, which nothing writes any more."""
     origin: dict[str, Any] = dict(getattr(backbone.config, ORIGIN))
     newline, tokenizer.chat_template = origin.pop("newline_token_id"), origin.pop("chat_template")
     config: Any = LlavaOnevisionConfig(**origin)
@@ -78,14 +78,14 @@ def to_onevision(
 
 
 def without_names(config: Any) -> Any:  # noqa: ANN401 - a config's JSON, or a part of it
-    """The config without the folders that it was read from."""
+    """Return the config without the folders that it was read from."""
     if not isinstance(config, dict):
         return config
     return {name: without_names(each) for name, each in config.items() if name != "_name_or_path"}
 
 
 def filled(kind: Any, config: Any, state: dict[str, torch.Tensor], dtype: torch.dtype) -> PreTrainedModel:  # noqa: ANN401
-    """A model with these weights, every one of them, to be saved: what it computes at its making is left out."""
+    """Return a model with these weights, every one of them, to be saved: what it computes at its making is left out."""
     with torch.device("meta"):
         model = kind(config).to(dtype)
     model.load_state_dict(state, strict=True, assign=True)

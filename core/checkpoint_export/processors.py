@@ -44,7 +44,7 @@ class ProcessorFiles:
 
 
 def onevision_settings(model: Exported) -> Settings:
-    """How many tokens a crop is, and how placeholders are spelled."""
+    """Say how many tokens a crop is, and how placeholders are spelled."""
     config = model.backbone.config
     vision = config.vision_config
     return {
@@ -57,7 +57,7 @@ def onevision_settings(model: Exported) -> Settings:
 
 
 def llava_settings(model: Exported) -> Settings:
-    """A picture's tokens are its patches; the newline behind them is the template's."""
+    """Count a picture's tokens, its patches; the newline behind them is the template's."""
     config = model.backbone.config
     return {
         "patch_size": config.vision_config.patch_size,
@@ -76,7 +76,7 @@ def refuse_other_crops(model: Exported) -> str | None:
 
 
 def clip_text(model: Exported) -> Settings:
-    """Texts are cut to what the tower has positions for; one that spells a special token stays those characters."""
+    """Cut texts to what the tower has positions for; one that spells a special token stays those characters."""
     limit = model.backbone.config.text_config.max_position_embeddings
     return {"truncation": True, "max_length": limit, "split_special_tokens": True}
 
@@ -88,14 +88,14 @@ def siglip_text(model: Exported) -> Settings:
 
 
 def qwen_frames(image: Settings) -> Settings:
-    """Frames take the resolution that a still picture takes, and all that are given are used."""
+    """Resize frames to the resolution that a still picture takes, and use all that are given."""
     shared = ("do_convert_rgb", "do_normalize", "do_rescale", "do_resize", "image_mean", "image_std", "merge_size")
     more = ("patch_size", "resample", "rescale_factor", "size", "temporal_patch_size")
     return {name: image[name] for name in (*shared, *more) if name in image} | {"do_sample_frames": False}
 
 
 def onevision_frames(image: Settings) -> Settings:
-    """A frame is one crop."""
+    """Make one crop of a frame."""
     shared = ("do_convert_rgb", "do_normalize", "do_rescale", "do_resize", "image_mean", "image_std", "resample")
     return {name: image[name] for name in (*shared, "rescale_factor", "size")} | {"do_sample_frames": False}
 
@@ -123,7 +123,7 @@ PROCESSORS: Mapping[str, ProcessorFiles] = {
 
 
 def processor_files(model: Exported, where: Path) -> ProcessorFiles:
-    """The processor of a model's family; `where` is the checkpoint, for messages.
+    """Return the processor of a model's family; `where` is the checkpoint, for messages.
 
     Raises:
         ValueError: no export is made for the family, or this checkpoint cannot be given to its processor.
@@ -151,14 +151,14 @@ def write_processor(model: Exported, files: ProcessorFiles, folder: Path) -> Non
 
 
 def spelled(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:
-    """How a token is written in a chat template."""
+    """Say how a token is written in a chat template."""
     token = tokenizer.convert_ids_to_tokens(token_id)
     assert isinstance(token, str)
     return token
 
 
 def plain(settings: Mapping[str, Any]) -> Settings:
-    """Settings of an image processor as JSON has them, without those that are not set."""
+    """Return settings of an image processor as JSON has them, without those that are not set."""
     out = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):

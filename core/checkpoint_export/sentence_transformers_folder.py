@@ -97,7 +97,7 @@ def language_model(files: ProcessorFiles) -> Settings:
 
 
 def towers(text: Settings) -> Settings:
-    """A text or a picture goes through its tower and projection; items of several parts are not for this library."""
+    """Send a text or a picture through its tower and projection; items of several parts are not for this library."""
     kinds = {kind: f"get_{kind}_features" for kind in ("text", "image")}
     return {
         "modality_config": {k: {"method": each, "method_output_name": "pooler_output"} for k, each in kinds.items()},
@@ -107,7 +107,7 @@ def towers(text: Settings) -> Settings:
 
 
 def installed(package: str) -> str:
-    """A package's version; that of sentence-transformers that the folder is made for, if it is not installed."""
+    """Return a package's version; that of sentence-transformers that the folder is made for, if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

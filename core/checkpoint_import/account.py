@@ -97,12 +97,12 @@ def buffer_rule(name: str) -> Left | None:
 
 
 def fits(stored: TensorShape, wanted: TensorShape, padded: bool) -> bool:
-    """Whether a tensor has its shape, or fewer rows where they may be padded."""
+    """Tell whether a tensor has its shape, or fewer rows where they may be padded."""
     return stored == wanted or (padded and stored[1:] == wanted[1:] and stored[:1] < wanted[:1])
 
 
 def described(wrong: Mapping[str, Sequence[str]]) -> str:
-    """What is wrong, kind by kind, with how many there are and the first eight."""
+    """Say what is wrong, kind by kind, with how many there are and the first eight."""
     kinds = [
         f"{len(names)} {kind}: {', '.join(sorted(names)[:8])}{', ...' * (len(names) > 8)}."
         for kind, names in wrong.items()

@@ -35,7 +35,7 @@ TEMPLATE = "chat_template.json"
 
 
 def recognises(folder: Path) -> bool:
-    """Whether the folder holds a model of a supported family under transformers' names."""
+    """Tell whether the folder holds a model of a supported family under transformers' names."""
     return settings(folder).get("model_type") in ADAPTERS
 
 
@@ -54,7 +54,7 @@ def convert(source: Path, output: Path, base: Path | None) -> None:
 
 
 def read_model(folder: Path) -> tuple[PreTrainedConfig, Account]:
-    """The config of a checked folder, and what becomes of its tensors.
+    """Return the config of a checked folder, and what becomes of its tensors.
 
     Raises:
         ValueError: the config cannot be read, or the tensors are not exactly the model's.
@@ -79,7 +79,7 @@ def read_model(folder: Path) -> tuple[PreTrainedConfig, Account]:
 
 
 def renaming(model: PreTrainedModel) -> Rename:
-    """How transformers itself names the tensors of a file when it loads them into the model, as far as it renames.
+    """Say how transformers itself names the tensors of a file when it loads them into the model, as far as it renames.
 
     Its rules for Qwen2-VL and Qwen2.5-VL miss the tower of files that transformers 4.52 and later wrote
     (`model.visual`); a name that its rules lead nowhere is tried without `model.`.
@@ -105,7 +105,7 @@ def renaming(model: PreTrainedModel) -> Rename:
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The folder's tokenizer, with the chat template of its processor if it has none of its own.
+    """Return the folder's tokenizer, with the chat template of its processor if it has none of its own.
 
     Raises:
         ValueError: it cannot be loaded, or has no token to pad with.
@@ -123,7 +123,7 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def read_image_processor(folder: Path) -> BaseImageProcessor:
-    """The folder's image processor.
+    """Return the folder's image processor.
 
     Raises:
         ValueError: it cannot be loaded.

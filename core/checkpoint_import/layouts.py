@@ -15,7 +15,7 @@ class Reader(Protocol):
     """A module that reads one layout."""
 
     def recognises(self, folder: Path) -> bool:
-        """Whether the folder is in this layout, by its names and settings alone."""
+        """Tell whether the folder is in this layout, by its names and settings alone."""
         ...
 
     def convert(self, source: Path, output: Path, base: Path | None) -> None:
@@ -44,7 +44,7 @@ LAYOUTS: Mapping[str, Layout] = {
 
 
 def recognise(folder: Path) -> Layout:
-    """The layout of a folder.
+    """Return the layout of a folder.
 
     Raises:
         ValueError: there is no such folder, or no reader knows it; the message lists what was looked for and found.
@@ -59,7 +59,7 @@ def recognise(folder: Path) -> Layout:
 
 
 def found(folder: Path) -> str:
-    """What a folder has of what layouts are told by."""
+    """Say what a folder has of what layouts are told by."""
     config = settings(folder)
     kinds = [f"{name} {config[name]!r}" for name in ("model_type", "architectures") if name in config]
     names = sorted(path.name for path in folder.iterdir())

@@ -42,7 +42,7 @@ CHAT_TEMPLATE = (
 
 
 def recognises(folder: Path) -> bool:
-    """Whether the folder is in this layout. LLaVA's own files name their model type llava_qwen, or llava."""
+    """Tell whether the folder is in this layout. LLaVA's own files name their model type llava_qwen, or llava."""
     config = settings(folder)
     kind = config.get("model_type")
     return kind == "llava_qwen" or (kind == "llava" and ARCHITECTURE in (config.get("architectures") or []))
@@ -68,7 +68,7 @@ def convert(source: Path, output: Path, base: Path | None) -> None:
 
 
 def chat_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The folder's tokenizer with LLaVE's prompt and tokens for pictures and clips.
+    """Return the folder's tokenizer with LLaVE's prompt and tokens for pictures and clips.
 
     Raises:
         ValueError: it cannot be loaded, or is not Qwen's.
@@ -89,7 +89,7 @@ def chat_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def special_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
-    """The id of a token."""
+    """Return the id of a token."""
     found = tokenizer.convert_tokens_to_ids(token)
     assert isinstance(found, int)
     return found

@@ -53,7 +53,7 @@ OPTIONAL = (
 def onevision_config(
     folder: Path, config: Mapping[str, Any], stored: Mapping[str, Stored], image: int, video: int
 ) -> LlavaOnevisionConfig:
-    """The config of the model; `image` and `video` are the ids of their tokens.
+    """Return the config of the model; `image` and `video` are the ids of their tokens.
 
     Rows of word embeddings are added where these ids lie beyond them.
 

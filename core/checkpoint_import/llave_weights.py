@@ -19,7 +19,7 @@ NOT_SEEN = Left("the vision tower's last layer: mm_vision_select_layer = -2 read
 
 
 def rename(name: str) -> str | Left | None:
-    """Where a tensor of a `llava_qwen` checkpoint goes."""
+    """Say where a tensor of a `llava_qwen` checkpoint goes."""
     if name == "lm_head.weight":
         return NO_HEAD
     if name == "model.image_newline":
@@ -34,7 +34,7 @@ def rename(name: str) -> str | Left | None:
 
 
 def rename_tower(name: str) -> str | Left:
-    """Where a tensor of the vision tower goes."""
+    """Say where a tensor of the vision tower goes."""
     layer = TOWER_LAYER.fullmatch(name)
     if layer and int(layer[1]) >= SEEN_LAYERS:
         return NOT_SEEN

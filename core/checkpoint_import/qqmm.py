@@ -21,7 +21,7 @@ projector, Qwen2.5 with shared positions); then its tensors can be renamed here.
 
 
 def recognises(folder: Path) -> bool:
-    """Whether the folder is one of QQMM-embed."""
+    """Tell whether the folder is one of QQMM-embed."""
     config = settings(folder)
     return config.get("model_type") == "qqmm" or "QQMMForCausalLM" in (config.get("architectures") or [])
 

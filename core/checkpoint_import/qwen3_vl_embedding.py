@@ -33,7 +33,7 @@ CHAT_TEMPLATE = (
 
 
 def recognises(folder: Path) -> bool:
-    """Whether a Qwen3-VL is this one. Its config is that of the base model, so what lies beside it decides."""
+    """Tell whether a Qwen3-VL is this one. Its config is that of the base model, so what lies beside it decides."""
     if settings(folder).get("model_type") != "qwen3_vl":
         return False
     readme = folder / "README.md"
@@ -63,7 +63,7 @@ def convert(source: Path, output: Path, base: Path | None) -> None:
 
 
 def appended(tokenizer: Any) -> str:  # noqa: ANN401
-    """What the tokenizer itself puts behind every text, such as an end-of-text token, which is then read instead."""
+    """Find what the tokenizer puts behind every text, such as an end-of-text token, which is then read instead."""
     plain, whole = (tokenizer.encode("a", add_special_tokens=special) for special in (False, True))
     if whole[: len(plain)] != plain:
         raise ValueError(f"{tokenizer.name_or_path}: the tokenizer puts {whole} for 'a': tokens in front are not read.")

@@ -36,7 +36,7 @@ HIDDEN = {"method": "forward", "method_output_name": "last_hidden_state"}
 
 
 def recognises(folder: Path) -> bool:
-    """Whether a folder is sentence-transformers'."""
+    """Tell whether a folder is sentence-transformers'."""
     return (folder / MODULES).is_file()
 
 
@@ -75,7 +75,7 @@ def convert(source: Path, output: Path, base: Path | None) -> None:
 
 
 def read_modules(source: Path) -> list[tuple[str, str]]:
-    """The modules' class names and folders, in order.
+    """Return the modules' class names and folders, in order.
 
     Raises:
         ValueError: the file is damaged, lists none, or names code that is not sentence-transformers' own.
@@ -95,7 +95,7 @@ def read_modules(source: Path) -> list[tuple[str, str]]:
 
 
 def inside(source: Path, name: str) -> Path:
-    """A module's folder.
+    """Return a module's folder.
 
     Raises:
         ValueError: it lies outside the model's folder, or is missing.
@@ -182,7 +182,7 @@ def load_llava(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
 def load(
     folder: Path, config: Mapping[str, Any], load_weights: Callable[[Path, torch.dtype], PreTrainedModel]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, BaseImageProcessor]:
-    """The backbone in its stored type, the tokenizer, and the Pillow image processor.
+    """Return the backbone in its stored type, the tokenizer, and the Pillow image processor.
 
     Raises:
         ValueError: something is missing or damaged.
@@ -200,7 +200,7 @@ def load(
 
 
 def template(source: Path, folder: Path, tokenizer: PreTrainedTokenizerBase) -> str:
-    """The chat template, with everything that sentence-transformers hands it written into it.
+    """Return the chat template, with everything that sentence-transformers hands it written into it.
 
     Raises:
         ValueError: there is none, or several, or the folder asks for more than a template can say.
@@ -229,13 +229,13 @@ def template(source: Path, folder: Path, tokenizer: PreTrainedTokenizerBase) -> 
 
 
 def starts_itself(tokenizer: PreTrainedTokenizerBase, chat_template: str) -> bool:
-    """Whether the template writes the beginning token, which then is not added."""
+    """Tell whether the template writes the beginning token, which then is not added."""
     begin = tokenizer.bos_token
     return bool(begin) and (str(begin) in chat_template or "bos_token" in chat_template)
 
 
 def with_default_prompt(source: Path, chat_template: str, spaced: bool) -> str:
-    """The template with the default prompt as the system's turn in front, as sentence-transformers puts it.
+    """Return the template with the default prompt as the system's turn in front, as sentence-transformers puts it.
 
     spaced: the folder's template puts a space before each text, this one included.
     """
@@ -253,5 +253,5 @@ def with_default_prompt(source: Path, chat_template: str, spaced: bool) -> str:
 
 
 def literal(value: bool | int | float | str) -> str:
-    """A value as a Jinja template spells it."""
+    """Return a value as a Jinja template spells it."""
     return json.dumps(value)

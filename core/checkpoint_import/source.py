@@ -63,7 +63,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def settings(folder: Path, name: str = CONFIG) -> dict[str, Any]:
-    """A file of settings, empty where there is none: what recognising a layout goes by.
+    """Return a file of settings, empty where there is none: what recognising a layout goes by.
 
     Raises:
         ValueError: it is there but no JSON object.
@@ -72,7 +72,7 @@ def settings(folder: Path, name: str = CONFIG) -> dict[str, Any]:
 
 
 def entry(config: Mapping[str, Any], name: str, folder: Path, file: str = CONFIG) -> Any:  # noqa: ANN401
-    """An entry of the settings that has to be there.
+    """Return an entry of the settings that has to be there.
 
     Raises:
         ValueError: it is missing.
@@ -83,7 +83,7 @@ def entry(config: Mapping[str, Any], name: str, folder: Path, file: str = CONFIG
 
 
 def stored_tensors(folder: Path) -> dict[str, Stored]:
-    """Every tensor of a folder's weights by its name: those of the shards that the index names, or of the one file.
+    """List every tensor of a folder's weights by its name: of the shards that the index names, or of the one file.
 
     Raises:
         ValueError: there are no weights, a shard is missing or damaged, a tensor is missing that the index names, or
@@ -115,7 +115,7 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
 
 
 def tensors_of(path: Path) -> dict[str, Stored]:
-    """The tensors of one file, by its header alone.
+    """Return the tensors of one file, by its header alone.
 
     Raises:
         ValueError: the file is no safetensors, is cut off, or holds other types than floating-point ones.

@@ -50,7 +50,7 @@ def divided(tensors: Sequence[Tensor], shard_bytes: int) -> Iterator[list[Tensor
 
 
 def size(tensor: Tensor) -> int:
-    """Bytes of a tensor as it is written."""
+    """Return bytes of a tensor as it is written."""
     return math.prod(tensor.shape) * tensor.source.dtype.itemsize
 
 
@@ -90,7 +90,7 @@ def write_values(tensor: Tensor, file: BinaryIO) -> None:
 
 
 def pieces(stored: Stored) -> Iterator[bytearray]:
-    """The bytes of a tensor, a piece at a time."""
+    """Return the bytes of a tensor, a piece at a time."""
     with stored.file.open("rb") as file:
         file.seek(stored.start)
         left = stored.end - stored.start

@@ -45,7 +45,7 @@ UNIMPORTANT = (
 
 
 def recognises(folder: Path) -> bool:
-    """Whether the folder holds an adapter on a Qwen2-VL or Qwen2.5-VL."""
+    """Tell whether the folder holds an adapter on a Qwen2-VL or Qwen2.5-VL."""
     base = settings(folder, CONFIG).get("base_model_name_or_path")
     known = isinstance(base, str) and bool(QWEN.search(base))
     return known or ((folder / CONFIG).is_file() and settings(folder).get("model_type") in BASES)
@@ -91,7 +91,7 @@ def convert(source: Path, output: Path, base: Path | None) -> None:
 
 
 def lora_config(folder: Path, config: Mapping[str, Any], model: PreTrainedModel, adapter: Account) -> LoraConfig:
-    """The adapter's settings by the model's names.
+    """Return the adapter's settings by the model's names.
 
     Raises:
         ValueError: the adapter is no LoRA, or computes what is not carried over.

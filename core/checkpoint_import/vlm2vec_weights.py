@@ -24,7 +24,7 @@ SAVED = {
 def account_adapter(
     folder: Path, stored: Mapping[str, Stored], model: PreTrainedModel, rank: int, targets: object, dora: bool
 ) -> Account:
-    """Where each of an adapter's tensors goes, by the names that `load_adapter` reads.
+    """Say where each of an adapter's tensors goes, by the names that `load_adapter` reads.
 
     targets: the adapter's target_modules; where these are plain names, every layer of the model that has one of them
     must be there, and otherwise what the file has.
@@ -52,32 +52,32 @@ def account_adapter(
 
 
 def rename(name: str, weight_of: Rename) -> str | Left | None:
-    """Where a tensor of a published adapter goes."""
+    """Say where a tensor of a published adapter goes."""
     found = ADAPTED.fullmatch(name)
     module = module_of(found["module"], weight_of) if found else None
     return f"{PREFIX}{module}.{SAVED[found['piece']]}" if found and module else None
 
 
 def module_of(published: str, weight_of: Rename) -> str | None:
-    """The model's name for an adapted layer."""
+    """Return the model's name for an adapted layer."""
     weight = weight_of(f"{published}.weight")
     return weight.removesuffix(".weight") if isinstance(weight, str) else None
 
 
 def modules_of(stored: Mapping[str, Stored], weight_of: Rename) -> list[str]:
-    """The layers that a file adapts, by the model's names."""
+    """Return the layers that a file adapts, by the model's names."""
     found = (ADAPTED.fullmatch(name) for name in stored)
     modules = (module_of(each["module"], weight_of) for each in found if each)
     return list(dict.fromkeys(each for each in modules if each))
 
 
 def layer_is_target(name: str, targets: object) -> bool:
-    """Whether a layer bears one of the names in a list of target modules, as peft matches them."""
+    """Tell whether a layer bears one of the names in a list of target modules, as peft matches them."""
     return isinstance(targets, Sequence) and not isinstance(targets, str) and name.rpartition(".")[2] in targets
 
 
 def written_targets(adapted: Sequence[str], model: PreTrainedModel) -> str | list[str]:
-    """What to write as target_modules: the project's own pattern where it says the same, else every layer's name."""
+    """Write target_modules: the project's own pattern where it says the same, else every layer's name."""
     modules = [name for name, _ in model.named_modules()]
     ends = dict.fromkeys(name.rpartition(".")[2] for name in modules if name in adapted)  # in the model's order
     pattern = targets_pattern([*ends])

@@ -23,18 +23,18 @@ RECORD = "conversion.json"
 
 
 def empty_model(config: PreTrainedConfig, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """The model of a config on the meta device: names and shapes without values."""
+    """Return the model of a config on the meta device: names and shapes without values."""
     with torch.device("meta"):
         return AutoModel.from_config(config, dtype=dtype)
 
 
 def shapes(model: PreTrainedModel) -> dict[str, TensorShape]:
-    """The shape of each tensor of a model that is saved."""
+    """Return the shape of each tensor of a model that is saved."""
     return {name: tuple(value.shape) for name, value in model.state_dict().items()}
 
 
 def saved_names(model: PreTrainedModel) -> dict[str, str]:
-    """The name that `save_pretrained` gives each tensor of a model, which may differ from the module's."""
+    """Return the name that `save_pretrained` gives each tensor of a model, which may differ from the module's."""
     state = model.state_dict(keep_vars=True)
     own = {id(value): name for name, value in state.items()}
     return {own[id(value)]: name for name, value in revert_weight_conversion(model, dict(state)).items()}

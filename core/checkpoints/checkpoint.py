@@ -91,13 +91,13 @@ def describe(folder: Path, step: int, state: TrainingState) -> None:
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """Bytes of every file of a folder by its relative path."""
+    """Return bytes of every file of a folder by its relative path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def description(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What `training.json` says.
+    """Say what `training.json` says.
 
     Raises:
         ValueError: it is missing or no JSON object.
@@ -113,7 +113,7 @@ def description(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def damage(checkpoint: Checkpoint) -> str | None:
-    """Why training cannot go on from a checkpoint: a file is missing or was cut short. None if it is whole."""
+    """Say why training cannot go on from a checkpoint: a file is missing or was cut short. None if it is whole."""
     try:
         described = description(checkpoint)
     except ValueError as error:
@@ -129,7 +129,7 @@ def damage(checkpoint: Checkpoint) -> str | None:
 
 
 def training_state(checkpoint: Checkpoint) -> TrainingState:
-    """What `save` was given as `state`.
+    """Say what `save` was given as `state`.
 
     Raises:
         ValueError: it cannot be read.
@@ -152,7 +152,7 @@ def training_state(checkpoint: Checkpoint) -> TrainingState:
 def superfluous(
     found: Sequence[tuple[Checkpoint, CheckpointScore | None]], keep_latest: int, keep_best: int
 ) -> list[Checkpoint]:
-    """The checkpoints, given from oldest to newest, that are neither among the latest nor among the best.
+    """Return the checkpoints, given from oldest to newest, that are neither among the latest nor among the best.
 
     keep_latest = 0 keeps all. Only scores of the newest score's measure are compared; of equal ones the newer wins.
     """
@@ -243,7 +243,7 @@ def put_back(tensors: Mapping[str, torch.Tensor], model: nn.Module, optimizer: t
 
 
 def checkpoints(run: Path) -> list[Checkpoint]:
-    """The complete checkpoints of a run, oldest first."""
+    """Return the complete checkpoints of a run, oldest first."""
     found = []
     for folder in sorted((run / "checkpoints").glob("[0-9]*")):
         if (folder / DESCRIPTION).is_file() and folder.name.isdigit():
@@ -252,13 +252,13 @@ def checkpoints(run: Path) -> list[Checkpoint]:
 
 
 def latest(run: Path) -> Checkpoint | None:
-    """The checkpoint with the most steps, or None."""
+    """Return the checkpoint with the most steps, or None."""
     found = checkpoints(run)
     return found[-1] if found else None
 
 
 def resolve(path: Path) -> Checkpoint:
-    """The checkpoint that a path means: a checkpoint's folder, or a run (its latest).
+    """Return the checkpoint that a path means: a checkpoint's folder, or a run (its latest).
 
     Raises:
         ValueError: the path is neither.

@@ -93,7 +93,7 @@ def write_adapter(source: Path, base: str, weights: dict[str, Tensor], merge: bo
 
 
 def whole_weights(folder: Path) -> dict[str, Tensor]:
-    """Every tensor of a folder of shards, put together from its parts.
+    """Return every tensor of a folder of shards, put together from its parts.
 
     Raises:
         ValueError: shards are missing or damaged.

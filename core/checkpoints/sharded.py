@@ -35,7 +35,7 @@ SHAPES = "shapes.json"
 
 
 def is_sharded_checkpoint(folder: Path) -> bool:
-    """Whether a checkpoint's weights lie in the shards of several ranks."""
+    """Tell whether a checkpoint's weights lie in the shards of several ranks."""
     return (folder / SHARDS).is_dir()
 
 
@@ -98,14 +98,14 @@ def load_weights(folder: Path, embedder: Embedder) -> None:
 
 
 def weights_of(embedder: Embedder) -> dict[str, Tensor]:
-    """What a checkpoint holds of the model, as it lies on this rank: all of it, or on a LoRA base what trains."""
+    """Say what a checkpoint holds of the model, as it lies on this rank: all of it, or on a LoRA base what trains."""
     if lora_config(embedder.backbone) is None:
         return embedder.backbone.state_dict()
     return {name: weight.detach() for name, weight in embedder.backbone.named_parameters() if weight.requires_grad}
 
 
 def write(folder: Path, tensors: Mapping[str, Tensor], device: torch.device) -> None:
-    """Every rank writes its part; what all hold alike is written by one."""
+    """Return every rank writes its part; what all hold alike is written by one."""
     writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
     try:
         with alone_is_fine():
@@ -139,7 +139,7 @@ def read(folder: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def stored(folder: Path) -> dict[str, torch.Size]:
-    """Names and whole shapes of the tensors in a folder of shards.
+    """Return names and whole shapes of the tensors in a folder of shards.
 
     Raises:
         ValueError: a file is missing or cannot be read, or a tensor is not complete.
@@ -184,7 +184,7 @@ def together(folder: Path, device: torch.device) -> Iterator[None]:
 
 
 def from_first(path: Path) -> Path:
-    """The first rank's path, on every rank."""
+    """Return the first rank's path, on every rank."""
     found = [str(path)]
     if dist.is_initialized():
         dist.broadcast_object_list(found)
@@ -192,5 +192,5 @@ def from_first(path: Path) -> Path:
 
 
 def offsets(metadata: Mapping[str, str]) -> dict[str, list[int]]:
-    """Where the tensors of one shard's file begin in the whole ones."""
+    """Say where the tensors of one shard's file begin in the whole ones."""
     return {name: entry["saved_offsets"] for name, entry in json.loads(metadata["DCP_SHARDING_INFO"]).items()}

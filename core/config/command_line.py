@@ -52,7 +52,7 @@ def with_switches(settings: type[Any], arguments: Sequence[str]) -> list[str]:
 
 
 def underscored(argument: str) -> str:
-    """A setting's name with hyphens in the usual spelling; values stay as they are."""
+    """Return a setting's name with hyphens in the usual spelling; values stay as they are."""
     if not argument.startswith("--"):
         return argument
     name, equals, value = argument[2:].partition("=")
@@ -69,7 +69,7 @@ def switches(settings: type[Any], prefix: str = "") -> Iterator[str]:
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - settings hold any plain type
-    """Settings as dictionaries, lists, strings and numbers, ready for YAML or JSON."""
+    """Return settings as dictionaries, lists, strings and numbers, ready for YAML or JSON."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, list | tuple):
@@ -78,5 +78,5 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - settings hold any plain type
 
 
 def to_yaml(settings: object) -> str:
-    """Every setting with its value, as `--config` reads it."""
+    """Return every setting with its value, as `--config` reads it."""
     return yaml.safe_dump(plain(settings), sort_keys=False)

@@ -53,7 +53,7 @@ def value_and_gradient(
     observe: Observer | None = None,
     filters: Filters | None = None,
 ) -> Contrast:
-    """The objective's global loss and its gradient with respect to this rank's embeddings.
+    """Return the objective's global loss and its gradient with respect to this rank's embeddings.
 
     loss = 1/(2N) sum_i [ loss_i(query -> targets) + loss_i(target -> queries) ], or 1/N sum_i of the first alone.
     Explicit negatives are candidates of every query and anchors of nothing.
@@ -106,7 +106,7 @@ class ChannelLogSumExps:
 
 
 def channel_log_sum_exps(objectives: Sequence[Objective], tiles: SimilarityTiles) -> list[ChannelLogSumExps]:
-    """The sums of several objectives from one walk over the tiles."""
+    """Return the sums of several objectives from one walk over the tiles."""
     rows: list[list[Tensor]] = [[] for _ in objectives]
     columns: list[Tensor | None] = [None for _ in objectives]
     for tile in tiles:
@@ -134,7 +134,7 @@ class AnchorValues:
 
 
 def anchor_values(objective: Objective, tiles: SimilarityTiles, sums: ChannelLogSumExps) -> AnchorValues:
-    """Loss and pulls of every anchor, in both directions."""
+    """Return loss and pulls of every anchor, in both directions."""
     rows = objective.value(tiles.positive, tiles.reward_positive, sums.rows)
     if sums.columns is None:
         return AnchorValues(rows, None)
@@ -142,7 +142,7 @@ def anchor_values(objective: Objective, tiles: SimilarityTiles, sums: ChannelLog
 
 
 def global_loss(rows: Tensor, values: AnchorValues, tiles: SimilarityTiles) -> Tensor:
-    """The mean over all rows, and over both directions where there are two, from the ranks' summed row losses."""
+    """Get the mean over all rows, and over both directions where there are two, from the ranks' summed row losses."""
     if values.columns is None:
         return rows / tiles.total
     return (rows + values.columns.loss.sum()) / (2 * tiles.total)
@@ -203,7 +203,7 @@ class EmbeddingGradients:
         return total
 
     def _spread(self, of_anchors: Float[Tensor, " total"], elsewhere: float | int) -> Float[Tensor, " columns"]:
-        """Numbers of the targets laid out over all columns; explicit negatives are no anchors."""
+        """Return numbers of the targets laid out over all columns; explicit negatives are no anchors."""
         if isinstance(self.tiles.anchors, slice):
             return of_anchors
         out = torch.full_like(self.tiles.columns[:, 0], elsewhere)
@@ -220,5 +220,5 @@ class EmbeddingGradients:
 
 
 def part(value: Value, rows: slice) -> Value:
-    """The value of some anchors."""
+    """Return the value of some anchors."""
     return Value(value.loss[rows], value.positive_gradient[rows], value.pull[rows])

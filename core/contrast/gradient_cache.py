@@ -72,7 +72,7 @@ class CachedEncoder(Generic[Chunk]):
         return len(self._kept)
 
     def vectors(self) -> list[Float[Tensor, "_ d"]]:
-        """The detached vectors of every chunk, in order."""
+        """Return the detached vectors of every chunk, in order."""
         self._kept, self._states = [], []
         left, out = self._budget, []
         counter = GraphSize(self._weights) if left > 0 else None
@@ -152,7 +152,7 @@ class GraphSize:
 
 
 def graph_budget(gigabytes: float | int | None, device: torch.device) -> float | int:
-    """Bytes of graphs that may be kept: as set, or half of what is free, shared by the processes of this machine.
+    """Budget the bytes of graphs to keep: as set, or half of what is free, shared by this machine's processes.
 
     On a GPU, free is what the driver has and what torch's allocator holds unused.
     """

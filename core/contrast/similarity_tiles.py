@@ -138,12 +138,12 @@ class SimilarityTiles:
         return (self.reward_queries * self.reward_columns[self.own_positions]).sum(dim=1).to(self.positive.dtype)
 
     def _find_repeats(self) -> Bool[Tensor, " n"]:
-        """Rows of this rank whose query or target occurs again: only they have candidates to leave out by id."""
+        """Return rows of this rank whose query or target occurs again: only they have candidates to leave out by id."""
         own = self.own_positions
         return repeated(self.column_ids)[own] | repeated(self.column_query_ids)[own]
 
     def __iter__(self) -> Iterator["Tile"]:
-        """The tiles in order; the first few are the same objects in every walk."""
+        """Return the tiles in order; the first few are the same objects in every walk."""
         whole = self.tile_rows * len(self.columns) * self.queries.element_size()
         for start in range(0, self.rows, self.tile_rows):
             tile = self._kept.get(start) or Tile(self, slice(start, min(start + self.tile_rows, self.rows)))
@@ -152,11 +152,11 @@ class SimilarityTiles:
             yield tile
 
     def same(self, rows: Int[Tensor, " some"]) -> Bool[Tensor, "some columns"]:
-        """Candidates of some rows that are known to be right: the same target, or the target of the same query."""
+        """Mark candidates of some rows that are known to be right: the same target, or that of the same query."""
         return (self.target_ids[rows, None] == self.column_ids) | (self.query_ids[rows, None] == self.column_query_ids)
 
     def repeated_rows(self, rows: slice) -> Int[Tensor, " some"]:
-        """Those of some rows that have candidates to leave out by id."""
+        """Return those of some rows that have candidates to leave out by id."""
         return self._repeats[rows].nonzero().flatten() + rows.start
 
 
@@ -216,7 +216,7 @@ class Tile:
     def only_negatives(
         self, values: Float[Tensor, "m columns"], fill: float | int
     ) -> tuple[Float[Tensor, "m columns"], Float[Tensor, "m columns"]]:
-        """The values with `fill` wherever a pair is no negative: of rows as anchors, of columns as anchors.
+        """Return the values with `fill` wherever a pair is no negative: of rows as anchors, of columns as anchors.
 
         Both are one tensor, changed in place, unless a filter tells the directions apart.
         """
@@ -241,7 +241,7 @@ def precise(vectors: Float[Tensor, "rows d"]) -> Float[Tensor, "rows d"]:
 def with_negatives(
     targets: Float[Tensor, "n d"], negatives: Float[Tensor, "k d"] | None, count: int
 ) -> Float[Tensor, "columns d"]:
-    """This rank's columns: its targets, its negatives, and zeros up to `count` negatives."""
+    """Return this rank's columns: its targets, its negatives, and zeros up to `count` negatives."""
     if count == 0:
         return targets
     padded = targets.new_zeros(count, targets.shape[1])
@@ -251,6 +251,6 @@ def with_negatives(
 
 
 def repeated(ids: Shaped[Tensor, " columns"]) -> Bool[Tensor, " columns"]:
-    """Which ids occur more than once."""
+    """Tell which ids occur more than once."""
     _, index, counts = torch.unique(ids, return_inverse=True, return_counts=True)
     return counts[index] > 1

@@ -61,7 +61,7 @@ class TileExponentials:
 def tile_exponentials(
     objective: Objective, tile: Tile, channels: Sequence[int] | None = None
 ) -> Iterator[TileExponentials]:
-    """The exponentials of an objective's channels (all, or some) over a tile, one after the other."""
+    """Return the exponentials of an objective's channels (all, or some) over a tile, one after the other."""
     logits = list(objective.logits(tile.pairs))
     for channel in range(len(logits)) if channels is None else channels:
         rows, columns = tile.only_negatives(logits[channel], -torch.inf)
@@ -82,7 +82,7 @@ class LogSumExps:
 
 
 def log_sum_exps(each: TileExponentials) -> LogSumExps:
-    """The log-sum-exp of every row and of every column of a tile; -inf where there is no negative."""
+    """Return the log-sum-exp of every row and of every column of a tile; -inf where there is no negative."""
     sums = [each.rows.sum(dim=1), each.columns.sum(dim=0)]
     out = [torch.log(total) + each.reference for total in sums]
     for axis, total in enumerate(sums):
@@ -101,7 +101,7 @@ def smallest_exact(dtype: torch.dtype) -> float:
 def factors(
     exponent: Float[Tensor, " anchors"], pulls: Float[Tensor, " anchors"]
 ) -> tuple[Bool[Tensor, " anchors"], Float[Tensor, " anchors"]]:
-    """Which anchors lie too far below the reference, and pull * e^exponent of the others (0 for the far ones)."""
+    """Tell which anchors lie too far below the reference, and pull * e^exponent of the others (0 for the far ones)."""
     far = exponent > -torch.log(torch.tensor(smallest_exact(exponent.dtype), dtype=torch.float64)).item()
     return far & (pulls != 0), torch.where(far, 0, pulls * torch.exp(exponent.masked_fill(far, 0)))
 

@@ -149,7 +149,7 @@ def embed_folder(
 def embed_pictures(
     embedder: Embedder, pictures: Sequence[Picture], batch: int, progress: bool
 ) -> Float[np.ndarray, "pictures d"]:
-    """Unit vectors of pictures, each taken alone, without an instruction: the form of targets."""
+    """Return unit vectors of pictures, each taken alone, without an instruction: the form of targets."""
     items = [each.item for each in pictures]
     starts = range(0, len(items), batch)
     bar = tqdm(starts, "embedding", unit="batch", disable=not progress)
@@ -159,7 +159,7 @@ def embed_pictures(
 
 
 def list_pictures(folder: Path, caption_column: str = "text") -> tuple[list[Picture], list[Problem]]:
-    """The pictures of a folder, not yet opened, and the rows of its metadata that name none.
+    """Return the pictures of a folder, not yet opened, and the rows of its metadata that name none.
 
     Raises:
         ValueError: there is no such folder, it has no pictures, or its metadata cannot be read.
@@ -178,7 +178,7 @@ def list_pictures(folder: Path, caption_column: str = "text") -> tuple[list[Pict
 
 
 def listed_by(folder: Path, table: Table, caption_column: str) -> tuple[list[Picture], list[Problem]]:
-    """The pictures that a folder's metadata names, and the rows that name none inside the folder."""
+    """Return the pictures that a folder's metadata names, and the rows that name none inside the folder."""
     pictures, problems = [], []
     for index, row in enumerate(table.rows):
         where = table.where(index)
@@ -195,7 +195,7 @@ def listed_by(folder: Path, table: Table, caption_column: str) -> tuple[list[Pic
 
 
 def pictures_table(pictures: Sequence[Picture]) -> pa.Table:
-    """One row a picture, in the order of the vectors."""
+    """Return one row a picture, in the order of the vectors."""
     return pa.table(
         {
             "item": [each.item.content_id for each in pictures],

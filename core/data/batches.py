@@ -55,7 +55,7 @@ class BatchSampler:
         return [row for number in range(step * per_batch, (step + 1) * per_batch) for row in self._block(number)]
 
     def pairs(self, step: int, rank: int = 0, world: int = 1) -> list[Pair]:
-        """This rank's pairs of a step: every `world`-th row, so that each rank gets its share of every block.
+        """Return this rank's pairs of a step: every `world`-th row, so that each rank gets its share of every block.
 
         Raises:
             ValueError: the batch does not divide by the world size.
@@ -65,11 +65,11 @@ class BatchSampler:
         return [self.datasets[dataset][index] for dataset, index in self.rows(step)[rank::world]]
 
     def _blocks(self, dataset: int) -> int:
-        """How many blocks hold a data set."""
+        """Say how many blocks hold a data set."""
         return max(1, len(self.datasets[dataset]) // self.block)
 
     def _visits(self, dataset: int) -> int:
-        """How many of its blocks an epoch visits."""
+        """Say how many of its blocks an epoch visits."""
         return max(1, round(self._blocks(dataset) * self.weights.get(self.datasets[dataset].name, 1)))
 
     def _block(self, number: int) -> list[tuple[int, int]]:
@@ -83,6 +83,6 @@ class BatchSampler:
 
 @lru_cache(maxsize=256)
 def shuffled(seed: int, epoch: int, what: str, length: int) -> np.ndarray:
-    """A permutation of 0..length-1 (int64) that depends on the arguments alone."""
+    """Return a permutation of 0..length-1 (int64) that depends on the arguments alone."""
     key = int.from_bytes(f"{seed}/{epoch}/{what}".encode(), "little")
     return np.random.default_rng(key).permutation(length)

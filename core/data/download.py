@@ -95,7 +95,7 @@ class Record:
 
 
 def sources(settings: DownloadSettings) -> list[Source]:
-    """What is to be fetched of which repositories. Archives of pictures are read as they are but for those of V2.
+    """Say what is to be fetched of which repositories. Archives of pictures are read as they are but for those of V2.
 
     Raises:
         ValueError: a data set's name is unknown; the message lists the known ones.
@@ -120,7 +120,7 @@ def sources(settings: DownloadSettings) -> list[Source]:
 
 
 def chosen(names: Sequence[str], there: Collection[str]) -> list[str]:
-    """The data sets that are named, all when none are."""
+    """Return the data sets that are named, all when none are."""
     for name in names:
         if name not in there:
             raise ValueError(f"datasets: {name!r} is unknown; there are {', '.join(there)}.")
@@ -151,7 +151,7 @@ def download(settings: DownloadSettings, say: Callable[[str], object] = print) -
 
 
 def listing(source: Source, settings: DownloadSettings) -> tuple[str, dict[str, int]]:
-    """A repository's commit, and the sizes of the wanted files in bytes.
+    """Return a repository's commit, and the sizes of the wanted files in bytes.
 
     Not by the dry run of snapshot_download, which asks for each file by itself and makes the folders.
     """
@@ -177,7 +177,7 @@ def listing(source: Source, settings: DownloadSettings) -> tuple[str, dict[str, 
 
 
 def refusal(error: Exception, revision: str | None = None) -> str:
-    """Why nothing came, and what to do."""
+    """Say why nothing came, and what to do."""
     if isinstance(error, errors.GatedRepoError):
         return "its owner gives access on request. Ask for it on the repository's page, then log in (hf auth login)."
     if isinstance(error, errors.RepositoryNotFoundError):
@@ -193,7 +193,7 @@ def refusal(error: Exception, revision: str | None = None) -> str:
 
 
 def pinned(folder: Path, source: Source, revision: str | None) -> str | None:
-    """The revision to fetch: the one asked for, else the commit that the folder has begun with."""
+    """Return the revision to fetch: the one asked for, else the commit that the folder has begun with."""
     path = folder / RECORD
     if not path.is_file():
         return revision
@@ -209,7 +209,7 @@ def pinned(folder: Path, source: Source, revision: str | None) -> str | None:
 
 
 def missing(folder: Path, sizes: Mapping[str, int]) -> int:
-    """How many bytes are not in the folder yet."""
+    """Say how many bytes are not in the folder yet."""
     there = {name: (folder / name).stat().st_size for name in sizes if (folder / name).is_file()}
     return sum(count for name, count in sizes.items() if there.get(name) != count)
 
@@ -244,7 +244,7 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def unpacking(folder: Path, names: Collection[str]) -> Iterator[str]:
-    """The commands that unpack the archives of tar, which may be in parts, and the folders they belong in."""
+    """Return the commands that unpack the archives of tar, which may be in parts, and the folders they belong in."""
     archives = sorted(name for name in names if ".tar.gz" in name)
     for stem, parts in groupby(archives, lambda name: name.split(".tar.gz")[0]):
         path = folder / stem
@@ -254,7 +254,7 @@ def unpacking(folder: Path, names: Collection[str]) -> Iterator[str]:
 
 
 def size(count: int) -> str:
-    """Bytes as "1.25 GB" (1e9 bytes), "3.40 MB" or "812 bytes"."""
+    """Return bytes as "1.25 GB" (1e9 bytes), "3.40 MB" or "812 bytes"."""
     for unit, name in ((1e9, "GB"), (1e6, "MB")):
         if count >= unit:
             return f"{count / unit:.2f} {name}"

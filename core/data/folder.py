@@ -60,11 +60,11 @@ class FolderPairs:
         return Pair(query, positive, self.name, self.meta_task, origin=where)
 
     def caption(self, index: int) -> str:
-        """The caption of a row, without white space at its ends. Raises `BadRow` if it is empty or no text."""
+        """Return the caption of a row, without white space at its ends. Raises `BadRow` if it is empty or no text."""
         return self._field(index, self.caption_column).strip()
 
     def picture(self, index: int) -> FileImage:
-        """The picture of a row, not yet opened. Raises `BadRow` if the row names none or one outside the folder."""
+        """Get the picture of a row, not yet opened. Raises `BadRow` if the row names none or one outside the folder."""
         name = self._field(index, "file_name")
         return FileImage(inside(self.root, name, self.table.where(self.rows[index])))
 
@@ -78,7 +78,7 @@ class FolderPairs:
 
 
 def folder_pairs(root: Path, caption_column: str = "text", held_out: float = 0.1) -> list[FolderPairs]:
-    """The two training data sets of a folder: caption to image, and image to caption.
+    """Return the two training data sets of a folder: caption to image, and image to caption.
 
     Args:
         root: the folder.
@@ -136,7 +136,7 @@ def folder_rankings(
 
 
 def rank(pairs: FolderPairs, queries: int, pool: int, seed: int) -> RankingTask:
-    """The rankings of one direction; a target of any row with the same query is right, so it is no distractor.
+    """Return the rankings of one direction; a target of any row with the same query is right, so it is no distractor.
 
     Raises:
         ValueError: all rows have the same caption or the same picture.
@@ -159,7 +159,7 @@ def rank(pairs: FolderPairs, queries: int, pool: int, seed: int) -> RankingTask:
 
 
 def open_folder(root: Path, caption_column: str) -> FolderPairs:
-    """Every row of a folder, caption to image.
+    """Return every row of a folder, caption to image.
 
     Raises:
         ValueError: the folder, its metadata or a column is missing.
@@ -182,7 +182,7 @@ def open_folder(root: Path, caption_column: str) -> FolderPairs:
 
 
 def split_rows(whole: FolderPairs, held_out: float) -> tuple[Sequence[int], Sequence[int]]:
-    """The rows to train on and the rows to score on, by the content of their pictures.
+    """Return the rows to train on and the rows to score on, by the content of their pictures.
 
     Every row with the same picture falls on the same side. Rows that cannot be used are never held out.
 
@@ -204,7 +204,7 @@ def split_rows(whole: FolderPairs, held_out: float) -> tuple[Sequence[int], Sequ
 
 
 def is_held_out(whole: FolderPairs, row: int, share: float) -> bool:
-    """Whether a row's picture falls in the held-out share; never so for a row that cannot be used."""
+    """Tell whether a row's picture falls in the held-out share; never so for a row that cannot be used."""
     try:
         whole.caption(row)
         picture = whole.picture(row)

@@ -17,7 +17,7 @@ from typing_extensions import Protocol, runtime_checkable
 
 
 def digest(*fields: str) -> str:
-    """A stable 16-character id of some strings; the lengths keep ("ab", "c") and ("a", "bc") apart."""
+    """Return a stable 16-character id of some strings; the lengths keep ("ab", "c") and ("a", "bc") apart."""
     joined = "".join(f"{len(each)}:{each}" for each in fields)
     return hashlib.sha256(joined.encode()).hexdigest()[:16]
 
@@ -32,7 +32,7 @@ class ImageSource(Protocol):
         ...
 
     def open(self) -> PIL.Image.Image:
-        """The picture in RGB. Raises `core.data.images.image_files.BadImage` if it cannot be read."""
+        """Return the picture in RGB. Raises `core.data.images.image_files.BadImage` if it cannot be read."""
         ...
 
 
@@ -110,7 +110,7 @@ class Item:
         return "+".join(dict.fromkeys(type(part).__name__.lower() for part in self.parts))
 
     def images(self) -> Iterator[ImageSource]:
-        """Every picture in the item, frames of clips included, in reading order."""
+        """Return every picture in the item, frames of clips included, in reading order."""
         for part in self.parts:
             if isinstance(part, Image):
                 yield part.source

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 def read_records(
     path: Path, frames: int = 32, on_bad_item: OnBadItem = "stop", queries: int | None = None, seed: int = 0
 ) -> list[RankingTask]:
-    """The ranking tasks of a file, one a data set, in order of first use.
+    """Return the ranking tasks of a file, one a data set, in order of first use.
 
     Args:
         path: the file, .jsonl or .json.
@@ -113,7 +113,7 @@ class Reader:
         self._pools[name] = self.items(row, where)
 
     def ranking(self, row: Mapping[str, Any], where: str) -> Ranking:
-        """The ranking of a row. Raises `BadRow`."""
+        """Return the ranking of a row. Raises `BadRow`."""
         query = self.item(row.get("query"), "query", where)
         if ("pool" in row) == ("candidates" in row):
             raise BadRow(Problem(where, 'a query has either "candidates" or "pool".'))
@@ -124,14 +124,14 @@ class Reader:
         return Ranking(query, candidates, right(row, len(candidates), where), origin=where)
 
     def items(self, row: Mapping[str, Any], where: str) -> tuple[Item, ...]:
-        """The candidates of a row. Raises `BadRow`."""
+        """Return the candidates of a row. Raises `BadRow`."""
         listed = row.get("candidates")
         if not isinstance(listed, list) or not listed:
             raise BadRow(Problem(where, "candidates is not a list of items."))
         return tuple(self.item(each, f"candidates[{place}]", where) for place, each in enumerate(listed))
 
     def item(self, listed: Any, name: str, where: str) -> Item:  # noqa: ANN401 - what JSON holds
-        """The item of a list of parts. Raises `BadRow`."""
+        """Return the item of a list of parts. Raises `BadRow`."""
         if not isinstance(listed, list) or not listed:
             raise BadRow(Problem(where, f'{name} is not a list of parts such as [{{"text": "..."}}].'))
         key = json.dumps(listed, sort_keys=True)
@@ -141,7 +141,7 @@ class Reader:
         return self._items[key]
 
     def part(self, part: Any, name: str, where: str) -> Part:  # noqa: ANN401 - what JSON holds
-        """A text, picture or clip; clips are looked into, pictures opened later. Raises `BadRow`."""
+        """Return a text, picture or clip; clips are looked into, pictures opened later. Raises `BadRow`."""
         kind = next(iter(part), "") if isinstance(part, dict) and len(part) == 1 else ""
         value = part[kind] if kind else None
         if kind not in KINDS or not isinstance(value, str) or not value.strip():
@@ -152,19 +152,19 @@ class Reader:
         return self.picture(value, where) if kind == "image" else self.clip(value, where)
 
     def picture(self, name: str, where: str) -> Image:
-        """A picture that is there. Raises `BadRow`."""
+        """Return a picture that is there. Raises `BadRow`."""
         path = inside(self.root, name, where)
         if not path.is_file():
             raise BadRow(Problem(where, f"the picture {path} is missing."))
         return Image(FileImage(path))
 
     def clip(self, name: str, where: str) -> Video:
-        """A clip that is there. Raises `BadRow`."""
+        """Return a clip that is there. Raises `BadRow`."""
         return self.clips.find(name, where)
 
 
 def right(row: Mapping[str, Any], size: int, where: str) -> tuple[int, ...]:
-    """Which candidates are right, each once. Raises `BadRow`."""
+    """Tell which candidates are right, each once. Raises `BadRow`."""
     listed = row.get("right")
     places = [listed] if isinstance(listed, int) else listed
     if not isinstance(places, list) or not places:
@@ -176,7 +176,7 @@ def right(row: Mapping[str, Any], size: int, where: str) -> tuple[int, ...]:
 
 
 def words(row: Mapping[str, Any], name: str, default: str, where: str) -> str:
-    """A field of a row that is a word, if it is there. Raises `BadRow`."""
+    """Return a field of a row that is a word, if it is there. Raises `BadRow`."""
     value = row.get(name, default)
     if not isinstance(value, str) or not (value.strip() or value == default):
         raise BadRow(Problem(where, f"{name} = {value!r} is no word."))

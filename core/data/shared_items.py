@@ -17,7 +17,7 @@ class SharedPictures:
     _found: dict[str, ImageSource] = field(default_factory=dict, repr=False)
 
     def find(self, relative: str, where: str) -> ImageSource:
-        """The picture of a relative path. Raises `BadRow`."""
+        """Return the picture of a relative path. Raises `BadRow`."""
         source = self._found.get(relative)
         if source is None:
             source = self._found[relative] = self.pictures.find(relative, where)
@@ -38,7 +38,7 @@ class SharedItems:
     _pools: dict[tuple[int, ...], tuple[Item, ...]] = field(default_factory=dict, repr=False)
 
     def item(self, text: str, path: str, where: str, fields: tuple[str, str]) -> Item:
-        """The item of a text and the relative path of a picture; one of both may be empty.
+        """Return the item of a text and the relative path of a picture; one of both may be empty.
 
         Raises:
             BadRow: they make no item; the message names the place and the fields.
@@ -50,14 +50,14 @@ class SharedItems:
         return found
 
     def keep(self, item: Item, name: str) -> Item:
-        """The one object of an item. `name` gives the item its place in pools; the first name counts."""
+        """Return the one object of an item. `name` gives the item its place in pools; the first name counts."""
         kept = self._by_parts.setdefault(item, item)
         if id(kept) not in self._order:
             self._order[id(kept)] = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
         return kept
 
     def pool(self, items: Sequence[Item]) -> tuple[Item, ...]:
-        """The distinct ones among items of this object, as the one tuple of that set.
+        """Return the distinct ones among items of this object, as the one tuple of that set.
 
         Their order depends on what they are alone: it tells nothing of which is right, or came first.
         """
@@ -65,7 +65,7 @@ class SharedItems:
         return self._pools.setdefault(tuple(map(id, distinct)), tuple(distinct))
 
     def ranking(self, query: Item, right: Sequence[Item], pool: Sequence[Item], origin: str) -> Ranking:
-        """A ranking over a shared pool; `right` are among its items, all of them of this object."""
+        """Return a ranking over a shared pool; `right` are among its items, all of them of this object."""
         candidates = self.pool(pool)
         wanted = {id(item) for item in right}
         places = tuple(place for place, item in enumerate(candidates) if id(item) in wanted)

@@ -15,7 +15,7 @@ from core.data.records import PairDataset
 def training_data(
     settings: DataSettings, seed: int, show_progress: bool = True
 ) -> tuple[list[PairDataset], list[Problem]]:
-    """The data sets to train on, and what had to be left out of them.
+    """Return the data sets to train on, and what had to be left out of them.
 
     Raises:
         ValueError: a data set's name is unknown, a folder is not what it should be, or (unless
@@ -34,7 +34,7 @@ def training_data(
 
 
 def from_files(settings: DataSettings, path: Path, seed: int) -> Sequence[PairDataset]:
-    """The data sets of a local folder, unchecked."""
+    """Return the data sets of a local folder, unchecked."""
     if settings.source == "mmeb":
         names, limits = settings.datasets or None, settings.limits
         return read_mmeb(path, names, settings.split, settings.limit, seed, settings.image_root, limits)
@@ -42,7 +42,7 @@ def from_files(settings: DataSettings, path: Path, seed: int) -> Sequence[PairDa
 
 
 def chosen(datasets: Sequence[PairDataset], names: Sequence[str]) -> list[PairDataset]:
-    """The data sets of the given names, all when there are none.
+    """Return the data sets of the given names, all when there are none.
 
     Raises:
         ValueError: a name that no data set has.

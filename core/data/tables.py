@@ -45,7 +45,7 @@ class Table:
     numbers: Sequence[int]
 
     def where(self, index: int) -> str:
-        """The place of the row at an index, "<file> row <n>", as every message names it."""
+        """Return the place of the row at an index, "<file> row <n>", as every message names it."""
         return f"{self.path} row {self.numbers[index]}"
 
 
@@ -107,7 +107,7 @@ def read_json(path: Path) -> Table:
 
 
 def parse_line(path: Path, number: int, line: str) -> object:
-    """The value of one line of JSON lines. Raises ValueError with the line's number."""
+    """Return the value of one line of JSON lines. Raises ValueError with the line's number."""
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
@@ -144,7 +144,7 @@ def read_csv(path: Path) -> Table:
 
 
 def inside(root: Path, relative: str, where: str) -> Path:
-    """The path of a file that a table names, kept inside the folder it belongs to.
+    """Return the path of a file that a table names, kept inside the folder it belongs to.
 
     Raises:
         BadRow: the name is absolute, climbs with "..", or leads out of the folder by a symbolic link.

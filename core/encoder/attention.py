@@ -89,7 +89,7 @@ def attend(
 
 
 def widened(states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Half precision in float32; other types as they are."""
+    """Return half precision in float32; other types as they are."""
     return states.float() if states.dtype in HALF else states
 
 
@@ -127,5 +127,5 @@ def attend_widened(model: PreTrainedModel) -> None:
 
 
 def attends_by_flash(language_model: PreTrainedModel) -> bool:
-    """Whether the model's attention is a kernel that is made for packed sequences."""
+    """Tell whether the model's attention is a kernel that is made for packed sequences."""
     return "flash" in str(language_model.config._attn_implementation)

@@ -76,7 +76,7 @@ class Embedder(nn.Module):
         return collate(prepared, self.tokenizer.pad_token_id, self.tokenizer.padding_side)  # pyright: ignore[reportArgumentType]
 
     def forward(self, inputs: ModelInputs) -> Float[Tensor, "n d"]:
-        """Unit vectors of a batch, in float32 or better; text-only inputs never touch the vision tower."""
+        """Return unit vectors of a batch, in float32 or better; text-only inputs never touch the vision tower."""
         sequences = (packed if self.packing else padded)(inputs).to(self.device)
         seen = self.vision_features(distinct((inputs.images, inputs.frames)))
         images, videos = None, None
@@ -89,11 +89,11 @@ class Embedder(nn.Module):
         return unit(self.backbone_adapter.language(self.backbone, sequences, images, videos))
 
     def vision_features(self, pictures: Sequence[VisionInput]) -> dict[str, Tensor]:
-        """The vision tower's features of distinct pictures, by their ids."""
+        """Return the vision tower's features of distinct pictures, by their ids."""
         return self.backbone_adapter.vision_features(self.backbone, pictures)
 
     def with_vision(self, chunks: Sequence[ModelInputs], cache: FeatureCache | None = None) -> list[ModelInputs]:
-        """The chunks of a step with the frozen tower's features in place of pixels, so that it runs once per picture.
+        """Put the frozen tower's features in place of the pixels of a step's chunks: it runs once per picture.
 
         Call it under the autocast of the step. If any weight of the tower trains, the chunks come back as they are.
         """
@@ -103,7 +103,7 @@ class Embedder(nn.Module):
 
     @torch.no_grad()
     def embed(self, items: Sequence[Item], chunk: int = 64, cache: FeatureCache | None = None) -> Float[Tensor, "n d"]:
-        """Unit vectors of items in the order given, on the CPU, without gradient.
+        """Return unit vectors of items in the order given, on the CPU, without gradient.
 
         Chunks are sorted by length, so that little is padded. With a cache, pictures that this vision tower has seen
         before are not shown to it again.
@@ -221,7 +221,7 @@ class Embedder(nn.Module):
         return [replace(chunk, images=seen(chunk.images), frames=seen(chunk.frames)) for chunk in chunks]
 
     def _tower_digest(self) -> str:
-        """The digest of the vision tower, made again only when a weight has changed."""
+        """Return the digest of the vision tower, made again only when a weight has changed."""
         weights = [weight for _, weight in self.backbone_adapter.weights(self.backbone, "vision")]
         state = [(each.data_ptr(), each._version) for each in weights]
         if self._tower[0] != state:
@@ -287,7 +287,7 @@ class ItemTokenizer:
         return TokenizedItem(token_ids, tuple(images), tuple(videos), adapter.positions(token_ids, images, videos))
 
     def _scaffold(self, text: str) -> list[int]:
-        """The template's pieces are few and come back in every item."""
+        """Tokenize a piece of the template, once: the pieces are few and come back in every item."""
         if text not in self._scaffold_ids:
             ids = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=False)
             self._scaffold_ids[text] = ids

@@ -33,11 +33,11 @@ class FeatureCache:
         self.damaged = 0
 
     def path(self, tower: str, picture: str) -> Path:
-        """Where a picture's features are."""
+        """Say where a picture's features are."""
         return self.folder / tower / picture[:2] / f"{picture}.safetensors"
 
     def read(self, tower: str, picture: str) -> Tensor | None:
-        """A picture's features, or None if they are not there or damaged; the first damaged file is warned of."""
+        """Get a picture's features, or None if they are not there or damaged; the first damaged file is warned of."""
         path = self.path(tower, picture)
         if not path.exists():
             self.misses += 1
@@ -64,7 +64,7 @@ class FeatureCache:
             save_file({NAME: kept}, partial, metadata={"crc32": str(features_checksum(kept))})
 
     def size_gb(self) -> float:
-        """What the whole folder takes, in gigabytes (1e9 bytes)."""
+        """Say what the whole folder takes, in gigabytes (1e9 bytes)."""
         return sum(path.stat().st_size for path in self.folder.rglob("*.safetensors")) / 1e9
 
 
@@ -84,7 +84,7 @@ def load_features(path: Path) -> Tensor:
 
 
 def features_checksum(values: Tensor) -> int:
-    """The CRC-32 of a tensor's bytes."""
+    """Return the CRC-32 of a tensor's bytes."""
     return zlib.crc32(values.view(-1).view(torch.uint8).numpy().data)
 
 
@@ -96,7 +96,7 @@ def stored_dtype(weights: torch.dtype, device: torch.device) -> torch.dtype:
 
 
 def tower_digest(adapter: BackboneAdapter[Model], model: Model) -> str:
-    """A sha256 of all that the tower's features depend on: weights, shapes, and how pixels are made."""
+    """Return a sha256 of all that the tower's features depend on: weights, shapes, and how pixels are made."""
     config = adapter.config.to_dict()
     settings = {name: config.get(name) for name in ("vision_feature_layer", "vision_feature_select_strategy")}
     settings["vision_config"] = {k: v for k, v in config["vision_config"].items() if k not in BOOKKEEPING}

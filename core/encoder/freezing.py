@@ -82,7 +82,7 @@ def with_lora(embedder: Embedder, settings: TrainableSettings) -> None:
 
 
 def lora_targets(blocks: nn.ModuleList, wanted: Sequence[str]) -> list[str]:
-    """The names of the linear layers that get adapters: those wanted, or every one in the language model's blocks.
+    """Get the names of the linear layers that get adapters: those wanted, or every one in the language model's blocks.
 
     Raises:
         ValueError: a name that is wanted is no linear layer of the blocks; the message lists what there is.

@@ -48,21 +48,21 @@ class VisionInputs:
         )
 
     def split(self) -> list[VisionInput]:
-        """The pictures one by one; their pixels are views."""
+        """Return the pictures one by one; their pixels are views."""
         parts = self.pixels.split(self.rows) if self.rows else ()
         return [VisionInput(*each) for each in zip(self.ids, parts, self.sizes, strict=True)]
 
     def with_features(self, features: list[Float[Tensor, "_ *width"]]) -> "VisionInputs":
-        """The same pictures without pixels."""
+        """Return the same pictures without pixels."""
         return replace(self, pixels=self.pixels[:0].clone(), features=features)
 
     def to(self, device: torch.device) -> "VisionInputs":
-        """The same pictures on a device."""
+        """Return the same pictures on a device."""
         features = None if self.features is None else [each.to(device, non_blocking=True) for each in self.features]
         return replace(self, pixels=self.pixels.to(device, non_blocking=True), features=features)
 
     def pin_memory(self) -> "VisionInputs":
-        """The same pictures in page-locked memory, from where a GPU fetches them while it computes."""
+        """Return the same pictures in page-locked memory, from where a GPU fetches them while it computes."""
         return replace(self, pixels=self.pixels.pin_memory())
 
 
@@ -110,7 +110,7 @@ class ModelInputs:
         return self.images.pixels
 
     def to(self, device: torch.device) -> "ModelInputs":
-        """The same batch with its tensors on a device."""
+        """Return the same batch with its tensors on a device."""
         return ModelInputs(
             self.token_ids.to(device, non_blocking=True),
             self.attention_mask.to(device, non_blocking=True),
@@ -121,7 +121,7 @@ class ModelInputs:
         )
 
     def pin_memory(self) -> "ModelInputs":
-        """The same batch in page-locked memory; torch's loader calls this when asked to pin."""
+        """Return the same batch in page-locked memory; torch's loader calls this when asked to pin."""
         return ModelInputs(
             self.token_ids.pin_memory(),
             self.attention_mask.pin_memory(),
@@ -162,7 +162,7 @@ def collate(prepared: Sequence[TokenizedItem], pad_id: int, padding: Literal["le
 
 
 def sorted_chunks(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Indices in chunks of at most `size`, sorted by length (longest first), so that padding is small.
+    """Return indices in chunks of at most `size`, sorted by length (longest first), so that padding is small.
 
     Ties keep their order, so the cut is a pure function of the lengths.
     """
@@ -171,7 +171,7 @@ def sorted_chunks(lengths: Sequence[int], size: int) -> list[list[int]]:
 
 
 def distinct(groups: Iterable[VisionInputs]) -> list[VisionInput]:
-    """Every picture that has pixels once, in order of first use."""
+    """Return every picture that has pixels once, in order of first use."""
     found: dict[str, VisionInput] = {}
     for group in groups:
         if group.features is None:

@@ -22,7 +22,7 @@ NAME = "default"
 
 
 def lora_config(model: nn.Module) -> LoraConfig | None:
-    """The adapter's settings, or None for a model without one."""
+    """Return the adapter's settings, or None for a model without one."""
     return getattr(model, "peft_config", {}).get(NAME)
 
 
@@ -36,12 +36,12 @@ def add_lora(model: nn.Module, config: LoraConfig) -> None:
 
 
 def is_lora(name: str) -> bool:
-    """Whether a weight belongs to an adapter, by its name."""
+    """Tell whether a weight belongs to an adapter, by its name."""
     return ".lora_" in name
 
 
 def targets_pattern(targets: Sequence[str], within: str = "language_model") -> str:
-    """The regular expression that peft matches names of modules with: these, within the module of that name."""
+    """Return the regular expression that peft matches names of modules with: these, within the module of that name."""
     return rf"(.*\.)?{re.escape(within)}\..*\.({'|'.join(map(re.escape, targets))})"
 
 
@@ -79,7 +79,7 @@ def load_lora(model: nn.Module, folder: Path) -> None:
 
 
 def beside(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The model's weights that are no adapter's, by their names."""
+    """Return the model's weights that are no adapter's, by their names."""
     return {name: weight for name, weight in model.named_parameters() if not is_lora(name)}
 
 
@@ -121,7 +121,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def base_reference(base: Path, folder: Path) -> str:
-    """How a checkpoint names its base: relative if both lie in one run's folder, so that they can move together."""
+    """Say how a checkpoint names its base: relative if both lie in one run's folder, so that they can move together."""
     base, folder = base.resolve(), folder.resolve()
     together = base.is_relative_to(folder.parent.parent)
     return os.path.relpath(base, folder) if together else str(base)

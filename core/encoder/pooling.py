@@ -31,17 +31,17 @@ class Sequences:
     attended: Bool[Tensor, "n longest"]
 
     def last(self, states: Float[Tensor, "rows length d"]) -> Float[Tensor, "n d"]:
-        """Each item's state at its last token."""
+        """Return each item's state at its last token."""
         return states.flatten(0, 1).index_select(0, self.last_tokens)
 
     def by_item(self, states: Shaped[Tensor, "rows length *shape"]) -> Shaped[Tensor, "n longest *shape"]:
-        """Each item's states in a row of its own; those that are not `attended` have no meaning."""
+        """Return each item's states in a row of its own; those that are not `attended` have no meaning."""
         if self.members is None:
             return states
         return states.flatten(0, 1).index_select(0, self.members.flatten()).unflatten(0, self.members.shape)
 
     def to(self, device: torch.device) -> "Sequences":
-        """The same on a device."""
+        """Return the same on a device."""
 
         def moved(values: Mapping[str, Any]) -> dict[str, Any]:
             tensors = {name: each for name, each in values.items() if isinstance(each, Tensor)}
@@ -51,7 +51,7 @@ class Sequences:
 
 
 def padded(inputs: ModelInputs) -> Sequences:
-    """The batch as it is."""
+    """Return the batch as it is."""
     mask = inputs.attention_mask
     places = (mask.cumsum(dim=1) - 1).clamp(min=0)
     starts = torch.arange(len(mask), device=mask.device) * mask.shape[1]
@@ -68,7 +68,7 @@ def padded(inputs: ModelInputs) -> Sequences:
 
 
 def packed(inputs: ModelInputs) -> Sequences:
-    """One row with all items behind one another, each counted from its own beginning."""
+    """Return one row with all items behind one another, each counted from its own beginning."""
     kept = inputs.attention_mask.bool()
     last_places(inputs.attention_mask)  # refuses empty items
     lengths = kept.sum(dim=1)
@@ -89,7 +89,7 @@ def packed(inputs: ModelInputs) -> Sequences:
 
 
 def last_places(attention_mask: Int[Tensor, "n length"]) -> Int[Tensor, " n"]:
-    """Where each row's last attended token is, the one that LLaVE reads (3.1), whichever side the padding is on.
+    """Say where each row's last attended token is, the one that LLaVE reads (3.1), whichever side the padding is on.
 
     Raises:
         ValueError: a row of the mask attends to no token.

@@ -35,7 +35,7 @@ def segments(
     video: str = "<video>",
     videos_as: Literal["image", "video"] = "video",
 ) -> list[TemplateText | Part]:
-    """The item as one user turn of the tokenizer's chat template, cut at its parts.
+    """Return the item as one user turn of the tokenizer's chat template, cut at its parts.
 
     Parts come back as they are, so that their text is never read as template or special token, in the template's
     order: some templates put pictures and clips in front of the text. `image` and `video` are what the template
@@ -59,7 +59,7 @@ def segments(
 
 
 def kind(part: Part) -> str:
-    """The chat templates' word for a part."""
+    """Return the chat templates' word for a part."""
     return type(part).__name__.lower()
 
 

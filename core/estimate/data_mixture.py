@@ -65,12 +65,12 @@ def found_mixture(datasets: Sequence[PairDataset], weights: Mapping[str, float])
 
 
 def pictured(item: Item) -> bool:
-    """Whether an item is more than text."""
+    """Tell whether an item is more than text."""
     return any(not isinstance(part, Text) for part in item.parts)
 
 
 def mixture(settings: DataSettings, seed: int) -> tuple[Mixture | None, list[str]]:
-    """The pairs of a training, and all that is wrong with its data; None if neither data nor sizes are known.
+    """Return the pairs of a training, and all that is wrong with its data; None if neither data nor sizes are known.
 
     Every data set is looked at by itself, so that all problems are found. Pictures are not opened.
     """
@@ -93,7 +93,7 @@ def mixture(settings: DataSettings, seed: int) -> tuple[Mixture | None, list[str
 
 
 def from_folder(settings: DataSettings, path: Path, seed: int) -> tuple[Mixture | None, list[str]]:
-    """The same for a folder that is there."""
+    """Return the same for a folder that is there."""
     read: list[PairDataset] = []
     problems: list[str] = []
     # MMEB's data sets one by one: a fault of one does not hide those of the others.

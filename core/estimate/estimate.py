@@ -92,7 +92,7 @@ class Estimate:
 
 
 def make_estimate(settings: TrainSettings, gpus: int) -> tuple[Estimate | None, list[str]]:
-    """The plan on so many GPUs and all problems; no plan where the model's or the data's sizes are not known."""
+    """Return the plan on so many GPUs and all problems; no plan where the model's or the data's sizes are not known."""
     problems = processes_problems(settings, gpus)
     pairs, wrong = mixture(settings.data, settings.seed)
     problems += wrong
@@ -113,7 +113,7 @@ def make_estimate(settings: TrainSettings, gpus: int) -> tuple[Estimate | None, 
 def planned(
     settings: TrainSettings, gpus: int, model: EstimatedModel, shape: ModelShape, pairs: Mixture, disk: float
 ) -> Estimate:
-    """The plan for a model and pairs that are known."""
+    """Return the plan for a model and pairs that are known."""
     assumed, trainable = settings.plan, settings.model.trainable
     picture = picture_size(model.embedder, assumed.picture_width, assumed.picture_height)
     shares = (
@@ -147,7 +147,7 @@ def memory_of(
     queries: Items,
     targets: Items,
 ) -> Memory:
-    """What one GPU holds, with as many graphs as `core.contrast.gradient_cache` would keep."""
+    """Say what one GPU holds, with as many graphs as `core.contrast.gradient_cache` would keep."""
     trainable, bfloat16 = settings.model.trainable, settings.precision in ("auto", "bfloat16")
     others = 1 + settings.data.negatives
     pairs = -(-settings.batch // gpus)
@@ -177,7 +177,7 @@ def memory_of(
 
 
 def checkpoint_bytes(model: EstimatedModel, shape: ModelShape) -> float:
-    """A checkpoint on the disk: all weights, or those that train beside a base, and the moments of what trains."""
+    """Get a checkpoint on the disk: all weights, or those that train beside a base, and the moments of what trains."""
     weights = [weight for weight in model.embedder.parameters()]
     trained = sum(weight.numel() * weight.element_size() for weight in weights if weight.requires_grad)
     whole = sum(weight.numel() * weight.element_size() for weight in weights)
@@ -185,7 +185,7 @@ def checkpoint_bytes(model: EstimatedModel, shape: ModelShape) -> float:
 
 
 def processes_problems(settings: TrainSettings, gpus: int) -> list[str]:
-    """What does not divide."""
+    """Say what does not divide."""
     found = []
     if settings.batch % gpus:
         found.append(f"batch = {settings.batch} must be a multiple of the number of processes, {gpus}.")

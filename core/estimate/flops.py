@@ -64,33 +64,33 @@ class Flops:
 
 
 def language_matrices(shape: ModelShape, tokens: float | int) -> float:
-    """Forward, the language model's own matrices."""
+    """Return forward, the language model's own matrices."""
     return 2.0 * shape.language * tokens
 
 
 def language_attention(shape: ModelShape, tokens: float | int) -> float:
-    """Forward, queries with keys and the mixing of values."""
+    """Return forward, queries with keys and the mixing of values."""
     return 2.0 * shape.layers * shape.heads * tokens**2
 
 
 def language_adapters(shape: ModelShape, tokens: float | int) -> float:
-    """Forward, the LoRA adapters."""
+    """Return forward, the LoRA adapters."""
     return 2.0 * shape.adapters * tokens
 
 
 def language_repeated(shape: ModelShape, tokens: float | int) -> float:
-    """Forward, the products that DoRA makes a second time."""
+    """Return forward, the products that DoRA makes a second time."""
     return 2.0 * shape.repeated * tokens
 
 
 def vision_forward(shape: ModelShape, picture: PictureSize) -> float:
-    """Forward, the vision tower over a picture."""
+    """Return forward, the vision tower over a picture."""
     squares = sum(each**2 for each in picture.groups)
     return 2.0 * shape.vision * sum(picture.groups) + 4.0 * shape.vision_layers * shape.vision_width * squares
 
 
 def projector_forward(shape: ModelShape, picture: PictureSize) -> float:
-    """Forward, the projector over a picture."""
+    """Return forward, the projector over a picture."""
     return 2.0 * shape.projector * sum(picture.groups) / shape.merged
 
 
@@ -136,7 +136,7 @@ def item_flops(
 def items_flops(
     shape: ModelShape, items: Items, picture: PictureSize, checkpointing: bool, twice: float | int
 ) -> Flops:
-    """The mean over items with and without a picture."""
+    """Return the mean over items with and without a picture."""
     pictured = item_flops(shape, items.tokens, picture, checkpointing, twice)
     plain = item_flops(shape, items.tokens, None, checkpointing, twice)
     return pictured.times(items.pictured) + plain.times(1 - items.pictured)
@@ -151,7 +151,7 @@ def pair_flops(
     checkpointing: bool = False,
     twice: float | int = 0.0,
 ) -> Flops:
-    """A query, its target, and so many explicit negatives, which are like targets; none of them met before."""
+    """Return a query, its target, and so many explicit negatives, which are like targets; none of them met before."""
     query = items_flops(shape, queries, picture, checkpointing, twice)
     return query + items_flops(shape, targets, picture, checkpointing, twice).times(1 + negatives)
 

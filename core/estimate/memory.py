@@ -50,7 +50,7 @@ class Held:
 
 
 def held(embedder: Embedder, shards: int, several_chunks: bool, bfloat16: bool) -> Held:
-    """What one of `shards` GPUs holds; `several_chunks`: a step's gradients add up before they are summed over GPUs."""
+    """Estimate what one of `shards` GPUs holds; `several_chunks`: gradients add up before they are summed over GPUs."""
     shared: set[int] = set()
     gathered = 0.0
     if shards > 1:
@@ -70,7 +70,7 @@ def held(embedder: Embedder, shards: int, several_chunks: bool, bfloat16: bool) 
 
 
 def copies(embedder: Embedder, shards: int, bfloat16: bool) -> float:
-    """Bytes of the bfloat16 copies of float32 matrices in one chunk's graph, which autocast makes anew for each chunk.
+    """Count the bytes of bfloat16 copies of float32 matrices in one chunk's graph; autocast makes them for each chunk.
 
     Sharded blocks are gathered in bfloat16 already.
     """
@@ -104,7 +104,7 @@ class Precision:
 
 
 def block_bytes(shape: ModelShape, precision: Precision) -> float:
-    """Of a token in one block of the language model; the equations stand at the top of this file."""
+    """Return of a token in one block of the language model; the equations stand at the top of this file."""
     c, s = precision.arithmetic, precision.stream
     d, f, attention = shape.width, shape.inner, precision.arithmetic * (2 * shape.heads + 2 * shape.shared)
     if not shape.adapters:
@@ -114,7 +114,7 @@ def block_bytes(shape: ModelShape, precision: Precision) -> float:
 
 
 def language_graph(shape: ModelShape, precision: Precision, tokens: float | int) -> float:
-    """Bytes that the graph of so many tokens holds until it is gone back through."""
+    """Return bytes that the graph of so many tokens holds until it is gone back through."""
     if not shape.trained:
         return 0.0
     stream = precision.stream * shape.width
@@ -124,7 +124,7 @@ def language_graph(shape: ModelShape, precision: Precision, tokens: float | int)
 
 
 def picture_graph(shape: ModelShape, precision: Precision, picture: PictureSize) -> float:
-    """Bytes of the graph of one picture: the projector, if it trains, and the tower, if it does."""
+    """Return bytes of the graph of one picture: the projector, if it trains, and the tower, if it does."""
     c, patches, total = precision.arithmetic, sum(picture.groups), 0.0
     if shape.trained & {"vision", "projector"}:
         total += patches / shape.merged * c * (shape.vision_width * shape.merged + 2 * shape.width)
@@ -136,5 +136,5 @@ def picture_graph(shape: ModelShape, precision: Precision, picture: PictureSize)
 
 
 def feature_bytes(shape: ModelShape, picture: PictureSize, bfloat16: bool) -> float:
-    """Bytes of what the tower made of a picture, which a step keeps where the tower is frozen."""
+    """Return bytes of what the tower made of a picture, which a step keeps where the tower is frozen."""
     return 0.0 if "vision" in shape.trained else sum(picture.groups) * shape.vision_width * (2.0 if bfloat16 else 4.0)

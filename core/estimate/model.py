@@ -26,7 +26,7 @@ class EstimatedModel:
 
 
 def estimated_model(model: ModelSettings) -> EstimatedModel:
-    """The model that the settings name, with its adapters and with what is frozen.
+    """Return the model that the settings name, with its adapters and with what is frozen.
 
     Its sizes are those of model.start, or while that does not exist those of model.published. Its tokenizer is the
     tiny model's, and of no use.
@@ -50,7 +50,7 @@ def estimated_model(model: ModelSettings) -> EstimatedModel:
 
 
 def config_folder(model: ModelSettings) -> Path:
-    """The folder whose config.json says the sizes: model.start's own, its adapter's base, or the published model's.
+    """Get the folder whose config.json says the sizes: model.start's own, its adapter's base, or the published model's.
 
     Raises:
         ValueError: there is none.
@@ -66,7 +66,7 @@ def config_folder(model: ModelSettings) -> Path:
 
 
 def shaped(folder: Path) -> Embedder:
-    """An embedder in float32, on torch's default device, from its configs alone.
+    """Return an embedder in float32, on torch's default device, from its configs alone.
 
     Raises:
         ValueError: the configs cannot be read, or are those of a family that is not supported.

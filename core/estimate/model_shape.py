@@ -94,7 +94,7 @@ def shape_of(embedder: Embedder) -> ModelShape:
 
 
 def matrices(weights: Iterable[tuple[str, nn.Parameter]], adapters: bool) -> int:
-    """How many numbers of some weights multiply something, of adapters or of all else."""
+    """Say how many numbers of some weights multiply something, of adapters or of all else."""
     total = 0
     for name, weight in weights:
         if weight.dim() >= 2 and is_lora(f".{name}") == adapters and not any(each in name for each in LOOKED_UP):
@@ -135,12 +135,12 @@ class Blank:
         return f"blank-{self.width}x{self.height}"
 
     def open(self) -> PIL.Image.Image:
-        """The picture."""
+        """Return the picture."""
         return PIL.Image.new("RGB", (self.width, self.height))
 
 
 def picture_size(embedder: Embedder, width: int, height: int) -> PictureSize:
-    """What becomes of a picture of `width` x `height` pixels that is alone in its item."""
+    """Say what becomes of a picture of `width` x `height` pixels that is alone in its item."""
     return size_of(embedder, embedder.backbone_adapter.image_input(Blank(width, height), alone=True))
 
 

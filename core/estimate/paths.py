@@ -12,7 +12,7 @@ from core.training.run_folder import refuse_existing
 
 
 def path_problems(settings: TrainSettings, checkpoint_bytes: float) -> list[str]:
-    """What is wrong with the model's folders, the output and the feature cache; the data is looked at by itself.
+    """Say what is wrong with the model's folders, the output and the feature cache; the data is looked at by itself.
 
     checkpoint_bytes: what one checkpoint will take on the disk.
     """
@@ -39,7 +39,7 @@ def path_problems(settings: TrainSettings, checkpoint_bytes: float) -> list[str]
 
 
 def model_problems(start: str, name: str | None) -> list[str]:
-    """What is wrong with model.start; where it is not there and its published model is known, how to get it."""
+    """Say what is wrong with model.start; where it is not there and its published model is known, how to get it."""
     if start == "tiny":
         return []
     path = Path(start)
@@ -53,7 +53,7 @@ def model_problems(start: str, name: str | None) -> list[str]:
 
 
 def checkpoint_problems(path: Path) -> list[str]:
-    """What is missing of a checkpoint's folder; weights are looked for, not read."""
+    """Say what is missing of a checkpoint's folder; weights are looked for, not read."""
     try:
         folder = checkpoints.resolve(path).folder
         described = read_description(folder)
@@ -73,7 +73,7 @@ def checkpoint_problems(path: Path) -> list[str]:
 
 
 def writing_problems(name: str, path: Path) -> list[str]:
-    """Why a folder could not be made, or written to."""
+    """Say why a folder could not be made, or written to."""
     place = nearest(path)
     if not place.is_dir():
         return [f"{name} = {path}: {place} is a file, not a folder. Name another folder."]
@@ -83,6 +83,6 @@ def writing_problems(name: str, path: Path) -> list[str]:
 
 
 def nearest(path: Path) -> Path:
-    """The path, or the nearest above it that exists."""
+    """Return the path, or the nearest above it that exists."""
     path = path.absolute()
     return next(each for each in (path, *path.parents) if each.exists())

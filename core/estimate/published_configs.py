@@ -21,7 +21,7 @@ class Published:
     folder: Path
 
     def commands(self, start: str) -> str:
-        """What to type to get the model as the checkpoint folder `start`."""
+        """Say what to type to get the model as the checkpoint folder `start`."""
         source = f"models/{self.repository.rpartition('/')[2]}-published"
         return (
             f"python core/download.py --what model --name {self.repository} --to {source} && "
@@ -30,7 +30,7 @@ class Published:
 
 
 def published(name: str) -> Published:
-    """The published model of a name.
+    """Return the published model of a name.
 
     Raises:
         ValueError: none of that name is known; the message lists all.

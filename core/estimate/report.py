@@ -6,13 +6,13 @@ GB, TERA = 1e9, 1e12
 
 
 def report(plan: Estimate) -> str:
-    """The whole plan as text of at most 120 columns."""
+    """Return the whole plan as text of at most 120 columns."""
     parts = (heading, parameters, memory, items, arithmetic, time)
     return "\n\n".join("\n".join(part(plan)) for part in parts) + "\n"
 
 
 def heading(plan: Estimate) -> list[str]:
-    """What would be trained."""
+    """Say what would be trained."""
     model = plan.settings.model
     lines = [f"Dry run of {plan.settings.output}: nothing is trained, loaded or downloaded."]
     lines.append(f"Model {model.start}; its sizes are those of {plan.origin}.")
@@ -29,7 +29,7 @@ def parameters(plan: Estimate) -> list[str]:
 
 
 def memory(plan: Estimate) -> list[str]:
-    """Of one GPU."""
+    """Return of one GPU."""
     settings, found, machine = plan.settings, plan.memory, plan.settings.plan
     spread = "on each GPU whole" if settings.sharding == "none" else "language model spread over GPUs"
     rows = [
@@ -59,12 +59,12 @@ def memory(plan: Estimate) -> list[str]:
 
 
 def cache(plan: Estimate) -> str:
-    """The size of a feature cache of the whole data."""
+    """Return the size of a feature cache of the whole data."""
     return f"{plan.cache / GB:,.0f} GB" if plan.cache else "none, the vision tower trains"
 
 
 def items(plan: Estimate) -> list[str]:
-    """What is assumed of queries and targets."""
+    """Say what is assumed of queries and targets."""
     machine, picture = plan.settings.plan, plan.picture
     lines = ["Assumed of items"]
     for name, each in (("queries", plan.queries), ("targets", plan.targets)):
@@ -79,7 +79,7 @@ def items(plan: Estimate) -> list[str]:
 
 
 def arithmetic(plan: Estimate) -> list[str]:
-    """Of one pair."""
+    """Return of one pair."""
     flops = plan.flops
     rows = [
         ("forward, vision tower", flops.vision),

@@ -88,12 +88,12 @@ def write_bundle(
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file."""
+    """Return the hash of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def items_table(items: Sequence[Item]) -> pa.Table:
-    """One row an item, in the order of the vectors."""
+    """Return one row an item, in the order of the vectors."""
     return pa.table(
         {
             "item": [item.content_id for item in items],
@@ -113,7 +113,7 @@ def part_record(part: Text | Image | Video) -> dict[str, str]:
 
 
 def rankings_table(ranked: Sequence[Ranked]) -> pa.Table:
-    """One row a query. Items are rows of items.parquet; rank is expected over ties; margin = similarity - hardest."""
+    """List one row a query. Items are rows of items.parquet; rank is expected over ties; margin: to the hardest."""
     hardest = [hardest_negative(each) for each in ranked]
     similarity = [float(each.similarities[each.right].max()) for each in ranked]
     return pa.table(
@@ -141,12 +141,12 @@ def rankings_table(ranked: Sequence[Ranked]) -> pa.Table:
 
 
 def best_right(ranked: Ranked) -> int:
-    """The most similar right candidate."""
+    """Return the most similar right candidate."""
     return int(ranked.candidates[np.where(ranked.right, ranked.similarities, -np.inf).argmax()])
 
 
 def hardest_negative(ranked: Ranked) -> tuple[int | None, float | None]:
-    """The most similar wrong candidate and its similarity; None where every candidate is right."""
+    """Return the most similar wrong candidate and its similarity; None where every candidate is right."""
     if ranked.right.all():
         return None, None
     place = int(np.where(ranked.right, -np.inf, ranked.similarities).argmax())
@@ -154,14 +154,14 @@ def hardest_negative(ranked: Ranked) -> tuple[int | None, float | None]:
 
 
 def pool_terms(ranked: Ranked, objective: Objective) -> PairTerms:
-    """What the objective does to a query's pool, as one row: its best right answer against the wrong ones."""
+    """Say what the objective does to a query's pool, as one row: its best right answer against the wrong ones."""
     positive = torch.from_numpy(ranked.candidates == best_right(ranked))[None]
     excluded = torch.from_numpy(ranked.right)[None] & ~positive
     return row_terms(objective, torch.from_numpy(ranked.similarities)[None], positive, excluded)
 
 
 def negatives_table(ranked: Sequence[Ranked], items: Sequence[Item], objective: Objective) -> pa.Table:
-    """The most similar wrong candidates of each query, at most 20.
+    """Return the most similar wrong candidates of each query, at most 20.
 
     ranking: row of rankings.parquet. place: 1 is the most similar. true_hardness: asked attributes that differ, null
     where unknown; 0 is a false negative.
@@ -186,7 +186,7 @@ NEGATIVE_FIELDS = pa.schema(
 
 
 def pool_negatives(number: int, ranked: Ranked, items: Sequence[Item], objective: Objective) -> pa.Table:
-    """The rows of one query."""
+    """Return the rows of one query."""
     order = np.argsort(-ranked.similarities, kind="stable")
     order = order[~ranked.right[order]][:NEGATIVES]
     terms = pool_terms(ranked, objective)
@@ -238,7 +238,7 @@ def histograms_table(ranked: Sequence[Ranked]) -> pa.Table:
 
 
 def projection_table(vectors: Float[np.ndarray, "items d"]) -> pa.Table:
-    """The first two principal components of each item's vector; a flat map for a single item."""
+    """Return the first two principal components of each item's vector; a flat map for a single item."""
     centre = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     directions = principal_directions(vectors, centre)
     plane = np.zeros((len(vectors), 2), dtype=np.float32)
@@ -249,7 +249,7 @@ def projection_table(vectors: Float[np.ndarray, "items d"]) -> pa.Table:
 def principal_directions(
     vectors: Float[np.ndarray, "items d"], centre: Float[np.ndarray, " d"]
 ) -> Float[np.ndarray, "d two"]:
-    """The two directions of largest variance, one where there is no second; the largest entry of each is positive.
+    """Get the two directions of largest variance, one where there is no second; the largest entry of each is positive.
 
     From the d x d covariance, summed block by block, where there are more items than dimensions: the vectors of a
     full benchmark are gigabytes.
@@ -267,7 +267,7 @@ def principal_directions(
 
 
 def thumbnails_table(items: Sequence[Item]) -> pa.Table:
-    """Each distinct picture and clip as WebP, at most 96 pixels high; a clip is its frames side by side."""
+    """Return each distinct picture and clip as WebP, at most 96 pixels high; a clip is its frames side by side."""
     parts = {part.content_id: part for item in items for part in item.parts if not isinstance(part, Text)}
     with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool:
         pictures = list(pool.map(lambda part: webp(thumbnail(part)), parts.values()))
@@ -275,7 +275,7 @@ def thumbnails_table(items: Sequence[Item]) -> pa.Table:
 
 
 def thumbnail(part: Image | Video) -> PIL.Image.Image:
-    """A picture, or a strip of a clip's frames, reduced to at most 96 pixels of height."""
+    """Return a picture, or a strip of a clip's frames, reduced to at most 96 pixels of height."""
     sources = [part.source] if isinstance(part, Image) else list(part.frames)
     frames = [source.open() for source in sources]
     for frame in frames:
@@ -289,7 +289,7 @@ def thumbnail(part: Image | Video) -> PIL.Image.Image:
 
 
 def webp(picture: PIL.Image.Image) -> bytes:
-    """The picture's WebP encoding."""
+    """Return the picture's WebP encoding."""
     stream = io.BytesIO()
     picture.save(stream, "WEBP", quality=85)
     return stream.getvalue()

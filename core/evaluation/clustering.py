@@ -44,7 +44,7 @@ def v_measure(vectors: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], 
 
 
 def left_out(labels: Int[np.ndarray, " n"], clusters: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """The V-measure without each item in turn; items alike in label and cluster leave the same behind."""
+    """Return the V-measure without each item in turn; items alike in label and cluster leave the same behind."""
     from sklearn.metrics import v_measure_score
 
     _, first, kind = np.unique(np.stack([labels, clusters]), axis=1, return_index=True, return_inverse=True)
@@ -53,7 +53,7 @@ def left_out(labels: Int[np.ndarray, " n"], clusters: Int[np.ndarray, " n"]) -> 
 
 
 def by_chance(labels: Int[np.ndarray, " n"], runs: list[Int[np.ndarray, " n"]], seed: int) -> float:
-    """The mean V-measure of clusters against shuffled labels."""
+    """Return the mean V-measure of clusters against shuffled labels."""
     from sklearn.metrics import v_measure_score
 
     generator = np.random.default_rng(seed)
@@ -76,7 +76,7 @@ def clustered(vectors: Float[np.ndarray, "n d"], clusters: int, seed: int) -> In
 
 
 def capped(labels: Int[np.ndarray, " n"], seed: int = 0) -> Int[np.ndarray, " kept"]:
-    """Indices of the items to cluster, in order: those of the 50 classes with most items, and 2000 of them at most.
+    """Choose the items to cluster, in order: those of the 50 classes with most items, and 2000 of them at most.
 
     A thousand classes of one item each could be clustered perfectly by vectors that mean nothing. Which of the
     classes of equal size and which of the items are taken is drawn by the seed.

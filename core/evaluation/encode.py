@@ -58,7 +58,7 @@ class Encoding:
 
 
 def distinct_items(tasks: Sequence[RankingTask]) -> list[Item]:
-    """Every query and candidate of the tasks once, in order of first use.
+    """Return every query and candidate of the tasks once, in order of first use.
 
     Objects that occur again are passed over before any content id is made; a shared list of candidates is read once.
     """
@@ -77,12 +77,12 @@ def distinct_items(tasks: Sequence[RankingTask]) -> list[Item]:
 
 
 def portions(items: Sequence[Item], size: int) -> list[list[int]]:
-    """Indices of items in portions of at most `size`, sorted by pictures and words, longest first."""
+    """Return indices of items in portions of at most `size`, sorted by pictures and words, longest first."""
     return sorted_chunks([apparent_length(item) for item in items], size)
 
 
 def apparent_length(item: Item) -> int:
-    """A guess at an item's tokens that opens no picture: a picture counts more than any words that go with it."""
+    """Get a guess at an item's tokens that opens no picture: a picture counts more than any words that go with it."""
     return 100_000 * sum(1 for _ in item.images()) + len(item.text)
 
 
@@ -106,7 +106,7 @@ def embed_distinct(embedder: Embedder, items: Iterable[Item], batch: int = 256, 
 
 
 def encode(embedder: Embedder, cut: Sequence[Sequence[Item]], encoding: Encoding) -> Iterator[Float[np.ndarray, "_ d"]]:
-    """The vectors of portions of items, in order; no portion is empty.
+    """Return the vectors of portions of items, in order; no portion is empty.
 
     Raises:
         core.data.images.image_files.BadImage: a picture cannot be read.
@@ -125,7 +125,7 @@ def encode(embedder: Embedder, cut: Sequence[Sequence[Item]], encoding: Encoding
 
 @torch.no_grad()
 def vectors_of(embedder: Embedder, prepared: Sequence[TokenizedItem], encoding: Encoding) -> Float[np.ndarray, "n d"]:
-    """The unit vectors of prepared items, encoded in chunks of similar length."""
+    """Return the unit vectors of prepared items, encoded in chunks of similar length."""
     was_training = embedder.training
     embedder.eval()
     vectors = np.empty((len(prepared), embedder.dimensions), dtype=np.float32)
@@ -140,7 +140,7 @@ def vectors_of(embedder: Embedder, prepared: Sequence[TokenizedItem], encoding: 
 
 
 def chunks(lengths: Sequence[int], size: int, tokens: int | None = None) -> list[list[int]]:
-    """Indices in chunks of similar length, longest first: at most `size` of them, and `tokens` tokens or one item."""
+    """Cut indices into chunks of similar length, longest first: at most `size`, and `tokens` tokens or one item."""
     found: list[list[int]] = [[]]
     for index in (each for chunk in sorted_chunks(lengths, size) for each in chunk):
         last = found[-1]

@@ -61,7 +61,7 @@ def embed_distributed(
 def arrivals(
     workers: EncodingWorkers, own: Iterator[Float[np.ndarray, "_ d"]], sizes: Sequence[int], dimensions: int
 ) -> Iterator[Float[np.ndarray, "_ d"]]:
-    """The vectors of all portions in order, those of this process as it encodes them."""
+    """Return the vectors of all portions in order, those of this process as it encodes them."""
     for number, size in enumerate(sizes):
         sender = number % workers.size
         yield next(own) if sender == 0 else workers.receive(sender, (size, dimensions))

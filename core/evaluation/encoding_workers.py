@@ -26,7 +26,7 @@ class EncodingWorkers:
     """This process and the others of its job, or this one alone. Items and vectors travel in main memory, by gloo."""
 
     def __init__(self, timeout_s: float | int = 1800.0) -> None:
-        """Every process of the job makes one; a collective that takes longer than `timeout_s` is given up."""
+        """Return every process of the job makes one; a collective that takes longer than `timeout_s` is given up."""
         self.rank, self.size = rank(), world_size()
         self._group: Any = (
             dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout_s)) if self.size > 1 else None
@@ -58,7 +58,7 @@ class EncodingWorkers:
             raise
 
     def receive_shard(self) -> Shard | None:
-        """The portions that the first process scatters to this one; None if it calls the evaluation off."""
+        """Return the portions that the first process scatters to this one; None if it calls the evaluation off."""
         received: list[Shard | None] = [None]
         dist.scatter_object_list(received, None, src=0, group=self._group)
         return received[0]
@@ -77,7 +77,7 @@ class EncodingWorkers:
         self._sent.clear()
 
     def receive(self, sender: int, shape: tuple[int, int]) -> Float[np.ndarray, "n d"]:
-        """The next portion's vectors of another process."""
+        """Return the next portion's vectors of another process."""
         vectors = torch.empty(shape)
         dist.recv(vectors, src=sender, group=self._group)
         return vectors.numpy()

@@ -77,7 +77,7 @@ def assist(settings: EvalSettings, workers: EncodingWorkers) -> bool:
 def embed(
     settings: EvalSettings, embedder: Embedder, tasks: Sequence[RankingTask], workers: EncodingWorkers, progress: bool
 ) -> Embedded:
-    """The vectors of the tasks' items, from the cache or encoded by all workers."""
+    """Return the vectors of the tasks' items, from the cache or encoded by all workers."""
     items = distinct_items(tasks)
     cache = None
     if settings.cache is not None:
@@ -89,13 +89,13 @@ def embed(
 
 
 def encoding(settings: EvalSettings) -> Encoding:
-    """How the settings want items encoded."""
+    """Say how the settings want items encoded."""
     features = None if settings.feature_cache is None else FeatureCache(settings.feature_cache)
     return Encoding(settings.portion, settings.batch, settings.workers, features)
 
 
 def load_embedder(settings: EvalSettings, folder: Path) -> Embedder:
-    """The checkpoint on its device, in its precision, with nothing that trains.
+    """Return the checkpoint on its device, in its precision, with nothing that trains.
 
     Raises:
         ValueError: it cannot be loaded, or the settings ask for a GPU where there is none.
@@ -110,7 +110,7 @@ def load_embedder(settings: EvalSettings, folder: Path) -> Embedder:
 
 
 def device_of(settings: EvalSettings) -> torch.device:
-    """Where this process encodes.
+    """Say where this process encodes.
 
     Raises:
         ValueError: a GPU is asked for, but there is none.
@@ -123,12 +123,12 @@ def device_of(settings: EvalSettings) -> torch.device:
 
 
 def gpu_computes_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 by itself."""
+    """Tell whether a device computes in bfloat16 by itself."""
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def trained_objective(checkpoint: Path) -> ObjectiveSettings:
-    """The objective of the run that a checkpoint belongs to; LLaVE's defaults for a checkpoint outside a run.
+    """Return the objective of the run that a checkpoint belongs to; LLaVE's defaults for a checkpoint outside a run.
 
     A temperature (and SigLIP's bias) that was learned is the one that the checkpoint had reached.
     """

@@ -32,7 +32,7 @@ class Score:
 
 
 def resampled_means(values: Float[np.ndarray, "n *columns"], seed: int = 0) -> Float[np.ndarray, "resamples *columns"]:
-    """The means of 1000 samples of n values, or rows of values, drawn with replacement."""
+    """Return the means of 1000 samples of n values, or rows of values, drawn with replacement."""
     generator = np.random.default_rng([seed, len(values)])
     at_once = max(1, DRAWN_AT_ONCE // len(values))
     found = []
@@ -46,14 +46,14 @@ def resampled_means(values: Float[np.ndarray, "n *columns"], seed: int = 0) -> F
 
 
 def interval(means: Float[np.ndarray, " resamples"]) -> tuple[float, float]:
-    """The 95 % percentile interval of resampled means."""
+    """Return the 95 % percentile interval of resampled means."""
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
 
 
 def mean_interval(groups: Sequence[Float[np.ndarray, " _"]]) -> tuple[float, float, float]:
-    """The unweighted mean of the groups' means, and its interval when queries are resampled within each group.
+    """Return the unweighted mean of the groups' means, and its interval when queries are resampled within each group.
 
     MMEB's overall score is the unweighted mean over data sets (papers.md 3.1).
 

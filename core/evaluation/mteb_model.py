@@ -58,7 +58,7 @@ class OpenedImage:
         return hashlib.sha256(head + self.picture.tobytes()).hexdigest()[:16]
 
     def open(self) -> PIL.Image.Image:
-        """The picture in RGB."""
+        """Return the picture in RGB."""
         return to_rgb(self.picture)
 
 
@@ -80,7 +80,7 @@ class EmbedderModel:
 
     @classmethod
     def load(cls, folder: Path, instructions: Mapping[str, str] | None = None) -> "EmbedderModel":
-        """The model of a checkpoint's folder, named after it and its run.
+        """Return the model of a checkpoint's folder, named after it and its run.
 
         Raises:
             ValueError: the folder is no checkpoint.
@@ -99,7 +99,7 @@ class EmbedderModel:
         prompt_type: Any = None,  # noqa: ANN401 - mteb's PromptType or None
         **kwargs: Any,  # noqa: ANN401 - mteb's options for encoding
     ) -> Float[np.ndarray, "items d"]:
-        """Unit vectors of a loader's batches, in order.
+        """Return unit vectors of a loader's batches, in order.
 
         Raises:
             ValueError: no items, or an item of another kind than text, picture and clip.
@@ -123,7 +123,7 @@ class EmbedderModel:
         return torch.cat(vectors).float().numpy()
 
     def instruction(self, task_metadata: Any, prompt_type: Any) -> str:  # noqa: ANN401 - mteb's types
-        """The instruction of a task, empty for none."""
+        """Return the instruction of a task, empty for none."""
         # mteb brings much with it that nothing else here needs.
         from mteb.models.abs_encoder import get_prompt_name
 
@@ -131,21 +131,21 @@ class EmbedderModel:
         return "" if name is None else self.model_prompts[name]
 
     def similarity(self, embeddings1: Vectors, embeddings2: Vectors) -> Float[Tensor, "a b"]:
-        """The cosines of all pairs of unit vectors; a vector alone counts as one row."""
+        """Return the cosines of all pairs of unit vectors; a vector alone counts as one row."""
         return rows_of(embeddings1) @ rows_of(embeddings2).T
 
     def similarity_pairwise(self, embeddings1: Vectors, embeddings2: Vectors) -> Float[Tensor, " n"]:
-        """The cosines of unit vectors row by row."""
+        """Return the cosines of unit vectors row by row."""
         return (rows_of(embeddings1) * rows_of(embeddings2)).sum(dim=1)
 
 
 def rows_of(vectors: Vectors) -> Float[Tensor, "n d"]:
-    """Vectors as rows, in float32."""
+    """Return vectors as rows, in float32."""
     return torch.atleast_2d(torch.as_tensor(vectors).float())
 
 
 def revision(embedder: Embedder, instructions: Mapping[str, str]) -> str:
-    """What tells results apart: a digest of the weights, the chat template and the instructions.
+    """Say what tells results apart: a digest of the weights, the chat template and the instructions.
 
     mteb takes results from its cache by a model's name and revision, and folders of one name may hold other weights.
     """
@@ -158,7 +158,7 @@ def revision(embedder: Embedder, instructions: Mapping[str, str]) -> str:
 
 
 def model_meta(embedder: Embedder, name: str, instructions: Mapping[str, str]) -> Any:  # noqa: ANN401 - mteb's ModelMeta
-    """What mteb writes beside the results."""
+    """Say what mteb writes beside the results."""
     from mteb.models.model_meta import ModelMeta, ScoringFunction
 
     weights = list(embedder.backbone.parameters())
@@ -185,7 +185,7 @@ def model_meta(embedder: Embedder, name: str, instructions: Mapping[str, str]) -
 
 
 def rows(batch: Mapping[str, Any]) -> Iterator[tuple[Part, ...]]:
-    """The parts of each item of a batch: a clip, a picture, then text, as far as it has them.
+    """Return the parts of each item of a batch: a clip, a picture, then text, as far as it has them.
 
     Raises:
         ValueError: the batch holds none of them, or an item does not.
@@ -203,7 +203,7 @@ def rows(batch: Mapping[str, Any]) -> Iterator[tuple[Part, ...]]:
 
 
 def part(kind: str, value: Any) -> Part:  # noqa: ANN401 - whatever mteb's data holds
-    """One part of an item."""
+    """Return one part of an item."""
     if kind == "text":
         return Text(str(value))
     if kind == "image":
@@ -214,7 +214,7 @@ def part(kind: str, value: Any) -> Part:  # noqa: ANN401 - whatever mteb's data 
 
 
 def opened(value: Any) -> ImageSource:  # noqa: ANN401 - whatever mteb's data holds
-    """A picture, or an array of 0 to 255 with its channels first or last.
+    """Return a picture, or an array of 0 to 255 with its channels first or last.
 
     Raises:
         ValueError: it is neither.
@@ -230,7 +230,7 @@ def opened(value: Any) -> ImageSource:  # noqa: ANN401 - whatever mteb's data ho
 
 
 def instructed(parts: tuple[Part, ...], instruction: str, pictures_only: bool) -> Item:
-    """The item with the instruction before its text, or behind its pictures."""
+    """Return the item with the instruction before its text, or behind its pictures."""
     pictures = tuple(each for each in parts if not isinstance(each, Text))
     if not instruction or (pictures_only and not pictures):
         return Item(parts)

@@ -34,7 +34,7 @@ class Group:
 
 
 def group(heading: str, scope: str, name: str, chosen: Sequence[bool]) -> Group:
-    """A group of those of MMEB's data sets that are chosen."""
+    """Return a group of those of MMEB's data sets that are chosen."""
     return Group(heading, scope, name, tuple(d.name for d, own in zip(DATASETS, chosen, strict=True) if own))
 
 
@@ -51,12 +51,12 @@ GROUPS: tuple[Group, ...] = (
 
 @cache
 def published() -> Mapping[str, list[dict[str, Any]]]:
-    """The published results, in percent, by kind of table."""
+    """Return the published results, in percent, by kind of table."""
     return json.loads(PUBLISHED.read_text())
 
 
 def paper_tables(suite: str, scores: Sequence[Score], model: str) -> list[ReportTable]:
-    """The tables with published results that fit a suite; none for suites that no paper has."""
+    """Return the tables with published results that fit a suite; none for suites that no paper has."""
     if suite in IMAGE_SUITES:
         return [group_table(scores, model), dataset_table(scores, model)]
     return [video_table(suite, scores, model)] if suite in VIDEO_SUITES else []
@@ -86,11 +86,11 @@ class Sources:
         self._numbers: dict[str, int] = {}
 
     def cell(self, source: str) -> Cell:
-        """The number of a source."""
+        """Return the number of a source."""
         return Cell(f"[{self._numbers.setdefault(source, len(self._numbers) + 1)}]")
 
     def notes(self) -> tuple[str, ...]:
-        """The sources with their numbers, in one note."""
+        """Return the sources with their numbers, in one note."""
         return (" ".join(f"[{number}] {source}." for source, number in self._numbers.items()),)
 
 
@@ -104,7 +104,7 @@ SMALLER = 0.8
 
 
 def differences(own: Mapping[tuple[str, str], Score], scored: set[str]) -> list[str]:
-    """Why the first line must not be compared with the others; nothing for the full MMEB."""
+    """Say why the first line must not be compared with the others; nothing for the full MMEB."""
     notes: list[str] = []
     whole = [each.name for each in DATASETS]
     if missing := [name for name in whole if name not in scored]:
@@ -127,7 +127,7 @@ def differences(own: Mapping[tuple[str, str], Score], scored: set[str]) -> list[
 
 
 def listed(values: Mapping[str, object], most: int = 6) -> str:
-    """The first names with their values, and how many more there are."""
+    """Return the first names with their values, and how many more there are."""
     shown = ", ".join(f"{name} ({value})" for name, value in list(values.items())[:most])
     return f"{shown}{f' and {len(values) - most} more' if len(values) > most else ''}."
 
@@ -149,7 +149,7 @@ def dataset_table(scores: Sequence[Score], model: str) -> ReportTable:
 
 
 def video_table(suite: str, scores: Sequence[Score], model: str) -> ReportTable:
-    """Text to video: recall of the first 1, 5 and 10, beside published results without training on the data set."""
+    """Tabulate text to video: recall at 1, 5 and 10, beside published results without training on the data set."""
     own = {each.metric: each for each in scores if each.scope == "overall"}
     rows = [TableRow((Cell(model), *(own_cell(own.get(metric)) for metric in RECALLS), Cell("-")), own=True)]
     sources = Sources()
@@ -163,17 +163,17 @@ def video_table(suite: str, scores: Sequence[Score], model: str) -> ReportTable:
 
 
 def own_cell(score: Score | None) -> Cell:
-    """A score of ours with its interval, or a dash."""
+    """Return a score of ours with its interval, or a dash."""
     if score is None:
         return Cell("-")
     return Cell(percent(score.value), f"{percent(score.low)} to {percent(score.high)}")
 
 
 def printed_cell(value: float | int | None) -> Cell:
-    """A published number as it was printed, or a dash."""
+    """Return a published number as it was printed, or a dash."""
     return Cell("-" if value is None else f"{value:g}" if value != round(value, 1) else f"{value:.1f}")
 
 
 def percent(share: float) -> str:
-    """A share in percent."""
+    """Return a share in percent."""
     return f"{100 * share:.1f}"

@@ -23,7 +23,7 @@ class Pool:
     distinct: Int[np.ndarray, " pool"]
 
     def right(self, indices: Sequence[int]) -> Bool[np.ndarray, " pool"]:
-        """Which of the distinct candidates are right, from indices into the listed ones."""
+        """Tell which of the distinct candidates are right, from indices into the listed ones."""
         rows = self.listed[list(indices)]
         return self.distinct == rows[0] if len(rows) == 1 else np.isin(self.distinct, rows)
 
@@ -39,11 +39,11 @@ class Pools:
         self._by_content: dict[bytes, Pool] = {}
 
     def row(self, item: Item) -> int:
-        """The row of an item."""
+        """Return the row of an item."""
         return int(self._rows((item,))[0])
 
     def of(self, ranking: Ranking) -> Pool:
-        """The pool of a ranking."""
+        """Return the pool of a ranking."""
         found = self._of_candidates.get(id(ranking.candidates))
         if found is None:
             found = self._of_candidates[id(ranking.candidates)] = self._pool(self._rows(ranking.candidates))

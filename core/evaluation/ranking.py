@@ -33,7 +33,7 @@ class Place:
     right_tied: int = 0
 
     def within(self, k: int) -> range:
-        """Those of its possible places that are among the first k, from 1."""
+        """Return those of its possible places that are among the first k, from 1."""
         return range(self.above + 1, min(k, self.above + 1 + self.tied) + 1)
 
 
@@ -49,7 +49,7 @@ class Placement:
     places: tuple[Place, ...]
 
     def hit(self, k: int) -> float:
-        """The probability that a right answer is among the first k."""
+        """Return the probability that a right answer is among the first k."""
         return float(self.chances[: max(0, k - self.first + 1)].sum())
 
     @property
@@ -63,7 +63,7 @@ class Placement:
         return float(self.chances @ (1 / np.arange(self.first, self.first + len(self.chances))))
 
     def ndcg(self, k: int) -> float:
-        """The expected NDCG of the first k, a right answer gaining 1: sum of 1 / log2(place + 1) over the best sum."""
+        """Compute the expected NDCG@k, a right answer gaining 1: sum of 1 / log2(place + 1) over the best sum."""
         gained = sum(sum(1 / log2(at + 1) for at in each.within(k)) / (each.tied + 1) for each in self.places)
         return gained / sum(1 / log2(at + 1) for at in range(1, min(k, len(self.places)) + 1))
 
@@ -75,7 +75,7 @@ class Placement:
 
 @lru_cache(maxsize=2**14)
 def expected_precision(place: Place) -> float:
-    """The expected share of right candidates among the first, down to and with a right one.
+    """Return the expected share of right candidates among the first, down to and with a right one.
 
     u places into its tie, u / tied of the other right ones of the tie are expected before it.
     """
@@ -85,7 +85,7 @@ def expected_precision(place: Place) -> float:
 
 
 def placement(similarities: Float[np.ndarray, " pool"], right: Bool[np.ndarray, " pool"]) -> Placement:
-    """Where the right ones of a query's candidates rank among all.
+    """Say where the right ones of a query's candidates rank among all.
 
     Raises:
         ValueError: a similarity is not finite, or nothing is right.
@@ -99,7 +99,7 @@ def placement(similarities: Float[np.ndarray, " pool"], right: Bool[np.ndarray, 
 
 
 def places(similarities: Float[np.ndarray, " pool"], right: Bool[np.ndarray, " pool"]) -> tuple[Place, ...]:
-    """The place of every right candidate, in the order of the candidates."""
+    """Return the place of every right candidate, in the order of the candidates."""
     found = []
     for own in similarities[right]:
         above, tied = similarities > own + TIE, np.abs(similarities - own) <= TIE
@@ -111,7 +111,7 @@ def places(similarities: Float[np.ndarray, " pool"], right: Bool[np.ndarray, " p
 
 @lru_cache(maxsize=2**14)
 def tie_chances(wrong: int, right: int) -> Float[np.ndarray, " ties"]:
-    """Where the first of the right candidates of a tie stands among it.
+    """Say where the first of the right candidates of a tie stands among it.
 
     With r right and w wrong ones, P(first right at place u of the tie) = C(r + w - 1 - u, r - 1) / C(r + w, r), which
     is r / (r + w) at u = 0 and grows by (w - u) / (r + w - 1 - u) from u to u + 1.
@@ -123,14 +123,14 @@ def tie_chances(wrong: int, right: int) -> Float[np.ndarray, " ties"]:
 
 @lru_cache(maxsize=2**14)
 def alone(above: int, wrong: int) -> Placement:
-    """The placement of a single right answer: wrong candidates above it, and tied with it."""
+    """Return the placement of a single right answer: wrong candidates above it, and tied with it."""
     return Placement(above + 1, tie_chances(wrong, 1), (Place(above, wrong),))
 
 
 def placements(
     similarities: Float[np.ndarray, " pairs"], right: Bool[np.ndarray, " pairs"], pools: Sequence[int]
 ) -> list[Placement]:
-    """The placement of many queries, whose candidates lie behind one another: pools[0] of the first, and so on.
+    """Return the placement of many queries, whose candidates lie behind one another: pools[0] of the first, and so on.
 
     Raises:
         ValueError: a similarity is not finite, or nothing is right for some query.
@@ -155,7 +155,7 @@ def placements(
 
 @lru_cache(maxsize=2**10)
 def all_tied(right: int, wrong: int) -> Placement:
-    """The placement when all candidates are alike: that of a model which tells nothing apart."""
+    """Return the placement when all candidates are alike: that of a model which tells nothing apart."""
     return Placement(1, tie_chances(wrong, right), (Place(0, right + wrong - 1, 0, right - 1),) * right)
 
 

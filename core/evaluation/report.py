@@ -10,7 +10,7 @@ ORDER = ("overall", "distribution", "meta-task", "dataset")
 
 
 def table(scores: Sequence[Score], metric: str = "P@1") -> str:
-    """One line a score: percent with its interval, chance, queries and pool."""
+    """Return one line a score: percent with its interval, chance, queries and pool."""
     chosen = sorted((each for each in scores if each.metric == metric), key=lambda each: ORDER.index(each.scope))
     rows = []
     for each in chosen:
@@ -21,7 +21,7 @@ def table(scores: Sequence[Score], metric: str = "P@1") -> str:
 
 
 def recall_table(scores: Sequence[Score], metrics: Sequence[str] = ("P@1", "R@5", "R@10", "MRR")) -> str:
-    """One line a mean, one column a metric; for text-to-video retrieval (meta-task video) P@1 is R@1."""
+    """Return one line a mean, one column a metric; for text-to-video retrieval (meta-task video) P@1 is R@1."""
     means: dict[tuple[str, str], dict[str, float]] = {}
     for each in sorted(scores, key=lambda each: ORDER.index(each.scope)):
         if each.scope != "dataset" and each.metric in metrics:

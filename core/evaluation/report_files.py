@@ -24,7 +24,7 @@ def report_files(
     suite: Mapping[str, Any],
     formats: Sequence[ReportFormat],
 ) -> dict[str, str]:
-    """The contents of the report's files by name, in the formats asked for."""
+    """Return the contents of the report's files by name, in the formats asked for."""
     title = f"{suite['name']}: {title_of(Path(checkpoint))}"
     queries = sum(len(task.rankings) for task in tasks)
     facts = [f"checkpoint: {checkpoint}", f"suite: {described(suite)}", f"{len(tasks)} data sets, {queries} queries"]
@@ -39,19 +39,19 @@ def report_files(
 
 
 def title_of(checkpoint: Path) -> str:
-    """The run and the step of a checkpoint, or the name of one outside a run."""
+    """Return the run and the step of a checkpoint, or the name of one outside a run."""
     if checkpoint.parent.name == "checkpoints" and checkpoint.name.isdigit():
         return f"{checkpoint.parent.parent.name}, step {int(checkpoint.name)}"
     return checkpoint.name
 
 
 def described(suite: Mapping[str, Any]) -> str:
-    """A suite's settings in one line, those that are empty left out."""
+    """Return a suite's settings in one line, those that are empty left out."""
     return ", ".join(f"{name} {value}" for name, value in suite.items() if value not in (None, [], ""))
 
 
 def own_tables(tasks: Sequence[RankingTask], scores: Sequence[Score]) -> list[ReportTable]:
-    """Every scope with its main metric's interval, chance and the other metrics; then the clusters, if any."""
+    """Return every scope with its main metric's interval, chance and the other metrics; then the clusters, if any."""
     leading = {task.name: task.metric for task in tasks}
     common = leading[tasks[0].name] if len({*leading.values()}) == 1 else "P@1"
     found = {(each.scope, each.name, each.metric): each for each in scores}
@@ -79,7 +79,7 @@ def own_tables(tasks: Sequence[RankingTask], scores: Sequence[Score]) -> list[Re
 
 
 def as_record(table: ReportTable) -> dict[str, Any]:
-    """A table for JSON."""
+    """Return a table for JSON."""
     return {
         "title": table.title,
         "columns": list(table.columns),
@@ -89,7 +89,7 @@ def as_record(table: ReportTable) -> dict[str, Any]:
 
 
 def printed(folder: Path, scores: Sequence[Score]) -> str:
-    """What the command prints: the tables, and where the bundle and its report are."""
+    """Say what the command prints: the tables, and where the bundle and its report are."""
     suite = json.loads((folder / "manifest.json").read_text())["suite"]["name"]
     clusters = [table(scores, "V-measure")] if any(each.metric == "V-measure" for each in scores) else []
     blocks = [table(scores), recall_table(scores), *clusters]

@@ -33,7 +33,7 @@ class ReportTable:
 
 
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> str:
-    """Columns under one another and two spaces apart, the first `left` of them flush left, the others flush right."""
+    """Align columns two spaces apart, the first `left` of them flush left, the others flush right."""
     lines = [[str(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     forms = [f"{'<' if place < left else '>'}{width}" for place, width in enumerate(widths)]
@@ -41,17 +41,17 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[object]], left: i
 
 
 def markdown(title: str, facts: Sequence[str], tables: Sequence[ReportTable]) -> str:
-    """A document in Markdown."""
+    """Return a document in Markdown."""
     return TEMPLATES.get_template("report.md.j2").render(title=title, facts=facts, tables=tables)
 
 
 def page(title: str, facts: Sequence[str], tables: Sequence[ReportTable]) -> str:
-    """A document in HTML, in light or dark as the reader's system has it."""
+    """Return a document in HTML, in light or dark as the reader's system has it."""
     return TEMPLATES.get_template("report.html.j2").render(title=title, facts=facts, tables=tables)
 
 
 def as_texts(row: TableRow, own: str = "") -> list[str]:
-    """The cells with their small print in parentheses; own: what stands around the texts of an own row."""
+    """Return the cells with their small print in parentheses; own: what stands around the texts of an own row."""
     mark = own if row.own else ""
     return [f"{mark}{cell.text}{mark}{f' ({cell.small})' if cell.small else ''}" for cell in row.cells]
 

@@ -60,7 +60,7 @@ def rank_all(tasks: Sequence[RankingTask], embedded: Embedded) -> list[Ranked]:
 
 
 def blocks(task: RankingTask, pools: Pools) -> Iterator[list[Ranking]]:
-    """A task's rankings, cut so that each block has about PAIRS_AT_ONCE pairs of query and candidate at most."""
+    """Return a task's rankings, cut so that each block has about PAIRS_AT_ONCE pairs of query and candidate at most."""
     block: list[Ranking] = []
     pairs = 0
     for ranking in task.rankings:
@@ -75,7 +75,7 @@ def blocks(task: RankingTask, pools: Pools) -> Iterator[list[Ranking]]:
 
 
 def rank_block(task: RankingTask, block: Sequence[Ranking], pools: Pools, embedded: Embedded) -> list[Ranked]:
-    """Some rankings of a task at once."""
+    """Return some rankings of a task at once."""
     queries = np.array([pools.row(each.query) for each in block])
     listed = [pools.of(each) for each in block]
     cosines = similarities(embedded.vectors, queries, listed)
@@ -89,7 +89,7 @@ def rank_block(task: RankingTask, block: Sequence[Ranking], pools: Pools, embedd
 def similarities(
     vectors: Float[np.ndarray, "items d"], queries: Int[np.ndarray, " queries"], pools: Sequence[Pool]
 ) -> list[Float[np.ndarray, " _"]]:
-    """The cosines of each query with the candidates of its pool.
+    """Return the cosines of each query with the candidates of its pool.
 
     Pools overlap in most data sets, and all are one where the pool is global; so the queries are multiplied with all
     their candidates in one matrix product, unless most of the products would be thrown away.
@@ -119,7 +119,7 @@ class Outcome:
 
 
 def outcomes(ranked: Sequence[Ranked]) -> dict[str, Outcome]:
-    """Every data set's results, in order of first appearance."""
+    """Return every data set's results, in order of first appearance."""
     found = {}
     for seed, (name, members) in enumerate(by_dataset(ranked).items()):
         values = np.array([[measure(each.placement) for measure in METRICS.values()] for each in members])
@@ -130,7 +130,7 @@ def outcomes(ranked: Sequence[Ranked]) -> dict[str, Outcome]:
 
 
 def chances(members: Sequence[Ranked]) -> Float[np.ndarray, " metrics"]:
-    """The mean score of random vectors by every metric: that of one tie of all candidates."""
+    """Return the mean score of random vectors by every metric: that of one tie of all candidates."""
     pools = Counter((int(each.right.sum()), len(each.right)) for each in members)
     total = np.zeros(len(METRICS))
     for (right, size), count in pools.items():
@@ -139,7 +139,7 @@ def chances(members: Sequence[Ranked]) -> Float[np.ndarray, " metrics"]:
 
 
 def scores(ranked: Sequence[Ranked]) -> list[Score]:
-    """Every metric for every data set, meta-task, distribution, and overall."""
+    """Return every metric for every data set, meta-task, distribution, and overall."""
     found = outcomes(ranked)
     named = scopes([each.task for each in found.values()])
     return [
@@ -158,7 +158,7 @@ def by_dataset(ranked: Sequence[Ranked]) -> dict[str, list[Ranked]]:
 
 
 def scopes(tasks: Sequence[RankingTask]) -> Mapping[tuple[str, str], list[str]]:
-    """What is averaged over what: (scope, name) -> names of data sets."""
+    """Say what is averaged over what: (scope, name) -> names of data sets."""
     out: dict[tuple[str, str], list[str]] = {("overall", "all"): [task.name for task in tasks]}
     for task in tasks:
         distribution = "in distribution" if task.in_distribution else "out of distribution"
@@ -169,7 +169,7 @@ def scopes(tasks: Sequence[RankingTask]) -> Mapping[tuple[str, str], list[str]]:
 
 
 def score(scope: str, name: str, column: int, members: Sequence[Outcome]) -> Score:
-    """One metric over one scope: the unweighted mean of its data sets' means (papers.md 3.1)."""
+    """Return one metric over one scope: the unweighted mean of its data sets' means (papers.md 3.1)."""
     value = float(np.mean([each.values[:, column].mean() for each in members]))
     low, high = interval(np.mean([each.resampled[:, column] for each in members], axis=0))
     queries = sum(len(each.values) for each in members)

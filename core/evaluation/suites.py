@@ -63,7 +63,7 @@ class SuiteSettings:
 
 
 def suite_tasks(settings: SuiteSettings, progress: bool = True) -> list[RankingTask]:
-    """The ranking tasks of a suite, all their pictures readable.
+    """Return the ranking tasks of a suite, all their pictures readable.
 
     Raises:
         ValueError: a data set's name is unknown, or the folder cannot be used.
@@ -73,7 +73,7 @@ def suite_tasks(settings: SuiteSettings, progress: bool = True) -> list[RankingT
 
 
 def miniature(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
-    """The generated benchmark."""
+    """Return the generated benchmark."""
     sources = {source.name: source for source in SOURCES}
     names = chosen(settings, list(sources))
     return [ranking_task(sources[name], settings.seed, settings.queries or FEW) for name in names]
@@ -150,7 +150,7 @@ LOADERS: Mapping[Suite, Callable[[SuiteSettings, bool], list[RankingTask]]] = {
 
 
 def clip_settings(settings: SuiteSettings, frames: int) -> tuple[Path | None, int, int | None, int, OnBadItem]:
-    """What the readers of clips take in one order; `frames` where the settings name no number."""
+    """Say what the readers of clips take in one order; `frames` where the settings name no number."""
     return (
         settings.video_root,
         settings.frames or frames,
@@ -161,13 +161,13 @@ def clip_settings(settings: SuiteSettings, frames: int) -> tuple[Path | None, in
 
 
 def path(settings: SuiteSettings) -> Path:
-    """The folder of a suite that has one, as the settings' own check makes sure."""
+    """Return the folder of a suite that has one, as the settings' own check makes sure."""
     assert settings.path is not None
     return settings.path
 
 
 def chosen(settings: SuiteSettings, there: Sequence[str]) -> list[str]:
-    """The data sets that the settings name, in their order; all that are there when they name none.
+    """Return the data sets that the settings name, in their order; all that are there when they name none.
 
     Raises:
         ValueError: a name is unknown.
@@ -179,6 +179,6 @@ def chosen(settings: SuiteSettings, there: Sequence[str]) -> list[str]:
 
 
 def named(tasks: Sequence[RankingTask], settings: SuiteSettings) -> list[RankingTask]:
-    """Of some tasks those that the settings name. Raises ValueError as `chosen`."""
+    """Return of some tasks those that the settings name. Raises ValueError as `chosen`."""
     known = {task.name: task for task in tasks}
     return [known[name] for name in chosen(settings, list(known))]

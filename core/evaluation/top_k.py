@@ -34,7 +34,7 @@ class TopK:
 
 
 def top_k(queries: Float[Tensor, "queries d"], vectors: Float[Tensor, "n d"], k: int) -> TopK:
-    """The k vectors with the largest products with each query; all of them where there are fewer.
+    """Return the k vectors with the largest products with each query; all of them where there are fewer.
 
     Raises:
         ValueError: k is below 1, or there are no vectors.
@@ -50,7 +50,7 @@ def top_k(queries: Float[Tensor, "queries d"], vectors: Float[Tensor, "n d"], k:
 
 
 def joined(parts: list[TopK], queries: Float[Tensor, "queries d"], k: int) -> TopK:
-    """The answers of parts of the queries, one after another."""
+    """Return the answers of parts of the queries, one after another."""
     if not parts:
         empty = queries.new_empty((0, k))
         return TopK(empty.long(), empty, empty.new_empty(0).long())
@@ -84,7 +84,7 @@ def top_of(cosines: Float[Tensor, "queries n"], k: int) -> TopK:
 
 
 def beyond(cosines: Float[Tensor, "queries _"], values: Float[Tensor, "queries k"]) -> Int[Tensor, " queries"]:
-    """How many of a line's cosines tie with the smallest chosen one without being chosen."""
+    """Say how many of a line's cosines tie with the smallest chosen one without being chosen."""
     return (cosines >= values[:, -1:] - TIE).sum(dim=1) - values.shape[1]
 
 

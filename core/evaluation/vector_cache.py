@@ -111,12 +111,12 @@ def load_vectors(path: Path, dimensions: int) -> tuple[list[str], Float[np.ndarr
 
 
 def vectors_checksum(ids: Sequence[str], vectors: Float[np.ndarray, "n d"]) -> int:
-    """The CRC-32 of ids and vectors."""
+    """Return the CRC-32 of ids and vectors."""
     return zlib.crc32(np.ascontiguousarray(vectors).data, zlib.crc32("\n".join(ids).encode()))
 
 
 def encoder_name(embedder: Embedder) -> str:
-    """A name for all that an embedder's vectors depend on: weights, config, words, pictures, precision, device.
+    """Return a name for all that an embedder's vectors depend on: weights, config, words, pictures, precision, device.
 
     How items are put into batches is left out: it changes the last bits alone.
     """
@@ -138,7 +138,7 @@ def encoder_name(embedder: Embedder) -> str:
 
 
 def rules(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """How a tokenizer cuts words; one that is not backed by the library tokenizers is known by its vocabulary."""
+    """Say how a tokenizer cuts words; one that is not backed by the library tokenizers is known by its vocabulary."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if not isinstance(backend, Tokenizer):
         return {"class": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab()}
@@ -147,7 +147,7 @@ def rules(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
 
 
 def without_bookkeeping(value: Any) -> Any:  # noqa: ANN401 - a config holds any plain type
-    """A config without what does not change the vectors, at every depth."""
+    """Return a config without what does not change the vectors, at every depth."""
     if isinstance(value, dict):
         return {key: without_bookkeeping(each) for key, each in value.items() if key not in BOOKKEEPING}
     return [without_bookkeeping(each) for each in value] if isinstance(value, list | tuple) else value

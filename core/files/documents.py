@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 
 def templates(code: str) -> Environment:
-    """The templates beside a module: in NAME.html.j2 whatever is filled in is escaped, and a missing name is an error.
+    """Open the templates beside a module: in NAME.html.j2 what is filled in is escaped; a missing name is an error.
 
     code: the module's `__file__`.
     """
@@ -24,10 +24,10 @@ def templates(code: str) -> Environment:
 
 
 def line(cells: Iterable[object]) -> str:
-    """A line of a Markdown table: bars and line breaks, which would end a cell, are taken out of the cells."""
+    """Return a line of a Markdown table: bars and line breaks, which would end a cell, are taken out of the cells."""
     return f"| {' | '.join(flowed(str(cell)).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def flowed(text: str) -> str:
-    """Words with one space between them, on one line however the template breaks it."""
+    """Return words with one space between them, on one line however the template breaks it."""
     return " ".join(text.split())

@@ -36,7 +36,7 @@ class GradientAmplifier:
         return plain, plain + self.pair_weight(pairs)
 
     def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
-        """Only the amplified channel pulls."""
+        """Let only the amplified channel pull."""
         return None, 1 / self.temperature
 
     def value(

@@ -35,13 +35,13 @@ class Debiased(Unweighted):
         return pairs.similarity * (1 / self.temperature), torch.zeros_like(pairs.similarity)
 
     def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
-        """The number of negatives does not pull."""
+        """Let the number of negatives not pull."""
         return 1 / self.temperature, None
 
     def value(
         self, positive: Float[Tensor, " m"], reward_positive: Float[Tensor, " m"], sums: Float[Tensor, "k m"]
     ) -> Value:
-        """The loss over the debiased mass."""
+        """Return the loss over the debiased mass."""
         return debiased_value(positive, sums[0], sums[1], self.prior, self.temperature)
 
 
@@ -58,7 +58,7 @@ def debiased_value(
     prior: float | int,
     temperature: float | int,
 ) -> Value:
-    """The loss and its derivatives from the log-mass R of negatives and log n.
+    """Return the loss and its derivatives from the log-mass R of negatives and log n.
 
     G = max((e^R - prior n e^p) / (1 - prior), n e^(-1/tau)),  p = s_ii/tau,  loss = log(1 + G e^(-p)).
     Above the floor dloss/dR = e^R / ((1 - prior)(e^p + G)); on it, negatives do not pull.

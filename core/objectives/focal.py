@@ -27,7 +27,7 @@ class FocalInfoNCE(Unweighted):
             raise ValueError(f"margin = {self.margin} is outside [0, 2]; Focal-InfoNCE uses 0.3.")
 
     def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
-        """One channel, s (s + m) / tau."""
+        """Return one channel, s (s + m) / tau."""
         return (pairs.similarity * (pairs.similarity + self.margin) / self.temperature,)
 
     def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
@@ -37,12 +37,12 @@ class FocalInfoNCE(Unweighted):
     def value(
         self, positive: Float[Tensor, " m"], reward_positive: Float[Tensor, " m"], sums: Float[Tensor, "k m"]
     ) -> Value:
-        """The softmax's loss; the positive's logit has the slope 2 s / tau."""
+        """Return the softmax's loss; the positive's logit has the slope 2 s / tau."""
         excess = sums[0] - positive.square() / self.temperature
         pull = torch.sigmoid(excess)
         loss = torch.logaddexp(excess, torch.zeros_like(excess))
         return Value(loss, -pull * 2 * positive / self.temperature, pull)
 
     def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
-        """What turns e^(s/tau) into e^(s (s + m)/tau)."""
+        """Say what turns e^(s/tau) into e^(s (s + m)/tau)."""
         return pairs.similarity * (pairs.similarity + self.margin - 1) / self.temperature

@@ -37,13 +37,13 @@ class HardDebiased(Unweighted):
         return (1 + self.beta) * plain, self.beta * plain, torch.zeros_like(plain)
 
     def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
-        """The numerator of the weights pulls apart, their mean pulls together."""
+        """Return the numerator of the weights pulls apart, their mean pulls together."""
         return (1 + self.beta) / self.temperature, -self.beta / self.temperature, None
 
     def value(
         self, positive: Float[Tensor, " m"], reward_positive: Float[Tensor, " m"], sums: Float[Tensor, "k m"]
     ) -> Value:
-        """The debiased loss over the reweighted mass."""
+        """Return the debiased loss over the reweighted mass."""
         # Without negatives both sums are -inf and so is their mass.
         mass = torch.where(torch.isneginf(sums[2]), sums[2], sums[0] - sums[1] + sums[2])
         return debiased_value(positive, mass, sums[2], self.prior, self.temperature)

@@ -41,7 +41,7 @@ class HardnessWeighted(WeightedSoftmax):
         return self.alpha * pairs.reward * pairs.own_negatives
 
     def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
-        """One channel; with the policy as reward it is (1/tau + alpha) s, a single product."""
+        """Return one channel; with the policy as reward it is (1/tau + alpha) s, a single product."""
         if self.weigh == "all" and pairs.reward is pairs.similarity:
             return (pairs.similarity * (1 / self.temperature + self.alpha),)
         return super().logits(pairs)

@@ -20,7 +20,7 @@ class WeightedSoftmax(Unweighted):
     temperature: float
 
     def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
-        """One channel, s/tau + log w."""
+        """Return one channel, s/tau + log w."""
         return (pairs.similarity * (1 / self.temperature) + self.pair_weight(pairs),)
 
     def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:
@@ -30,7 +30,7 @@ class WeightedSoftmax(Unweighted):
     def value(
         self, positive: Float[Tensor, " m"], reward_positive: Float[Tensor, " m"], sums: Float[Tensor, "k m"]
     ) -> Value:
-        """The binary cross-entropy of the positive against the mass of all negatives."""
+        """Return the binary cross-entropy of the positive against the mass of all negatives."""
         return softmax_value(positive, sums[0] + self.anchor_weight(reward_positive), self.temperature)
 
 
@@ -56,5 +56,5 @@ class InfoNCE(WeightedSoftmax):
         check_temperature(self.temperature)
 
     def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
-        """One channel, s/tau."""
+        """Return one channel, s/tau."""
         return (pairs.similarity * (1 / self.temperature),)

@@ -40,7 +40,7 @@ class LearnedTemperature(nn.Module):
         self.low, self.high = low, high
 
     def apply_to(self, objective: Objective) -> Objective:
-        """The objective with the present temperature and bias."""
+        """Return the objective with the present temperature and bias."""
         learned = {"temperature": min(max(math.exp(self.log_temperature.item()), self.low), self.high)}
         if isinstance(objective, SigLIP):
             learned["bias"] = self.bias.item()

@@ -72,15 +72,15 @@ class Objective(Protocol):
     def value(
         self, positive: Float[Tensor, " m"], reward_positive: Float[Tensor, " m"], sums: Float[Tensor, "k m"]
     ) -> Value:
-        """Loss and pulls from the similarities of positives and the channels' log-sum-exps over negatives."""
+        """Return loss and pulls from the similarities of positives and the channels' log-sum-exps over negatives."""
         ...
 
     def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
-        """The part of log w_ij that depends on the pair; w is what multiplies InfoNCE's e^(s_ij/tau)."""
+        """Return the part of log w_ij that depends on the pair; w is what multiplies InfoNCE's e^(s_ij/tau)."""
         ...
 
     def anchor_weight(self, reward_positive: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-        """The part of log w_ij that depends on the anchor's positive."""
+        """Return the part of log w_ij that depends on the anchor's positive."""
         ...
 
 
@@ -88,11 +88,11 @@ class Unweighted:
     """For objectives whose negatives have no weights, or none that depend on the anchor."""
 
     def pair_weight(self, pairs: PairSimilarities) -> Float[Tensor, "*pairs"]:
-        """Zero for every pair."""
+        """Return zero for every pair."""
         return torch.zeros_like(pairs.similarity)
 
     def anchor_weight(self, reward_positive: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-        """Zero for every anchor."""
+        """Return zero for every anchor."""
         return torch.zeros_like(reward_positive)
 
 

@@ -37,7 +37,7 @@ class RelativeHardness(WeightedSoftmax):
         return -self.beta * reward_positive
 
     def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
-        """One channel; with the policy as reward it is (1/tau + beta) s, a single product."""
+        """Return one channel; with the policy as reward it is (1/tau + beta) s, a single product."""
         if pairs.reward is pairs.similarity:
             return (pairs.similarity * (1 / self.temperature + self.beta),)
         return super().logits(pairs)

@@ -89,7 +89,7 @@ class ObjectiveSettings:
             raise ValueError(f"objective.{error}") from error
 
     def at(self, step: int, steps: int) -> Objective:
-        """The objective of a step, counted from 0, of a run of `steps`."""
+        """Return the objective of a step, counted from 0, of a run of `steps`."""
         rise = progress(step, self.alpha_warmup * steps, self.schedule)
         temperature = self.temperature
         if self.temperature_final is not None:

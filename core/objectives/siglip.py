@@ -33,7 +33,7 @@ class SigLIP(Unweighted):
             raise ValueError("both_directions = True: SigLIP counts every pair of the matrix once; leave it off.")
 
     def logits(self, pairs: PairSimilarities) -> tuple[Float[Tensor, "*pairs"], ...]:
-        """One channel, log softplus(u)."""
+        """Return one channel, log softplus(u)."""
         return (log_softplus(pairs.similarity / self.temperature + self.bias),)
 
     def slopes(self, pairs: PairSimilarities) -> tuple[Slope, ...]:

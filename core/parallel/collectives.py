@@ -20,12 +20,12 @@ def world_size() -> int:
 
 
 def rank() -> int:
-    """This process's number, from 0."""
+    """Return this process's number, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def all_rows(local: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "total *shape"]:
-    """The rows of all ranks, in the order of ranks. Every rank must give the same number of rows.
+    """Return the rows of all ranks, in the order of ranks. Every rank must give the same number of rows.
 
     No gradient flows: the contrast step works with closed-form gradients.
     """
@@ -38,7 +38,7 @@ def all_rows(local: Shaped[Tensor, "n *shape"]) -> Shaped[Tensor, "total *shape"
 
 
 def own_sum(partial: Shaped[Tensor, "total *shape"]) -> Shaped[Tensor, "n *shape"]:
-    """This rank's rows of the sum of the ranks' tensors (a reduce-scatter)."""
+    """Return this rank's rows of the sum of the ranks' tensors (a reduce-scatter)."""
     if world_size() == 1:
         return partial
     own = partial.new_empty((len(partial) // world_size(), *partial.shape[1:]))
@@ -47,7 +47,7 @@ def own_sum(partial: Shaped[Tensor, "total *shape"]) -> Shaped[Tensor, "n *shape
 
 
 def sum_over_ranks(local: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
-    """The sum of the ranks' tensors, on every rank; the argument is left as it is."""
+    """Return the sum of the ranks' tensors, on every rank; the argument is left as it is."""
     if world_size() == 1:
         return local
     total = local.clone()
@@ -56,7 +56,7 @@ def sum_over_ranks(local: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
 
 
 def largest_over_ranks(number: int, device: torch.device) -> int:
-    """The largest of the ranks' numbers, on every rank."""
+    """Return the largest of the ranks' numbers, on every rank."""
     if world_size() == 1:
         return number
     found = torch.tensor(number, device=device)

@@ -62,7 +62,7 @@ def shard(
 
 
 def ranks(device: torch.device, replicas: int) -> DeviceMesh:
-    """The ranks as replicas x shards; neighbouring ranks, those of one node, share a replica."""
+    """Return the ranks as replicas x shards; neighbouring ranks, those of one node, share a replica."""
     if not dist.is_initialized():
         raise ValueError("Sharding needs the processes of a torchrun job; this process runs alone.")
     world = world_size()
@@ -74,14 +74,14 @@ def ranks(device: torch.device, replicas: int) -> DeviceMesh:
 
 
 def language_parts(embedder: Embedder) -> tuple[nn.Module, list[nn.Module]]:
-    """The language model's embedding table and its blocks, with adapters or without."""
+    """Return the language model's embedding table and its blocks, with adapters or without."""
     return embedder.backbone_adapter.embedding(embedder.backbone), list(
         embedder.backbone_adapter.blocks(embedder.backbone)
     )
 
 
 def reduce_dtype(blocks: Iterable[nn.Module], compute: torch.dtype | None) -> torch.dtype | None:
-    """Gradients are summed in the trained weights' own dtype when blocks compute in a smaller one."""
+    """Choose the dtype of summed gradients: the trained weights' own when blocks compute in a smaller one."""
     if compute is None:
         return None
     return next((weight.dtype for block in blocks for weight in block.parameters() if weight.requires_grad), None)
@@ -103,27 +103,27 @@ def require_input_gradients(embedding: nn.Module) -> None:
 
 
 def is_sharded(model: nn.Module) -> bool:
-    """Whether `shard` was called on the model."""
+    """Tell whether `shard` was called on the model."""
     return isinstance(model, FSDPModule)
 
 
 def is_part(weight: Tensor) -> bool:
-    """Whether this rank holds only its part of a weight. Optimizers that batch weights need these in own groups."""
+    """Tell whether this rank holds a part of a weight. Optimizers that batch weights need these in own groups."""
     return isinstance(weight, DTensor)
 
 
 def sharded_modules(model: nn.Module) -> list[FSDPModule]:
-    """The model and its parts whose weights are gathered and let go together."""
+    """Return the model and its parts whose weights are gathered and let go together."""
     return [module for module in model.modules() if isinstance(module, FSDPModule)]
 
 
 def replicated(model: nn.Module) -> list[nn.Parameter]:
-    """The weights that every rank holds whole; all of them without sharding."""
+    """Return the weights that every rank holds whole; all of them without sharding."""
     return [weight for weight in model.parameters() if not isinstance(weight, DTensor)]
 
 
 def reduce_in_next_backward(model: nn.Module, last: bool) -> None:
-    """Whether the next backward is the step's last and sums the gradients over ranks; until then they add up locally.
+    """Sum the gradients over ranks in the next backward if it is the step's last; until then they add up locally.
 
     The gradient cache calls it before every backward. Nothing to do without sharding.
     """
@@ -139,7 +139,7 @@ def abandon_step(model: nn.Module) -> None:
 
 
 def equal_passes(embedder: Embedder, chunks: Sequence[ModelInputs]) -> list[ModelInputs]:
-    """The chunks of a step, padded with a one-word text until every rank has as many; as they are without sharding.
+    """Get the chunks of a step, padded with a one-word text until every rank has as many; as they are without sharding.
 
     The padding's vectors come last and are in nobody's loss: their gradient is zero, and nothing changes.
     """
@@ -152,12 +152,12 @@ def equal_passes(embedder: Embedder, chunks: Sequence[ModelInputs]) -> list[Mode
 
 
 def agreed_minimum(embedder: Embedder, number: int) -> int:
-    """The smallest of the ranks' numbers when the model is sharded, such as how many graphs memory allows to keep."""
+    """Agree on the smallest of the ranks' numbers when the model is sharded, such as how many graphs to keep."""
     return -largest_over_ranks(-number, embedder.device) if is_sharded(embedder) else number
 
 
 def gradient_norm(weights: Iterable[nn.Parameter]) -> Tensor:
-    """The norm of the whole gradient, the same on every rank: each shard counts once, each replicated weight once."""
+    """Compute the whole gradient's norm, the same on every rank: each shard and each replicated weight counts once."""
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     whole = get_total_norm([each for each in gradients if not isinstance(each, DTensor)])
     parts = [each for each in gradients if isinstance(each, DTensor)]
@@ -181,17 +181,17 @@ def clip_gradients(weights: Iterable[nn.Parameter], limit: float | int, norm: Te
 
 
 def full_weights(model: nn.Module, trained: bool = False) -> Iterator[tuple[str, Tensor]]:
-    """Every weight (or every trained one), gathered one at a time; every rank must take them all."""
+    """Return every weight (or every trained one), gathered one at a time; every rank must take them all."""
     for name, weight in model.named_parameters():
         if weight.requires_grad or not trained:
             yield name, full(weight.detach())
 
 
 def local(tensor: Tensor) -> Tensor:
-    """This rank's part of a tensor that may be sharded; it shares its memory."""
+    """Return this rank's part of a tensor that may be sharded; it shares its memory."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def full(tensor: Tensor) -> Tensor:
-    """The whole of a tensor that may be sharded."""
+    """Return the whole of a tensor that may be sharded."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

@@ -39,7 +39,7 @@ def join(timeout_s: float | int) -> PartialState:
 
 
 def meet(store: Store, rank: int, world: int, timeout_s: float | int) -> str:
-    """A name that the processes of this attempt agree on and no earlier attempt has used.
+    """Return a name that the processes of this attempt agree on and no earlier attempt has used.
 
     torchrun's store outlives the attempts (--max-restarts), and with it the addresses of processes that are dead;
     who reads one of those fails or waits for ever (pytorch issue 135712). So the first process calls with a new name,
@@ -65,7 +65,7 @@ def meet(store: Store, rank: int, world: int, timeout_s: float | int) -> str:
 
 
 def started_again(state: PartialState) -> bool:
-    """Whether torchrun (--max-restarts) started the processes in place of some that failed; all answer alike.
+    """Tell whether torchrun (--max-restarts) started the processes in place of some that failed; all answer alike.
 
     torchrun counts on each node by itself, so one node that knows is enough.
     """
@@ -74,14 +74,14 @@ def started_again(state: PartialState) -> bool:
 
 
 def last_words(error: BaseException) -> str:
-    """What to tell the user when another process is lost; of NCCL, which fails for other reasons too, its own words."""
+    """Tell the user that another process is lost; of NCCL, which fails for other reasons too, in its own words."""
     if isinstance(error, dist.DistBackendError):
         return f"{LOST} Or the network between them fails: {str(error).splitlines()[0][:LONGEST]}"
     return LOST
 
 
 def lost_another(error: BaseException) -> bool:
-    """Whether an error means that another process is gone or does not answer."""
+    """Tell whether an error means that another process is gone or does not answer."""
     if isinstance(error, dist.DistNetworkError | dist.DistStoreError | dist.DistBackendError):
         return True
     return isinstance(error, RuntimeError) and GLOO_CONNECTIONS in str(error)

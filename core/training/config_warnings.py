@@ -10,7 +10,7 @@ SAMPLED = 8
 
 
 def config_warnings(settings: TrainSettings, datasets: Sequence[PairDataset]) -> list[str]:
-    """What a user may not expect of these settings: a smaller or narrower pool of negatives, unranked checkpoints."""
+    """List what a user may not expect of these settings: a smaller pool of negatives, unranked checkpoints."""
     block, batch, every = settings.data.block, settings.batch, settings.validate.every
     found = []
     if block == batch and len(datasets) > 1:

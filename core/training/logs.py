@@ -39,7 +39,7 @@ def environment(accelerator: Accelerator, seed: int) -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """The commit that this code is at, or None outside a git checkout."""
+    """Return the commit that this code is at, or None outside a git checkout."""
     try:
         found = subprocess.run(
             ["git", "rev-parse", "HEAD"],
@@ -55,7 +55,7 @@ def commit() -> str | None:
 
 
 def memory_mb() -> float:
-    """Memory in megabytes: the GPU's peak where there is one, else this process's resident set now."""
+    """Return memory in megabytes: the GPU's peak where there is one, else this process's resident set now."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return psutil.Process().memory_info().rss / 2**20
@@ -160,7 +160,7 @@ class TensorboardLog:
 
 
 def numbers(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The finite numbers of a row; those of an inner mapping are named <outer>/<inner>."""
+    """Return the finite numbers of a row; those of an inner mapping are named <outer>/<inner>."""
     for name, value in row.items():
         if isinstance(value, Mapping):
             yield from numbers(value, f"{prefix}{name}/")
@@ -169,7 +169,7 @@ def numbers(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, flo
 
 
 def open_logs(run: Path, done: int, tensorboard: bool) -> list[Log]:
-    """The logs of a run that has `done` steps behind it.
+    """Return the logs of a run that has `done` steps behind it.
 
     Raises:
         ValueError: one of them cannot be written.
@@ -181,7 +181,7 @@ def open_logs(run: Path, done: int, tensorboard: bool) -> list[Log]:
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The steps logged so far; a last line cut short by a kill is left out."""
+    """Return the steps logged so far; a last line cut short by a kill is left out."""
     path = run / METRICS
     if not path.is_file():
         return []

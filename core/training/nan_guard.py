@@ -64,17 +64,17 @@ class NonFiniteStep(ValueError):
 
 
 def anywhere(local: Bool[Tensor, ""]) -> bool:
-    """Whether a flag is set on any rank; every rank answers alike."""
+    """Tell whether a flag is set on any rank; every rank answers alike."""
     return float(sum_over_ranks(local.float())) > 0
 
 
 def bad_rows(vectors: Float[Tensor, "items d"]) -> Bool[Tensor, " items"]:
-    """Which vectors hold NaN or infinity."""
+    """Tell which vectors hold NaN or infinity."""
     return ~torch.isfinite(vectors).all(dim=1)
 
 
 def items_with_rows(data: StepData) -> Iterable[tuple[int, Pair, str, Item]]:
-    """Each pair's query, target and explicit negatives with their rows among the step's vectors."""
+    """Return each pair's query, target and explicit negatives with their rows among the step's vectors."""
     for role, rows, owners in (
         ("query", data.query_rows.tolist(), range(len(data.pairs))),
         ("target", data.target_rows.tolist(), range(len(data.pairs))),
@@ -85,7 +85,7 @@ def items_with_rows(data: StepData) -> Iterable[tuple[int, Pair, str, Item]]:
 
 
 def vector_fault(data: StepData, bad: Bool[Tensor, " items"], what: str) -> NonFiniteFault:
-    """The fault of vectors that are not finite, on this rank or another. Every rank must call it."""
+    """Return the fault of vectors that are not finite, on this rank or another. Every rank must call it."""
     marked = set(bad.nonzero().flatten().tolist())
     found = {
         row: Suspect(rank(), pair.dataset, pair.origin, role, item.content_id)
@@ -96,7 +96,7 @@ def vector_fault(data: StepData, bad: Bool[Tensor, " items"], what: str) -> NonF
 
 
 def pull_fault(data: StepData, margin: Float[Tensor, " n"], what: str, weights: Sequence[str] = ()) -> NonFiniteFault:
-    """The fault of a loss or gradient: no vector is to blame, so the pairs of least margin are named.
+    """Return the fault of a loss or gradient: no vector is to blame, so the pairs of least margin are named.
 
     margin: positive minus hardest negative similarity of this rank's pairs. Every rank must call it.
     """
@@ -107,7 +107,7 @@ def pull_fault(data: StepData, margin: Float[Tensor, " n"], what: str, weights: 
 
 
 def agreed(data: StepData, what: str, suspects: Sequence[Suspect], weights: Sequence[str]) -> NonFiniteFault:
-    """The same fault on every rank, from what each of them knows."""
+    """Return the same fault on every rank, from what each of them knows."""
     datasets = from_all_ranks(sorted({pair.dataset for pair in data.pairs}))
     everyone = from_all_ranks(list(suspects[:NAMED]))
     return NonFiniteFault(
@@ -120,7 +120,7 @@ def agreed(data: StepData, what: str, suspects: Sequence[Suspect], weights: Sequ
 
 
 def from_all_ranks(local: list[Listed]) -> list[Listed]:
-    """The ranks' lists laid behind one another."""
+    """Return the ranks' lists laid behind one another."""
     if world_size() == 1:
         return local
     found: list[list[Listed]] = [[] for _ in range(world_size())]

@@ -25,7 +25,7 @@ def adamw(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
 
 
 def learning_rate(settings: OptimizerSettings, step: int, steps: int) -> float:
-    """The rate of a step, counted from 0: a linear rise over the warm-up, then a decay to `final` at the last step."""
+    """Compute the rate of a step, counted from 0: a linear rise over the warm-up, then a decay to `final`."""
     warmup = settings.warmup * steps if settings.warmup_steps is None else settings.warmup_steps
     if step < warmup:
         return settings.learning_rate * (step + 1) / (warmup + 1)

@@ -30,15 +30,15 @@ class Recorder:
         self.rank = rank
 
     def wants(self, step: int) -> bool:
-        """Whether a step, counted from 1, is to be recorded."""
+        """Tell whether a step, counted from 1, is to be recorded."""
         return step % self.settings.every == 0
 
     def recording(self, step: int, data: StepData, objective: Objective) -> "Recording":
-        """A recording of one step, to be given the contrast step's tiles."""
+        """Return a recording of one step, to be given the contrast step's tiles."""
         return Recording(self, step, data, objective)
 
     def path(self, step: int) -> Path:
-        """Where a step's record of this rank lies."""
+        """Say where a step's record of this rank lies."""
         return self.folder / f"{step:06d}-rank{self.rank}.parquet"
 
 
@@ -92,5 +92,5 @@ class Recording:
 
 
 def short_id(number: int) -> str:
-    """The first 15 characters of the content id that `core.training.step_data.integer_id` made into a number."""
+    """Return the first 15 characters of the content id that `core.training.step_data.integer_id` made into a number."""
     return f"{number:015x}"

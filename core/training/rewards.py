@@ -23,18 +23,18 @@ class Reward(Protocol):
     """A source of vectors for the weights, and what of it a checkpoint has to keep."""
 
     def vectors(self, data: StepData, chunks: Sequence[ModelInputs]) -> Float[Tensor, "items r"] | None:
-        """A vector for each distinct item of the step in the order of its rows; None: the policy's serve.
+        """Return a vector for each distinct item of the step in the order of its rows; None: the policy's serve.
 
         chunks: the step's chunks as the policy encodes them.
         """
         ...
 
     def update(self) -> None:
-        """The optimizer has made a step."""
+        """Take note that the optimizer has made a step."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint has to keep."""
+        """Say what a checkpoint has to keep."""
         ...
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -67,7 +67,7 @@ class FrozenReward(PolicyReward):
         self.embedder = embedder.eval().requires_grad_(False)
 
     def vectors(self, data: StepData, chunks: Sequence[ModelInputs]) -> Float[Tensor, "items r"]:
-        """Vectors of the step's distinct items by the frozen model."""
+        """Return vectors of the step's distinct items by the frozen model."""
         return self.embedder.embed(data.items)
 
 
@@ -86,7 +86,7 @@ class AverageReward:
 
     @torch.no_grad()
     def vectors(self, data: StepData, chunks: Sequence[ModelInputs]) -> Float[Tensor, "items r"]:
-        """Vectors of the step's distinct items by the averaged weights, without dropout."""
+        """Return vectors of the step's distinct items by the averaged weights, without dropout."""
         embedder = self._caller.embedder
         was_training = embedder.training
         embedder.eval()
@@ -102,7 +102,7 @@ class AverageReward:
             value.lerp_(self._weights[name], 1 - self.decay)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The averages under the names of their weights."""
+        """Return the averages under the names of their weights."""
         return {f"average/{name}": value for name, value in self._average.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -128,12 +128,12 @@ class Caller(torch.nn.Module):
         self._encode = lambda chunk: encode(chunk)
 
     def forward(self, chunk: ModelInputs) -> Float[Tensor, "n d"]:
-        """The chunk's vectors."""
+        """Return the chunk's vectors."""
         return self._encode(chunk)
 
 
 def reward_of(name: str, decay: float, embedder: Embedder, encode: Callable[[ModelInputs], Tensor]) -> Reward:
-    """The reward that the settings name: "policy", "average", or the folder of a checkpoint.
+    """Return the reward that the settings name: "policy", "average", or the folder of a checkpoint.
 
     Raises:
         ValueError: the folder holds no checkpoint.

@@ -22,7 +22,7 @@ WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 
 
 def starting_embedder(settings: TrainSettings, main: bool) -> Embedder:
-    """The fresh tiny model, or the checkpoint that model.start names, set up for training.
+    """Return the fresh tiny model, or the checkpoint that model.start names, set up for training.
 
     A LoRA adapter needs a saved base. Where that of model.start does not do, because the model is fresh or sees
     pictures at another resolution now, the main process writes one to `<output>/base`. In float64 when the precision
@@ -106,7 +106,7 @@ def stand_on_own_base(embedder: Embedder, folder: Path, main: bool) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """The same file under a second name; a copy where the file system has no such links."""
+    """Return the same file under a second name; a copy where the file system has no such links."""
     try:
         os.link(source, target)
     except OSError:

@@ -87,7 +87,7 @@ class Stepper:
         self.learned = Learned(settings) if objective.learn_temperature else None
 
     def __call__(self, data: StepData) -> StepOutcome:
-        """One step; every rank must call it with its part of the same step."""
+        """Return one step; every rank must call it with its part of the same step."""
         settings, accelerator = self.settings, self.accelerator
         set_seed(settings.seed * 1_000_003 + data.step * accelerator.num_processes + accelerator.process_index)
         objective = self.objective(data.step)
@@ -110,17 +110,17 @@ class Stepper:
         return StepOutcome(objective, contrast, norm, fault)
 
     def encode(self, chunk: ModelInputs) -> Float[Tensor, "n d"]:
-        """The vectors of a chunk in the arithmetic that the settings ask for."""
+        """Return the vectors of a chunk in the arithmetic that the settings ask for."""
         with self.accelerator.autocast():
             return self.embedder(chunk)
 
     def _chunks(self, data: StepData) -> list[ModelInputs]:
-        """The step's chunks; with a frozen vision tower they hold its features, made once for every pass."""
+        """Return the step's chunks; with a frozen vision tower they hold its features, made once for every pass."""
         with self.accelerator.autocast():
             return equal_passes(self.embedder, self.embedder.with_vision(data.chunks, self.features))
 
     def _encoder(self, chunks: Sequence[ModelInputs]) -> CachedEncoder[ModelInputs]:
-        """The encoder of one step, which keeps as many graphs as memory allows."""
+        """Return the encoder of one step, which keeps as many graphs as memory allows."""
         budget = graph_budget(self.settings.graph_memory_gb, self.accelerator.device)
         return CachedEncoder(
             self.encode,
@@ -132,12 +132,12 @@ class Stepper:
         )
 
     def objective(self, step: int) -> Objective:
-        """The objective of a step, counted from 0, with what has been learned of it so far."""
+        """Return the objective of a step, counted from 0, with what has been learned of it so far."""
         scheduled = self.settings.objective.at(step, self.settings.steps)
         return scheduled if self.learned is None else self.learned.temperature.apply_to(scheduled)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state of reward and objective that a checkpoint has to keep, besides weights and optimizer."""
+        """Return the state of reward and objective that a checkpoint has to keep, besides weights and optimizer."""
         return self.reward.tensors() | (self.learned.tensors() if self.learned is not None else {})
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -151,7 +151,7 @@ class Stepper:
             self.learned.restore(tensors)
 
     def _contrast(self, objective: Objective, data: StepData, batch: EmbeddingBatch) -> Contrast:
-        """The loss and the gradients of the pairs, and their record where one is due."""
+        """Return the loss and the gradients of the pairs, and their record where one is due."""
         recording = None
         if self.recorder is not None and self.recorder.wants(data.step + 1):
             recording = self.recorder.recording(data.step + 1, data, objective)
@@ -181,7 +181,7 @@ class Stepper:
         return float(norm), fault
 
     def _weights_not_finite(self) -> list[str]:
-        """Names of the weights whose summed gradient holds NaN or infinity."""
+        """Return names of the weights whose summed gradient holds NaN or infinity."""
         return [
             name
             for name, weight in self.embedder.named_parameters()
@@ -206,7 +206,7 @@ class Learned:
         self.temperature.clamp()
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint has to keep."""
+        """Say what a checkpoint has to keep."""
         weights = {f"{LEARNED}{name}": value for name, value in self.temperature.state_dict().items()}
         moments = optimizer_tensors(self.temperature, self.optimizer)
         return weights | {f"{LEARNED}{name}": value for name, value in moments.items()}
@@ -228,7 +228,7 @@ class Learned:
 def batch_of(
     data: StepData, vectors: Float[Tensor, "items d"], reward: Float[Tensor, "items r"] | None
 ) -> EmbeddingBatch:
-    """The pairs of a step from the vectors of its distinct items."""
+    """Return the pairs of a step from the vectors of its distinct items."""
     device = vectors.device
     queries, targets = data.query_rows.to(device), data.target_rows.to(device)
     batch = EmbeddingBatch(
@@ -254,7 +254,7 @@ def batch_of(
 def fault_of_vectors(
     data: StepData, vectors: Float[Tensor, "items d"], reward: Float[Tensor, "items r"] | None
 ) -> NonFiniteFault | None:
-    """Why the step cannot go on, on this rank or another: embeddings, or the reward's, are not finite."""
+    """Say why the step cannot go on, on this rank or another: embeddings, or the reward's, are not finite."""
     bad = bad_rows(vectors)
     bad_reward = torch.zeros_like(bad) if reward is None else bad_rows(reward)
     if not anywhere((bad | bad_reward).any()):
@@ -265,12 +265,12 @@ def fault_of_vectors(
 
 
 def margin(contrast: Contrast) -> Float[Tensor, " n"]:
-    """Each pair's positive minus hardest negative similarity; infinite where there is no negative."""
+    """Return each pair's positive minus hardest negative similarity; infinite where there is no negative."""
     return contrast.positive - contrast.hardest
 
 
 def vector_gradients(contrast: Contrast, data: StepData, vectors: Float[Tensor, "items d"]) -> Float[Tensor, "items d"]:
-    """The loss's gradient of every distinct item's vector: the sum over all places where it stands."""
+    """Return the loss's gradient of every distinct item's vector: the sum over all places where it stands."""
     total = torch.zeros_like(vectors)
     total.index_add_(0, data.query_rows.to(vectors.device), contrast.query_gradients)
     total.index_add_(0, data.target_rows.to(vectors.device), contrast.target_gradients)
@@ -285,7 +285,7 @@ def mixed_precision(precision: str) -> str:
 
 
 def has_bfloat16() -> bool:
-    """Whether the GPU, or without one the CPU, multiplies bfloat16 matrices in hardware."""
+    """Tell whether the GPU, or without one the CPU, multiplies bfloat16 matrices in hardware."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
     capabilities = torch.cpu.get_capabilities()

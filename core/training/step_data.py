@@ -42,7 +42,7 @@ class StepData:
 
 
 def integer_id(item: Item) -> int:
-    """The first 60 bits of the content id as a number, which fits a tensor of int64."""
+    """Return the first 60 bits of the content id as a number, which fits a tensor of int64."""
     return int(item.content_id[:15], 16)
 
 
@@ -107,5 +107,5 @@ class Steps(Dataset[StepData]):
 
 
 def load(steps: Steps, first: int, last: int, workers: int) -> DataLoader[StepData]:
-    """A loader over steps first..last-1, prepared ahead by `workers` processes (0: in this one)."""
+    """Return a loader over steps first..last-1, prepared ahead by `workers` processes (0: in this one)."""
     return DataLoader(steps, batch_size=None, sampler=range(first, last), num_workers=workers)

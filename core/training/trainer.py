@@ -115,7 +115,7 @@ class Trainer:
         return settings.output / "checkpoints" / f"{settings.steps:06d}"
 
     def steps(self) -> Steps:
-        """The data of this rank by step, counted from 0."""
+        """Return the data of this rank by step, counted from 0."""
         accelerator = self.accelerator
         return Steps(
             self.batches,
@@ -162,7 +162,7 @@ class Trainer:
         return state.in_a_row
 
     def _advance(self, data: StepData, logs: list[Log], bar: "tqdm[Any]") -> None:
-        """One step with its log line and progress."""
+        """Return one step with its log line and progress."""
         started = time.perf_counter()
         outcome = self._try(data)
         tokens = int(sum_over_ranks(torch.tensor(data.tokens, device=self.accelerator.device)))
@@ -187,7 +187,7 @@ class Trainer:
         )
 
     def _try(self, data: StepData) -> StepOutcome:
-        """One step; what goes wrong names it and its data sets."""
+        """Return one step; what goes wrong names it and its data sets."""
         try:
             outcome = self.step(data)
         except CannotWrite:
@@ -213,7 +213,7 @@ class Trainer:
             raise NonFiniteStep(f"{self._in_a_row} steps in a row were not finite (nonfinite_limit); the last: {fault}")
 
     def _row(self, step: int, outcome: StepOutcome, tokens: int, seconds: float) -> dict[str, Any]:
-        """The line of metrics.jsonl; positive, hardest and margin are means over this rank's rows."""
+        """Return the line of metrics.jsonl; positive, hardest and margin are means over this rank's rows."""
         settings = self.settings
         row: dict[str, Any] = {"step": step + 1}
         if outcome.fault is not None:
@@ -231,7 +231,7 @@ class Trainer:
         }
 
     def _score(self) -> CheckpointScore | None:
-        """What ranks the checkpoint of now: this step's validation, or the mean loss since the checkpoint before."""
+        """Score the checkpoint of now: by this step's validation, or the mean loss since the checkpoint before."""
         if self.settings.validate.every:
             return validation.score_of(self._validation) if self._validation else None
         losses = self._losses
@@ -241,7 +241,7 @@ class Trainer:
         self._stop = True
 
     def _stop_agreed(self) -> bool:
-        """Whether any rank was asked to stop; every rank answers alike."""
+        """Tell whether any rank was asked to stop; every rank answers alike."""
         asked = torch.tensor(float(self._stop), device=self.accelerator.device)
         return float(sum_over_ranks(asked)) > 0
 
@@ -254,7 +254,7 @@ class Trainer:
 
 
 def numbers_of(outcome: StepOutcome) -> dict[str, float]:
-    """The numbers of a step that was done."""
+    """Return the numbers of a step that was done."""
     contrast = outcome.contrast
     assert contrast is not None
     contested = torch.isfinite(contrast.hardest)
@@ -276,7 +276,7 @@ def check_world(settings: TrainSettings, processes: int) -> None:
 
 
 def placed(embedder: Embedder, settings: TrainSettings, accelerator: Accelerator) -> Embedder:
-    """The embedder on this process's device: whole, or its language model spread over the processes."""
+    """Return the embedder on this process's device: whole, or its language model spread over the processes."""
     if settings.sharding == "none":
         return embedder.to(accelerator.device)
     compute = torch.bfloat16 if accelerator.mixed_precision == "bf16" else None
@@ -294,5 +294,5 @@ def save_together(run: Path, step: int, embedder: Embedder, optimizer: torch.opt
 
 
 def described(name: str, objective: Objective) -> dict[str, Any]:
-    """An objective as training.json says it."""
+    """Return an objective as training.json says it."""
     return {"name": name, **vars(objective)}

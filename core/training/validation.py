@@ -18,7 +18,7 @@ MEASURE = f"validation {METRIC}"
 
 
 def due(settings: TrainSettings, step: int) -> bool:
-    """Whether the model is to be scored after a step, counted from 1."""
+    """Tell whether the model is to be scored after a step, counted from 1."""
     every = settings.validate.every
     return every > 0 and (step % every == 0 or step == settings.steps)
 
@@ -39,11 +39,11 @@ def validate(embedder: Embedder, queries: int) -> dict[str, float]:
 
 
 def score_of(validation: dict[str, float]) -> CheckpointScore:
-    """What ranks a checkpoint with this validation."""
+    """Say what ranks a checkpoint with this validation."""
     return CheckpointScore(MEASURE, validation["all"], higher=True)
 
 
 @cache
 def validation_tasks(queries: int) -> list[RankingTask]:
-    """The rankings, drawn once."""
+    """Return the rankings, drawn once."""
     return ranking_tasks(SEED, queries)

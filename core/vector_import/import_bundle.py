@@ -80,7 +80,7 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
 
 
 def repeats(items: OutsideItems) -> str:
-    """A line about items that differ in their ids alone; empty where there are none."""
+    """Return a line about items that differ in their ids alone; empty where there are none."""
     distinct = len({item.content for item in items.items})
     if distinct == len(items.items):
         return ""

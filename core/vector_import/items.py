@@ -79,14 +79,14 @@ def read_items(path: Path, pictures: Path | None = None, progress: bool = True) 
 
 
 def id_of(value: object, where: str, column: str) -> str:
-    """An id: words or a whole number. Raises ValueError."""
+    """Return an id: words or a whole number. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise ValueError(f"{where}: {column} = {value!r} is no id; an id is a text or a whole number.")
     return str(value)
 
 
 def words(value: object, where: str, column: str) -> str:
-    """A cell of words, empty where there is none. Raises ValueError."""
+    """Return a cell of words, empty where there is none. Raises ValueError."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -95,7 +95,7 @@ def words(value: object, where: str, column: str) -> str:
 
 
 def parts_of(row: Mapping[str, object], root: Path, where: str) -> tuple[Part, ...]:
-    """The picture, then the words. Raises ValueError."""
+    """Return the picture, then the words. Raises ValueError."""
     picture, text = words(row.get(IMAGE), where, IMAGE), words(row.get(TEXT), where, TEXT)
     parts: list[Part] = [Image(FileImage(inside(root, picture, where)))] if picture else []
     if text:

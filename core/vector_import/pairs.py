@@ -66,7 +66,7 @@ def read_pairs(path: Path, items: OutsideItems, default_dataset: str) -> list[Ra
 
 
 def read_row(row: Mapping[str, object], where: str, items: OutsideItems) -> Asked:
-    """One query. Raises ValueError."""
+    """Return one query. Raises ValueError."""
     names = ids_of(row.get(QUERY), where, QUERY)
     if len(names) != 1:
         raise ValueError(f"{where}: {QUERY} names {len(names)} items; a row has one query.")
@@ -87,7 +87,7 @@ def read_row(row: Mapping[str, object], where: str, items: OutsideItems) -> Aske
 
 
 def ids_of(value: object, where: str, column: str) -> list[str]:
-    """The ids in a cell: one, a list, or a JSON array; repeated ones once. Raises ValueError."""
+    """Return the ids in a cell: one, a list, or a JSON array; repeated ones once. Raises ValueError."""
     if value is None or value == "":
         return []
     if isinstance(value, str) and value.lstrip().startswith("["):
@@ -100,7 +100,7 @@ def ids_of(value: object, where: str, column: str) -> list[str]:
 
 
 def known(items: OutsideItems, names: Sequence[str], where: str, column: str) -> tuple[NamedItem, ...]:
-    """The items of these ids. Raises ValueError."""
+    """Return the items of these ids. Raises ValueError."""
     unknown = next((each for each in names if each not in items.by_id), None)
     if unknown is not None:
         raise ValueError(f"{where}: {column} names {unknown!r}, which is no id in {items.path}.")
@@ -117,7 +117,7 @@ def flag(value: object, where: str) -> bool:
 
 
 def task_of(name: str, group: Group) -> RankingTask:
-    """The rankings of one data set. The pool of all its targets is one object, whatever the number of queries."""
+    """Get the rankings of one data set. The pool of all its targets is one object, whatever the number of queries."""
     pool = tuple(dict.fromkeys(item for row in group.rows for item in (*row.right, *(row.candidates or ()))))
     members = set(pool)
     shared = places(pool)
@@ -132,12 +132,12 @@ def task_of(name: str, group: Group) -> RankingTask:
 
 
 def candidates_of(row: Asked, pool: Sequence[NamedItem]) -> Sequence[NamedItem]:
-    """What a row ranks: its own candidates and right answers, or the pool."""
+    """Say what a row ranks: its own candidates and right answers, or the pool."""
     return pool if row.candidates is None else tuple(dict.fromkeys((*row.right, *row.candidates)))
 
 
 def places(pool: Sequence[NamedItem]) -> dict[tuple[str, ...], list[int]]:
-    """Where each content stands in a pool; several places where it stands there under several ids."""
+    """Say where each content stands in a pool; several places where it stands there under several ids."""
     found: dict[tuple[str, ...], list[int]] = {}
     for place, item in enumerate(pool):
         found.setdefault(item.content, []).append(place)
@@ -145,6 +145,6 @@ def places(pool: Sequence[NamedItem]) -> dict[tuple[str, ...], list[int]]:
 
 
 def ranking(row: Asked, pool: tuple[NamedItem, ...], where: Mapping[tuple[str, ...], Sequence[int]]) -> Ranking:
-    """One query over its pool; whatever looks like a right answer is right."""
+    """Return one query over its pool; whatever looks like a right answer is right."""
     right = sorted({place for item in row.right for place in where[item.content]})
     return Ranking(row.query, pool, tuple(right), row.asks)

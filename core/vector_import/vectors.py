@@ -68,7 +68,7 @@ def read_vectors(path: Path, name: str | None = None) -> RawVectors:
 
 
 def from_npy(path: Path, name: str | None) -> RawVectors:
-    """A numpy array of floats, never pickled objects."""
+    """Return a numpy array of floats, never pickled objects."""
     if name is not None:
         raise ValueError(f"{path}: a .npy file has no names; leave out --column {name}.")
     try:
@@ -82,7 +82,7 @@ def from_npy(path: Path, name: str | None) -> RawVectors:
 
 
 def from_safetensors(path: Path, name: str | None) -> RawVectors:
-    """One tensor of a safetensors file, of any float type."""
+    """Return one tensor of a safetensors file, of any float type."""
     try:
         with safe_open(path, framework="pt") as file:
             chosen = only_one(path, "tensor", sorted(file.keys()), name)
@@ -95,7 +95,7 @@ def from_safetensors(path: Path, name: str | None) -> RawVectors:
 
 
 def from_parquet(path: Path, name: str | None) -> RawVectors:
-    """A column of lists of one length, and the column "id" if there is one."""
+    """Return a column of lists of one length, and the column "id" if there is one."""
     try:
         file = pq.ParquetFile(path)
         schema = file.schema_arrow
@@ -116,13 +116,13 @@ def from_parquet(path: Path, name: str | None) -> RawVectors:
 
 
 def is_list_of_floats(kind: pa.DataType) -> bool:
-    """Whether a column holds lists of floats, of fixed or of any length."""
+    """Tell whether a column holds lists of floats, of fixed or of any length."""
     listed = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     return listed and pa.types.is_floating(kind.value_type)
 
 
 def only_one(path: Path, what: str, names: Sequence[str], name: str | None) -> str:
-    """The named one, or the only one. Raises ValueError."""
+    """Return the named one, or the only one. Raises ValueError."""
     if name is None and len(names) == 1:
         return names[0]
     if name is None:
@@ -133,7 +133,7 @@ def only_one(path: Path, what: str, names: Sequence[str], name: str | None) -> s
 
 
 def as_float32(path: Path, array: np.ndarray) -> Float[np.ndarray, "rows d"]:
-    """The array in float32. Raises ValueError unless it is a table of floats."""
+    """Return the array in float32. Raises ValueError unless it is a table of floats."""
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
         raise ValueError(f"{path}: is {array.dtype} of shape {array.shape}, not floats of shape (items, dimensions).")
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which the check of values names
@@ -141,7 +141,7 @@ def as_float32(path: Path, array: np.ndarray) -> Float[np.ndarray, "rows d"]:
 
 
 def in_order(vectors: RawVectors, ids: Sequence[str], items: Path) -> Float[np.ndarray, "items d"]:
-    """The vector of each item: by its id where the file has ids, else the rows as they stand.
+    """Return the vector of each item: by its id where the file has ids, else the rows as they stand.
 
     Raises:
         ValueError: an item has no vector, a vector no item, or an id stands there twice.
@@ -169,7 +169,7 @@ def in_order(vectors: RawVectors, ids: Sequence[str], items: Path) -> Float[np.n
 
 
 def unit(rows: Float[np.ndarray, "rows d"], ids: Sequence[str], path: Path) -> UnitVectors:
-    """Vectors divided by their norms.
+    """Return vectors divided by their norms.
 
     Raises:
         ValueError: a vector holds NaN or infinity, or is zero; the message names the file, the item and the number.

@@ -127,7 +127,7 @@ class Bundle:
         return list(dict.fromkeys(self.rankings["dataset"]))
 
     def query(self, number: int) -> Query:
-        """A row of the rankings."""
+        """Return a row of the rankings."""
         row = self.rankings.iloc[number].to_dict()
         return Query(
             number,
@@ -143,12 +143,12 @@ class Bundle:
         )
 
     def hardest(self, number: int) -> list[Negative]:
-        """The stored negatives of a row of the rankings, the most similar first."""
+        """Return the stored negatives of a row of the rankings, the most similar first."""
         rows = self.negatives.loc[self.negatives["ranking"] == number].to_dict("records")
         return sorted((negative_of(row) for row in rows), key=lambda negative: negative.place)
 
     def counts(self, dataset: str | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The edges of the histograms, and the counts of each kind in a data set, or summed over all (None)."""
+        """Return the edges of the histograms, and the counts of each kind in a data set, or summed over all (None)."""
         table = self.histograms if dataset is None else self.histograms.loc[self.histograms["dataset"] == dataset]
         edges = np.union1d(table["left"].to_numpy(), table["right"].to_numpy())
         places = np.searchsorted(edges, table["left"].to_numpy())
@@ -160,15 +160,15 @@ class Bundle:
         }
 
     def attributes(self, row: int) -> Mapping[str, str]:
-        """What an item truly shows, empty where unknown."""
+        """Say what an item truly shows, empty where unknown."""
         return self.items["attributes"].iat[row]
 
     def words(self, row: int) -> str:
-        """An item's text, with marks for pictures."""
+        """Return an item's text, with marks for pictures."""
         return str(self.items["text"].iat[row])
 
     def picture(self, thumbnail: str) -> PIL.Image.Image | None:
-        """The picture of a part, or None where the bundle has none that can be read."""
+        """Return the picture of a part, or None where the bundle has none that can be read."""
         found = self.thumbnails.get(thumbnail)
         if found is None:
             return None
@@ -179,7 +179,7 @@ class Bundle:
 
 
 def negative_of(row: Mapping[Any, Any]) -> Negative:
-    """A row of the negatives as a record."""
+    """Return a row of the negatives as a record."""
     hardness = row["true_hardness"]
     return Negative(
         int(row["place"]),
@@ -194,7 +194,7 @@ def negative_of(row: Mapping[Any, Any]) -> Negative:
 
 
 def list_bundles(run: Path) -> list[Path]:
-    """The folders of a run that hold a manifest, lowest step first; links that leave the run are left out."""
+    """Return the folders of a run that hold a manifest, lowest step first; links that leave the run are left out."""
     inside = run.resolve()
     folders = [each for each in (run / "bundles").glob("*") if not each.name.startswith(".")]
     return sorted(
@@ -204,7 +204,7 @@ def list_bundles(run: Path) -> list[Path]:
 
 
 def manifest_digest(folder: Path) -> str:
-    """The digest of a bundle without opening it: the key to cache by.
+    """Return the digest of a bundle without opening it: the key to cache by.
 
     Raises:
         BundleError: there is no manifest.

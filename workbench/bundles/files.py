@@ -47,7 +47,7 @@ class BundleError(ValueError):
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a plain file. Raises BundleError."""
+    """Return the content of a plain file. Raises BundleError."""
     if path.is_symlink():
         raise BundleError(path, "is a link; a bundle holds plain files only.")
     try:
@@ -59,7 +59,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
-    """The digest and the fields of the manifest, of the schema that this version reads. Raises BundleError."""
+    """Return the digest and the fields of the manifest, of the schema that this version reads. Raises BundleError."""
     path = folder / MANIFEST
     content = read_bytes(path)
     try:
@@ -99,7 +99,7 @@ def check_objective(path: Path, objective: object) -> None:
 
 
 def checked_bytes(path: Path, expected: str) -> bytes:
-    """The content of a file whose hash the manifest gives. Raises BundleError."""
+    """Return the content of a file whose hash the manifest gives. Raises BundleError."""
     content = read_bytes(path)
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
@@ -108,7 +108,7 @@ def checked_bytes(path: Path, expected: str) -> bytes:
 
 
 def read_table(path: Path, content: bytes) -> pd.DataFrame:
-    """A parquet file with the columns that its name promises. Raises BundleError."""
+    """Return a parquet file with the columns that its name promises. Raises BundleError."""
     try:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
@@ -132,7 +132,7 @@ def read_scores(path: Path, content: bytes) -> pd.DataFrame:
 
 
 def parsed_items(path: Path, items: pd.DataFrame) -> pd.DataFrame:
-    """The items with parts and attributes out of their JSON; ids must differ. Raises BundleError."""
+    """Return the items with parts and attributes out of their JSON; ids must differ. Raises BundleError."""
     ids = items["item"].tolist()
     if len(set(ids)) < len(ids):
         twice = next(each for row, each in enumerate(ids) if each in ids[:row])
@@ -154,7 +154,7 @@ def parsed_items(path: Path, items: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_part(part: object) -> bool:
-    """Whether a record is one that `core.evaluation.bundle.part_record` writes."""
+    """Tell whether a record is one that `core.evaluation.bundle.part_record` writes."""
     if not isinstance(part, dict):
         return False
     field = {"text": "text", "image": "thumbnail", "video": "thumbnail"}.get(str(part.get("type")))
@@ -162,7 +162,7 @@ def is_part(part: object) -> bool:
 
 
 def read_vectors(path: Path, content: bytes, manifest: Mapping[str, Any]) -> tuple[Float[np.ndarray, "items d"], int]:
-    """The vectors, finite and of unit norm, and how many are zero. Raises BundleError."""
+    """Return the vectors, finite and of unit norm, and how many are zero. Raises BundleError."""
     try:
         vectors = load(content)["items"]
     except (SafetensorError, KeyError) as error:

@@ -18,7 +18,7 @@ def random_unit_vectors(count: int, dimensions: int, seed: int) -> Float[Tensor,
 
 
 def batch_of(queries: Float[Tensor, "n d"], targets: Float[Tensor, "n d"]) -> EmbeddingBatch:
-    """A batch of the trainer's in which no two items are the same."""
+    """Return a batch of the trainer's in which no two items are the same."""
     ids = torch.arange(len(queries))
     return EmbeddingBatch(queries, targets, ids, ids + len(queries))
 
@@ -29,12 +29,12 @@ def own_pairs(similarity: Float[Tensor, "n n"]) -> Bool[Tensor, "n n"]:
 
 
 def negatives_of(values: Float[Tensor, "n n"]) -> Float[Tensor, "n negatives"]:
-    """A matrix without its diagonal: row by row what belongs to the negatives."""
+    """Return a matrix without its diagonal: row by row what belongs to the negatives."""
     return values[~own_pairs(values)].reshape(len(values), len(values) - 1)
 
 
 def scalar(name: str, found: object, rows: int) -> object:
-    """What a loss gave, unless it is one number a query.
+    """Say what a loss gave, unless it is one number a query.
 
     Raises:
         Wrong: the mean over the queries is missing.
@@ -47,7 +47,7 @@ def scalar(name: str, found: object, rows: int) -> object:
 
 
 def untouched(answer: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The answer, called on copies of its tensors; what it does to them in place is found out.
+    """Return the answer, called on copies of its tensors; what it does to them in place is found out.
 
     Raises:
         Wrong: (when called) the answer changed what it was given.

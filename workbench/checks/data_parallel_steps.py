@@ -12,7 +12,7 @@ from workbench.lessons.data_parallel import TAU, own_rows
 
 
 def rows_loss(logits: Float[Tensor, "n total"], offset: int) -> Tensor:
-    """The mean cross-entropy of rows whose right columns start at `offset`."""
+    """Return the mean cross-entropy of rows whose right columns start at `offset`."""
     return torch.nn.functional.cross_entropy(logits, offset + torch.arange(len(logits)))
 
 
@@ -26,33 +26,33 @@ class Summed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, local: Tensor) -> Tensor:
-        """All ranks' rows."""
+        """Return all ranks' rows."""
         return all_rows(local)
 
     @staticmethod
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
-        """The own rows of the sum."""
+        """Return the own rows of the sum."""
         return own_rows(sum_over_ranks(gradients[0]))
 
 
 def half_loss(queries: Tensor, targets: Tensor) -> Tensor:
-    """The right value with half of the gradient."""
+    """Return the right value with half of the gradient."""
     loss = right_loss(queries, targets)
     return loss / 2 + loss.detach() / 2
 
 
 def no_gradient(queries: Tensor, targets: Tensor) -> Tensor:
-    """The right value with none."""
+    """Return the right value with none."""
     return right_loss(queries, targets).detach()
 
 
 def triple_loss(queries: Tensor, targets: Tensor) -> Tensor:
-    """Three times the loss."""
+    """Return three times the loss."""
     return 3 * right_loss(queries, targets)
 
 
 def uneven_loss(queries: Tensor, targets: Tensor) -> Tensor:
-    """The right value, where the ranks weigh their rows differently in the gradient."""
+    """Return the right value, where the ranks weigh their rows differently in the gradient."""
     loss = right_loss(queries, targets)
     return loss.detach() + (loss - loss.detach()) * (1.5 - rank())
 
@@ -68,11 +68,11 @@ STEPS: dict[Callable[[Tensor, Tensor], Tensor], str] = {
 
 
 def all_rows_loss(queries: Tensor, targets: Tensor) -> Tensor:
-    """Every rank computes all rows, from plain gathered vectors with its own put back."""
+    """Return every rank computes all rows, from plain gathered vectors with its own put back."""
     return rows_loss(with_own(queries) @ with_own(targets).T / TAU, 0)
 
 
 def with_own(local: Tensor) -> Tensor:
-    """All ranks' rows, of which only the own ones carry a gradient."""
+    """Return all ranks' rows, of which only the own ones carry a gradient."""
     rows = all_rows(local).chunk(world_size())
     return torch.cat([*rows[: rank()], local, *rows[rank() + 1 :]])

@@ -21,13 +21,13 @@ from workbench.lessons.data_parallel import TAU, own_rows
 
 
 def contrast(objective: Objective, queries: Float[Tensor, "n d"], targets: Float[Tensor, "n d"]) -> Contrast:
-    """The trainer's contrast step over vectors that are all distinct items."""
+    """Return the trainer's contrast step over vectors that are all distinct items."""
     ids = torch.arange(len(queries)) + rank() * len(queries)
     return value_and_gradient(objective, EmbeddingBatch(queries, targets, ids, ids))
 
 
 def objectives() -> dict[str, Objective]:
-    """What a step is checked with."""
+    """Say what a step is checked with."""
     return {"InfoNCE": InfoNCE(TAU), "LLaVE's loss": HardnessWeighted(9.0, TAU)}
 
 
@@ -65,7 +65,7 @@ def gather_probe(
 
 
 def pull(objective: Objective, anchors: Float[Tensor, "n d"], columns: Float[Tensor, "total d"]) -> Tensor:
-    """A number whose gradient is that of this rank's rows' loss in one of two directions: <constant dloss/dS, S>."""
+    """Make a number whose gradient is that of this rank's rows' loss in one direction: <constant dloss/dS, S>."""
     similarity = anchors @ columns.T
     positive = torch.zeros_like(similarity, dtype=torch.bool)
     positive[torch.arange(len(anchors)), rank() * len(anchors) + torch.arange(len(anchors))] = True

@@ -123,18 +123,18 @@ def row_gradient(answer: Callable[..., Tensor], seed: int = 0) -> None:
 
 
 def cosines(seed: int) -> Similarities:
-    """Cosines of six queries with targets of which the right ones tend to be nearer; not symmetric."""
+    """Return cosines of six queries with targets of which the right ones tend to be nearer; not symmetric."""
     queries = random_unit_vectors(6, 5, seed)
     return queries @ normalize(queries + random_unit_vectors(6, 5, seed + 1), dim=1).T
 
 
 def terms(similarity: Similarities, tau: float) -> PairTerms:
-    """What the trainer's objective does to each pair."""
+    """Say what the trainer's objective does to each pair."""
     return row_terms(InfoNCE(tau), similarity, own_pairs(similarity))
 
 
 def check_range(name: str, answer: Callable[..., Tensor], similarity: Similarities) -> None:
-    """The loss must stay finite, and right, where e^(s/tau) overflows in float32 or underflows.
+    """Check that the loss stays finite, and right, where e^(s/tau) overflows in float32 or underflows.
 
     Raises:
         Wrong: it does not.
@@ -150,7 +150,7 @@ def check_range(name: str, answer: Callable[..., Tensor], similarity: Similariti
 
 
 def check_learning(name: str, answer: Callable[..., Tensor], similarity: Similarities) -> None:
-    """A gradient must reach the similarities.
+    """Check that a gradient reaches the similarities.
 
     Raises:
         Wrong: none does.
@@ -160,7 +160,7 @@ def check_learning(name: str, answer: Callable[..., Tensor], similarity: Similar
 
 
 def mistaken_cosines(queries: Float[Tensor, "m d"], targets: Float[Tensor, "n d"]) -> Mapping[str, Tensor]:
-    """Values of likely mistakes."""
+    """Return values of likely mistakes."""
     plain = queries @ targets.T
     lengths = queries.norm(dim=1)[:, None] * targets.norm(dim=1)[None, :]
     return {
@@ -176,7 +176,7 @@ def mistaken_cosines(queries: Float[Tensor, "m d"], targets: Float[Tensor, "n d"
 
 
 def mistaken_row_losses(similarity: Similarities, tau: float) -> Mapping[str, Tensor]:
-    """Values of likely mistakes."""
+    """Return values of likely mistakes."""
     labels, count = torch.arange(len(similarity)), len(similarity)
     logits = similarity / tau
     expected = cross_entropy(logits, labels)
@@ -213,7 +213,7 @@ def mistaken_row_losses(similarity: Similarities, tau: float) -> Mapping[str, Te
 
 
 def mistaken_gradients(similarity: Similarities, tau: float) -> Mapping[str, Tensor]:
-    """Values of likely mistakes."""
+    """Return values of likely mistakes."""
     unit, count = torch.eye(len(similarity), dtype=similarity.dtype), len(similarity)
     held, columns = (torch.softmax(similarity / tau, dim=dim) for dim in (1, 0))
     expected = (held - unit) / (count * tau)
@@ -237,7 +237,7 @@ def mistaken_gradients(similarity: Similarities, tau: float) -> Mapping[str, Ten
 
 
 def largest_difference(found: Tensor, expected: Tensor) -> str:
-    """How near two tensors are, in words: exact, equal up to rounding, or the largest difference."""
+    """Say how near two tensors are, in words: exact, equal up to rounding, or the largest difference."""
     found, expected = found.detach(), expected.detach()
     if torch.equal(found, expected):
         return "exactly equal"

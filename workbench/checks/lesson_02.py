@@ -24,7 +24,7 @@ BINS = 40
 
 
 def number(name: str, found: object) -> float:
-    """What a measure gave, once it is a single finite number.
+    """Say what a measure gave, once it is a single finite number.
 
     Raises:
         Wrong: it is nothing, no number, many numbers, or not finite.
@@ -51,12 +51,12 @@ def same_number(name: str, found: object, expected: float, mistakes: dict[str, f
 
 
 def scalar(value: float) -> torch.Tensor:
-    """A number as a float64 tensor."""
+    """Return a number as a float64 tensor."""
     return torch.tensor(value, dtype=torch.float64)
 
 
 def samples(seed: int, count: int, mean: float) -> Samples:
-    """Similarities around a mean, within [-1, 1]."""
+    """Return similarities around a mean, within [-1, 1]."""
     return np.clip(np.random.default_rng([seed, count]).normal(mean, 0.2, count), -1, 1)
 
 
@@ -80,7 +80,7 @@ def overlap(answer: Callable[..., float], seed: int = 0) -> None:
 
 
 def mistaken_overlaps(positive: Samples, negative: Samples) -> dict[str, float]:
-    """What likely mistakes give."""
+    """Say what likely mistakes give."""
     edges = np.linspace(-1, 1, BINS + 1)
     counts = [np.histogram(side, edges)[0] for side in (positive, negative)]
     own, other = (count / count.sum() for count in counts)
@@ -128,7 +128,7 @@ def auroc(answer: Callable[..., float], seed: int = 0) -> None:
 
 
 def mistaken_areas(positive: Samples, negative: Samples) -> dict[str, float]:
-    """What likely mistakes give."""
+    """Say what likely mistakes give."""
     above = float((positive[:, None] > negative).mean())
     below = float((positive[:, None] < negative).mean())
     tied = float((positive[:, None] == negative).mean())
@@ -169,12 +169,12 @@ def margins(answer: Callable[..., np.ndarray], seed: int = 0) -> None:
 
 
 def given(found: object) -> object:
-    """The learner's array as a tensor, anything else as it is."""
+    """Return the learner's array as a tensor, anything else as it is."""
     return as_tensor(found) if isinstance(found, np.ndarray) else found
 
 
 def as_tensor(values: np.ndarray) -> torch.Tensor:
-    """An array in float64."""
+    """Return an array in float64."""
     return torch.from_numpy(values.astype(float))
 
 
@@ -190,12 +190,12 @@ def pools(seed: int) -> tuple[Float[np.ndarray, "m n"], Bool[np.ndarray, "m n"]]
 
 
 def right_margins(similarity: Float[np.ndarray, "m n"], positive: Bool[np.ndarray, "m n"]) -> Samples:
-    """The margins, row by row."""
+    """Return the margins, row by row."""
     return np.array([row[own][0] - row[~own].max() for row, own in zip(similarity, positive, strict=True)])
 
 
 def mistaken_margins(similarity: Float[np.ndarray, "m n"], positive: Bool[np.ndarray, "m n"]) -> dict[str, np.ndarray]:
-    """What likely mistakes give."""
+    """Say what likely mistakes give."""
     own = similarity[positive]
     others = [row[~mark] for row, mark in zip(similarity, positive, strict=True)]
     return {
@@ -240,7 +240,7 @@ def false_negatives(answer: Callable[..., Sequence[int]], seed: int = 0) -> None
 
 
 def planted_ranking(seed: int) -> tuple[Ranking, list[int]]:
-    """A pool with false negatives: a twin, a picture that differs in what is not asked, and an exact copy.
+    """Return a pool with false negatives: a twin, a picture that differs in what is not asked, and an exact copy.
 
     The others are near misses, truly wrong. What is asked are all attributes but the background. And the places.
     """
@@ -257,7 +257,7 @@ def planted_ranking(seed: int) -> tuple[Ranking, list[int]]:
 
 
 def mistaken_lists(ranking: Ranking) -> dict[str, list[int]]:
-    """What likely mistakes give."""
+    """Say what likely mistakes give."""
     own = ranking.candidates[ranking.right[0]]
     hardness = [true_hardness(ranking.asks, own, each) for each in ranking.candidates]
     every = [true_hardness(tuple(own.attributes), own, each) for each in ranking.candidates]

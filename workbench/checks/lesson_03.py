@@ -70,7 +70,7 @@ def hardness_loss(answer: Callable[..., Tensor], seed: int = 0) -> None:
 
 
 def check_range(answer: Callable[..., Tensor], seed: int) -> None:
-    """The loss must stay finite where e^(s/tau) overflows in float32, and where e^(alpha s) does in float16.
+    """Check that the loss stays finite where e^(s/tau) overflows in float32, or e^(alpha s) in float16.
 
     Raises:
         Wrong: it overflows.
@@ -91,7 +91,7 @@ def check_range(answer: Callable[..., Tensor], seed: int) -> None:
 
 
 def check_backward(answer: Callable[..., Tensor]) -> None:
-    """The gradient of the loss must treat the weight as a constant.
+    """Check that the gradient of the loss treats the weight as a constant.
 
     Raises:
         Wrong: it does not, or there is no gradient.
@@ -162,18 +162,18 @@ def tie(answer: Callable[..., Tensor], seed: int = 0) -> None:
 
 
 def cosines(seed: int) -> Similarities:
-    """Cosines of five queries and targets whose positives are mostly ahead, with no two alike."""
+    """Return cosines of five queries and targets whose positives are mostly ahead, with no two alike."""
     queries = random_unit_vectors(5, 6, seed)
     return queries @ torch.nn.functional.normalize(queries + random_unit_vectors(5, 6, seed + 1), dim=1).T
 
 
 def terms(similarity: Similarities, alpha: float, tau: float) -> PairTerms:
-    """What the trainer's objective does to each pair."""
+    """Say what the trainer's objective does to each pair."""
     return row_terms(HardnessWeighted(alpha, tau), similarity, own_pairs(similarity))
 
 
 def gradient(similarity: Similarities, alpha: float, tau: float) -> Similarities:
-    """The trainer's dL/dS of the mean over rows."""
+    """Return the trainer's dL/dS of the mean over rows."""
     return terms(similarity, alpha, tau).gradient / len(similarity)
 
 
@@ -184,7 +184,7 @@ def offset_loss(similarity: Similarities, alpha: float, tau: float) -> Tensor:
 
 
 def mistaken_weights(similarity: Similarities, alpha: float) -> dict[str, Tensor]:
-    """Values of likely mistakes."""
+    """Return values of likely mistakes."""
     own, everywhere = own_pairs(similarity), torch.exp(alpha * similarity)
     weights = everywhere.masked_fill(own, 1)
     average = negatives_of(everywhere).mean(dim=1, keepdim=True)
@@ -208,7 +208,7 @@ def mistaken_weights(similarity: Similarities, alpha: float) -> dict[str, Tensor
 
 
 def mistaken_losses(similarity: Similarities, alpha: float, tau: float) -> dict[str, Tensor]:
-    """Values of likely mistakes."""
+    """Return values of likely mistakes."""
     own, labels = own_pairs(similarity), torch.arange(len(similarity))
     weight = terms(similarity, alpha, tau).weight
     plain = similarity / tau
@@ -241,7 +241,7 @@ def normaliser(weight: Similarities) -> Similarities:
 
 
 def mistaken_gradients(similarity: Similarities, alpha: float, tau: float) -> dict[str, Tensor]:
-    """Values of likely mistakes."""
+    """Return values of likely mistakes."""
     own = own_pairs(similarity)
     unit, count = own.to(similarity.dtype), len(similarity)
     found = terms(similarity, alpha, tau)
@@ -268,7 +268,7 @@ def mistaken_gradients(similarity: Similarities, alpha: float, tau: float) -> di
 
 
 def mistaken_ties(negative: Float[Tensor, " k"], alpha: float, tau: float) -> dict[str, Tensor]:
-    """Values of likely mistakes."""
+    """Return values of likely mistakes."""
     return {
         "equal cosines tie only when the positive is weighted too (or alpha = 0); here the negative has "
         "alpha * s more.": negative,

@@ -23,13 +23,13 @@ CASES = ((ALPHA, TAU), (4.0, 0.1))
 
 
 def cosines(seed: int, rows: int = 5) -> Matrix:
-    """Similarities of a batch: right answers somewhat above the rest, so that no softmax is saturated."""
+    """Return similarities of a batch: right answers somewhat above the rest, so that no softmax is saturated."""
     queries, targets = random_unit_vectors(rows, 3, seed), random_unit_vectors(rows, 3, seed + 1)
     return 0.6 * queries @ targets.T + 0.3 * torch.eye(rows, dtype=torch.float64)
 
 
 def expected_loss(similarity: Matrix, reward: Matrix, alpha: float, tau: float) -> Tensor:
-    """The mean of the trainer's row losses."""
+    """Return the mean of the trainer's row losses."""
     return row_terms(HardnessWeighted(alpha, tau), similarity, own_pairs(similarity), reward=reward).loss.mean()
 
 
@@ -40,7 +40,7 @@ def expected_gradient(similarity: Matrix, reward: Matrix, alpha: float, tau: flo
 
 
 def on_negatives(gradient: Matrix, factor: float) -> Matrix:
-    """A gradient whose negatives are multiplied."""
+    """Return a gradient whose negatives are multiplied."""
     return torch.where(own_pairs(gradient), gradient, factor * gradient)
 
 
@@ -67,7 +67,7 @@ def weighted_loss(answer: Callable[..., Tensor], seed: int = 0) -> None:
 
 
 def mistaken_losses(similarity: Matrix, reward: Matrix, alpha: float, tau: float) -> dict[str, Tensor]:
-    """What likely mistakes give for the loss."""
+    """Say what likely mistakes give for the loss."""
     off = ~own_pairs(similarity)
 
     def loss_of(logits: Matrix) -> Tensor:
@@ -90,7 +90,7 @@ def mistaken_losses(similarity: Matrix, reward: Matrix, alpha: float, tau: float
 
 
 def check_gradients(answer: Callable[..., Tensor], similarity: Matrix, alpha: float, tau: float) -> None:
-    """The gradient with the policy's own similarities as reward.
+    """Return the gradient with the policy's own similarities as reward.
 
     Raises:
         Wrong: it is not the one of constant weights; the message says where it goes.
@@ -125,7 +125,7 @@ def check_gradients(answer: Callable[..., Tensor], similarity: Matrix, alpha: fl
 
 
 def check_reward(answer: Callable[..., Tensor], similarity: Matrix, reward: Matrix) -> None:
-    """A reward that is a tensor of its own must get no gradient.
+    """Return a reward that is a tensor of its own must get no gradient.
 
     Raises:
         Wrong: it gets one.
@@ -154,7 +154,7 @@ def gradient_without_stop(answer: Callable[..., Tensor], seed: int = 0) -> None:
 
 
 def gradient_by_autograd(similarity: Matrix, alpha: float, tau: float) -> Matrix:
-    """The gradient with nothing detached."""
+    """Return the gradient with nothing detached."""
     leaf = similarity.clone().requires_grad_()
     off = ~own_pairs(similarity)
     logits = leaf / tau + alpha * leaf * off
@@ -163,7 +163,7 @@ def gradient_by_autograd(similarity: Matrix, alpha: float, tau: float) -> Matrix
 
 
 def mistaken_gradients(similarity: Matrix, alpha: float, tau: float) -> dict[str, Tensor]:
-    """What likely mistakes give."""
+    """Say what likely mistakes give."""
     stopped = expected_gradient(similarity, similarity, alpha, tau)
     plain = expected_gradient(similarity, similarity, 0.0, tau)
     correct = on_negatives(stopped, 1 + alpha * tau)
@@ -223,7 +223,7 @@ def circle_gradient(angles: Float[Tensor, " 3"], alpha: float, tau: float, stop:
 
 
 def mistaken_speeds(angles: Float[Tensor, " 3"], alpha: float, tau: float, stop: bool) -> dict[str, Tensor]:
-    """What likely mistakes give."""
+    """Say what likely mistakes give."""
     correct = right_speeds(angles, alpha, tau, stop)
     pulled = circle_gradient(angles, alpha, tau, stop) * torch.tensor([1.0, 0.0], dtype=torch.float64)
     turn = pulled * torch.sin(angles[1:] - angles[0])
@@ -264,7 +264,7 @@ def teacher_loss(answer: Callable[..., Tensor], seed: int = 0) -> None:
 
 
 def mistaken_teachers(similarity: Matrix, reward: Matrix, alpha: float, tau: float) -> dict[str, Tensor]:
-    """What likely mistakes give."""
+    """Say what likely mistakes give."""
     return {
         "the teacher's similarity stands in the logits in place of the policy's: the policy would learn nothing. The "
         "teacher only sets weights.": expected_loss(reward, reward, alpha, tau),
@@ -286,7 +286,7 @@ def mistaken_teachers(similarity: Matrix, reward: Matrix, alpha: float, tau: flo
 def check_teacher_gradient(
     answer: Callable[..., Tensor], vectors: list[Tensor], alpha: float, tau: float, expected: Tensor
 ) -> None:
-    """The policy's gradient is the trainer's, the teacher has none.
+    """Check that the policy's gradient is the trainer's and the teacher has none.
 
     Raises:
         Wrong: it is not so.

@@ -21,7 +21,7 @@ EXACT = 1e-12
 
 
 def unit(seed: int, *shape: int) -> Tensor:
-    """Random unit vectors, float64."""
+    """Return random unit vectors, float64."""
     generator = torch.Generator().manual_seed(seed)
     return torch.nn.functional.normalize(torch.randn(*shape, generator=generator, dtype=torch.float64), dim=-1)
 
@@ -57,7 +57,7 @@ def own_rows_loss(answer: Callable[[Tensor, Tensor, int, float], Tensor], seed: 
 
 
 def by_hand(answer: Callable[[Tensor, Tensor, int, float], Tensor]) -> None:
-    """Two ranks of one row, four numbers: rank 1's right answer is column 1."""
+    """Return two ranks of one row, four numbers: rank 1's right answer is column 1."""
     found = called(answer, torch.eye(2, dtype=torch.float64)[1:], torch.eye(2, dtype=torch.float64), 1)
     expected = torch.log1p(torch.exp(torch.tensor(-1 / TAU, dtype=torch.float64)))
     found = tensor_like("The loss", found, expected)
@@ -69,7 +69,7 @@ def by_hand(answer: Callable[[Tensor, Tensor, int, float], Tensor]) -> None:
 
 
 def called(answer: Callable[[Tensor, Tensor, int, float], Tensor], q: Tensor, t: Tensor, number: int) -> Tensor:
-    """The learner's loss of one rank.
+    """Return the learner's loss of one rank.
 
     Raises:
         Wrong: a label lies beyond the last column, or the shapes do not fit.
@@ -114,7 +114,7 @@ def loss_mistakes(q: Float[Tensor, "n d"], t: Float[Tensor, "total d"], number: 
 def against_the_trainer(
     answer: Callable[[Tensor, Tensor, int, float], Tensor], queries: Tensor, targets: Tensor, loss: Tensor
 ) -> None:
-    """The mean over ranks equals the trainer's loss, in one direction and in both, with its gradient."""
+    """Check that the mean over ranks equals the trainer's loss and gradient, in one direction and in both."""
     world, n = 3, len(queries) // 3
     trainer = contrast(InfoNCE(TAU, both_directions=False), queries, targets)
     compare("The mean over ranks", loss, trainer.loss, {}, EXACT)
@@ -194,7 +194,7 @@ def gather(answer: Callable[[Tensor], Tensor], seed: int = 0) -> None:
 
 
 def check_backward(number: int, found: dict[str, Tensor], coefficients: Float[Tensor, "world total d"], n: int) -> None:
-    """The gradient of sum_r <C_r, gather(x)> by the own rows is the own rows of sum_r C_r."""
+    """Return the gradient of sum_r <C_r, gather(x)> by the own rows is the own rows of sum_r C_r."""
     total, mine = coefficients.sum(0), slice(number * n, (number + 1) * n)
     other = slice((1 - number) * n, (2 - number) * n)
     compare(
@@ -255,14 +255,14 @@ def gradient_error(answer: Callable[..., float], seed: int = 0) -> None:
 
 
 def as_tensor(value: float) -> Tensor:
-    """A float64 number."""
+    """Return a float64 number."""
     return torch.tensor(float(value), dtype=torch.float64)
 
 
 def errors(
     ranks: Sequence[dict[str, Tensor]], whole: Float[Tensor, "inputs d"], loss: Tensor
 ) -> tuple[float, dict[str, Tensor]]:
-    """The relative error of the averaged gradient, and from each mistake's message to what it gives."""
+    """Return the relative error of the averaged gradient, and from each mistake's message to what it gives."""
     gradients, losses = [each["gradient"] for each in ranks], [each["loss"] for each in ranks]
     mean, total = torch.stack(gradients).mean(0), torch.stack(gradients).sum(0)
     expected = float((mean - whole).norm() / whole.norm())
@@ -345,12 +345,12 @@ def loss_factor(answer: Callable[[str, str, int], float], seed: int = 0) -> None
 
 
 def factors(cases: Sequence[tuple[str, str, int]], rule: Callable[[str, str, int], float]) -> Float[Tensor, " cases"]:
-    """A rule's factors."""
+    """Return a rule's factors."""
     return torch.tensor([float(rule(*case)) for case in cases], dtype=torch.float64)
 
 
 def in_processes(answer: Callable[[str, str, int], float], seed: int) -> None:
-    """The four ways with the learner's factors, on real processes."""
+    """Return the four ways with the learner's factors, on real processes."""
     queries, targets, weight = unit(seed, 8, 6), unit(seed + 1, 8, 6), unit(seed + 2, 6, 5)
     whole = whole_gradient(weight, queries, targets)["gradient"]
     for rows, step in (("own", right_loss), ("all", all_rows_loss)):

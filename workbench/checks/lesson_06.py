@@ -43,7 +43,7 @@ class Tower:
         self.calls = 0
 
     def __call__(self, chunk: Float[Tensor, "m 6"]) -> Float[Tensor, "m 4"]:
-        """Unit vectors of a chunk."""
+        """Return unit vectors of a chunk."""
         self.calls += 1
         self.alive_at_calls.append(bool(self.alive))
         with torch.autograd.graph.saved_tensors_hooks(self._pack, lambda saved: saved.tensor):
@@ -55,7 +55,7 @@ class Tower:
         return saved
 
     def gradient(self) -> Float[Tensor, " weights"]:
-        """The weights' gradients behind one another, zeros where there are none; they are cleared."""
+        """Return the weights' gradients behind one another, zeros where there are none; they are cleared."""
         found = [torch.zeros_like(w) if w.grad is None else w.grad.clone() for w in self.net.parameters()]
         self.net.zero_grad()
         return torch.cat([each.flatten() for each in found])
@@ -96,7 +96,7 @@ class Contrasted:
 
 
 def items(seed: int) -> Float[Tensor, "12 6"]:
-    """A batch of six pairs whose sides are alike, so that the loss is neither 0 nor hopeless."""
+    """Return a batch of six pairs whose sides are alike, so that the loss is neither 0 nor hopeless."""
     generator = torch.Generator().manual_seed(1000 + seed)
     queries = torch.randn(ITEMS // 2, WIDTH, generator=generator, dtype=torch.float64)
     targets = queries + 0.5 * torch.randn(queries.shape, generator=generator, dtype=torch.float64)
@@ -104,7 +104,7 @@ def items(seed: int) -> Float[Tensor, "12 6"]:
 
 
 def one_pass(tower: Tower, chunks: Sequence[Tensor]) -> Float[Tensor, " weights"]:
-    """The right gradient of the weights: autograd through the whole batch at once, with lesson 1's cross-entropy."""
+    """Compute the weights' right gradient: autograd through the whole batch at once, with lesson 1's cross-entropy."""
     vectors = torch.cat([tower(chunk) for chunk in chunks])
     scores = vectors[0::2] @ vectors[1::2].T / TEMPERATURE
     labels = torch.arange(len(scores))
@@ -114,7 +114,7 @@ def one_pass(tower: Tower, chunks: Sequence[Tensor]) -> Float[Tensor, " weights"
 
 
 def vectors_and_gradient(tower: Tower, chunks: Sequence[Tensor]) -> tuple[Tensor, Float[Tensor, "12 4"]]:
-    """All vectors, and the right gradient of them by autograd."""
+    """Return all vectors, and the right gradient of them by autograd."""
     with torch.no_grad():
         vectors = torch.cat([tower(chunk) for chunk in chunks])
     leaf = vectors.clone().requires_grad_()
@@ -236,7 +236,7 @@ def run_push(
 def mistakes_of_push(
     tower: Tower, chunks: Sequence[Tensor], gradients: Sequence[Tensor], expected: Tensor
 ) -> dict[str, Tensor]:
-    """What the weights' gradient is after each likely mistake in the second pass."""
+    """Say what the weights' gradient is after each likely mistake in the second pass."""
 
     def pushed(weigh: Callable[[Tensor], Tensor], only: slice = slice(None)) -> Tensor:
         for chunk, gradient in list(zip(chunks, gradients, strict=True))[only]:
@@ -278,7 +278,7 @@ def cached_step(answer: Callable[..., Any], seed: int = 0) -> None:
 
 
 def check_step(answer: Callable[..., Any], seed: int, dropout: float, size: int) -> float:
-    """The largest difference from one pass at one setting.
+    """Return the largest difference from one pass at one setting.
 
     Raises:
         Wrong: the difference is more than rounding.
@@ -311,7 +311,7 @@ def check_step(answer: Callable[..., Any], seed: int, dropout: float, size: int)
 
 
 def by_core(tower: Tower, chunks: Sequence[Tensor]) -> Float[Tensor, " weights"]:
-    """The weights' gradient by the trainer's own encoder, which keeps no graph here."""
+    """Return the weights' gradient by the trainer's own encoder, which keeps no graph here."""
     encoder = CachedEncoder(tower, chunks, budget=0)
     vectors = encoder.vectors()
     encoder.backward(Contrasted(tower)(torch.cat(vectors)).split([len(each) for each in vectors]))
@@ -319,7 +319,7 @@ def by_core(tower: Tower, chunks: Sequence[Tensor]) -> Float[Tensor, " weights"]
 
 
 def mistakes_without(expected: Tensor, chunks: int) -> dict[str, Tensor]:
-    """What the weights' gradient is after mistakes that have nothing to do with dropout."""
+    """Say what the weights' gradient is after mistakes that have nothing to do with dropout."""
     return {
         "No weight has a gradient: the second pass is missing, or nothing was pushed through it.": torch.zeros_like(
             expected
@@ -332,7 +332,7 @@ def mistakes_without(expected: Tensor, chunks: int) -> dict[str, Tensor]:
 
 
 def mistakes_of_step(tower: Tower, chunks: Sequence[Tensor], seed: int, expected: Tensor) -> dict[str, Tensor]:
-    """What the weights' gradient is when the random state is handled in a wrong way."""
+    """Say what the weights' gradient is when the random state is handled in a wrong way."""
 
     def replayed(choose: Callable[[list[RandomState], int], RandomState | None]) -> Tensor:
         torch.manual_seed(SEEDS + seed)

@@ -60,14 +60,14 @@ def padded_states(
 
 
 def widened(states: Tensor, mask: Tensor, side: str, further: int) -> tuple[Tensor, Tensor]:
-    """The same rows with more padding on the same side."""
+    """Return the same rows with more padding on the same side."""
     more, blank = torch.full((len(states), further, 4), 7.0, dtype=states.dtype), mask.new_zeros(len(mask), further)
     pieces = ((states, more), (mask, blank)) if side == "right" else ((more, states), (blank, mask))
     return torch.cat(pieces[0], dim=1), torch.cat(pieces[1], dim=1)
 
 
 def asked(answer: Callable[[Tensor, Tensor], Any], states: Tensor, mask: Tensor) -> Tensor:
-    """The answer's vectors, once they have the right shape; shapes that do not go together have one cause here."""
+    """Get the answer's vectors, once they have the right shape; shapes that do not go together have one cause here."""
     try:
         found = answer(states, mask)
     except RuntimeError as error:
@@ -81,12 +81,12 @@ def asked(answer: Callable[[Tensor, Tensor], Any], states: Tensor, mask: Tensor)
 
 
 def expected(states: Tensor, mask: Tensor) -> Float[Tensor, "n 4"]:
-    """What core reads."""
+    """Say what core reads."""
     return unit(states[torch.arange(len(states)), last_places(mask)])
 
 
 def mistakes_of_reading(states: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """The vectors that likely mistakes give."""
+    """Return the vectors that likely mistakes give."""
     rows, counts = torch.arange(len(states)), mask.sum(dim=1)
     last = states[rows, last_places(mask)]
     kept = states * mask[..., None]
@@ -139,7 +139,7 @@ def llave_prompt(answer: Callable[[str], Any], seed: int = 0) -> None:
 
 
 def prompt_by_core(text: str, seed: int) -> str:
-    """The prompt by the chat template that core gives converted LLaVE checkpoints."""
+    """Return the prompt by the chat template that core gives converted LLaVE checkpoints."""
     tokenizer = tiny_tokenizer()
     tokenizer.chat_template = CHAT_TEMPLATE
     words = Text(text.removeprefix(MARK).lstrip() if text.startswith(MARK) else text)
@@ -153,7 +153,7 @@ def prompt_by_core(text: str, seed: int) -> str:
 
 
 def mistake_of_prompt(found: str, wanted: str, text: str) -> str:
-    """Which mistake makes `found` of the right prompt."""
+    """Tell which mistake makes `found` of the right prompt."""
     answer_turn = "<|im_start|>assistant\n\n<|im_end|>\n"
     words = text.removeprefix(MARK).lstrip() if text.startswith(MARK) else text
     for message, other in (
@@ -261,7 +261,7 @@ def picture_tokens(answer: Callable[[int, int, int, int], Any], seed: int = 0) -
 
 
 def tokens_by_core(height: int, width: int, rows: int, columns: int) -> int:
-    """The count by the model's own packing, with one grid to choose from."""
+    """Return the count by the model's own packing, with one grid to choose from."""
     config = LlavaOnevisionConfig(
         vision_config=SiglipVisionConfig(image_size=SIDE, patch_size=14, num_hidden_layers=1),
         image_grid_pinpoints=[[rows * SIDE, columns * SIDE]],
@@ -270,7 +270,7 @@ def tokens_by_core(height: int, width: int, rows: int, columns: int) -> int:
 
 
 def by_floor(case: tuple[int, int, int, int]) -> tuple[int, int]:
-    """Lines and columns of the mosaic that the picture itself fills, the last one perhaps in part."""
+    """Return lines and columns of the mosaic that the picture itself fills, the last one perhaps in part."""
     height, width, rows, columns = case
     tall, wide = rows * PATCHES, columns * PATCHES
     if width / height > wide / tall:
@@ -279,14 +279,14 @@ def by_floor(case: tuple[int, int, int, int]) -> tuple[int, int]:
 
 
 def cut_once(case: tuple[int, int, int, int]) -> tuple[int, int]:
-    """Lines and columns of the mosaic when p // 2 of the p that are left over are cut on one side alone."""
+    """Return lines and columns of the mosaic when p // 2 of the p that are left over are cut on one side alone."""
     tall, wide = case[2] * PATCHES, case[3] * PATCHES
     filled_tall, filled_wide = by_floor(case)
     return tall - (tall - filled_tall) // 2, wide - (wide - filled_wide) // 2
 
 
 def kept_lines(height: int, width: int, rows: int, columns: int) -> tuple[int, int]:
-    """Lines and columns of the mosaic after the same number was cut on both sides."""
+    """Return lines and columns of the mosaic after the same number was cut on both sides."""
     tall, wide = rows * PATCHES, columns * PATCHES
     filled_tall, filled_wide = by_floor((height, width, rows, columns))
     return tall - 2 * ((tall - filled_tall) // 2), wide - 2 * ((wide - filled_wide) // 2)

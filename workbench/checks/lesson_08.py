@@ -74,7 +74,7 @@ def compare_hits(of: str, found: object, expected: Tensor, mistakes: Mapping[str
 
 
 def one_clear_hit() -> tuple[Float[Tensor, "2 4"], Bool[Tensor, "2 4"]]:
-    """A hit in which the right answer does not come first in its pool, and a miss."""
+    """Return a hit in which the right answer does not come first in its pool, and a miss."""
     similarities = torch.tensor([[0.1, 0.2, 0.9, 0.3], [0.9, 0.1, 0.3, 0.8]]).double()
     marks = torch.tensor([[False, False, True, False], [False, True, False, False]])
     return similarities, marks
@@ -94,13 +94,13 @@ def drawn_rankings(seed: int) -> tuple[Float[Tensor, "40 7"], Bool[Tensor, "40 7
 
 
 def honest(similarities: Float[Tensor, "n pool"], marks: Bool[Tensor, "n pool"]) -> Float[Tensor, " n"]:
-    """The right answer: the share of right ones among the best."""
+    """Return the right answer: the share of right ones among the best."""
     best = similarities == similarities.amax(dim=1, keepdim=True)
     return (best & marks).double().sum(dim=1) / best.sum(dim=1)
 
 
 def hit_mistakes(similarities: Float[Tensor, "n pool"], marks: Bool[Tensor, "n pool"]) -> Mapping[str, Tensor]:
-    """What known mistakes give."""
+    """Say what known mistakes give."""
     first = similarities.argmax(dim=1)
     own = similarities.masked_fill(~marks, -torch.inf).amax(dim=1)
     other = similarities.masked_fill(marks, -torch.inf).amax(dim=1)
@@ -193,7 +193,7 @@ def drawn_datasets(seed: int) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def expected_means(hits: Mapping[str, Tensor], meta_task: Mapping[str, str]) -> dict[str, float]:
-    """The right answer."""
+    """Return the right answer."""
     of_set = {name: float(values.mean()) for name, values in hits.items()}
     found = {
         kind: mean([of_set[name] for name in hits if meta_task[name] == kind])
@@ -203,12 +203,12 @@ def expected_means(hits: Mapping[str, Tensor], meta_task: Mapping[str, str]) -> 
 
 
 def mean(values: Sequence[float]) -> float:
-    """The unweighted mean."""
+    """Return the unweighted mean."""
     return sum(values) / len(values)
 
 
 def mean_mistakes(hits: Mapping[str, Tensor], meta_task: Mapping[str, str]) -> Mapping[str, Mapping[str, float]]:
-    """What known mistakes give."""
+    """Say what known mistakes give."""
     expected = expected_means(hits, meta_task)
     kinds = list(dict.fromkeys(meta_task.values()))
     micro = {kind: float(torch.cat([hits[name] for name in hits if meta_task[name] == kind]).mean()) for kind in kinds}
@@ -255,7 +255,7 @@ def compare_means(found: object, expected: Mapping[str, float], mistakes: Mappin
 
 
 def number(name: str, value: object) -> float:
-    """A plain number from what a learner gave. Raises Wrong."""
+    """Return a plain number from what a learner gave. Raises Wrong."""
     if isinstance(value, Tensor) and value.numel() == 1:
         return float(value)
     if isinstance(value, Real):
@@ -299,14 +299,14 @@ def interval(answer: Callable[..., Interval], seed: int = 0) -> None:
 
 
 def drawn_groups(seed: int) -> list[Tensor]:
-    """Values in [0, 1] of the queries of three data sets of unequal size and difficulty."""
+    """Return values in [0, 1] of the queries of three data sets of unequal size and difficulty."""
     generator = torch.Generator().manual_seed(seed)
     drawn = ((60, 0.3), (150, 2.0), (40, 1.0))
     return [torch.rand(size, generator=generator, dtype=torch.float64) ** power for size, power in drawn]
 
 
 def two_numbers(found: object) -> Interval:
-    """What a learner gave as (low, high). Raises Wrong."""
+    """Say what a learner gave as (low, high). Raises Wrong."""
     if not isinstance(found, Sequence | Tensor) or len(found) != 2:
         raise Wrong(f"interval gave {type(found).__name__}; a pair (low, high) of numbers is expected.")
     low, high = (number(f"interval()[{place}]", end) for place, end in enumerate(found))
@@ -342,7 +342,7 @@ def compare_intervals(found: Interval, groups: Sequence[Tensor], seed: int) -> N
 
 
 def interval_mistakes(groups: Sequence[Tensor], seed: int) -> Mapping[str, Interval]:
-    """What known mistakes give; those that equal the right answer for a single data set are left out there."""
+    """Say what known mistakes give; those that equal the right answer for a single data set are left out there."""
     samples = resampled(groups, seed)
     middle = mean([float(each.mean()) for each in groups])
     pooled = torch.cat(list(groups))

@@ -46,7 +46,7 @@ def remove_gap(answer: Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 def two_shells(
     seed: int, first: int, second: int, dimensions: int = 8
 ) -> tuple[Float[Tensor, "a d"], Float[Tensor, "b d"]]:
-    """Unit vectors around two places of the sphere: a gap of known origin."""
+    """Return unit vectors around two places of the sphere: a gap of known origin."""
     generator = torch.Generator().manual_seed(seed)
     places = torch.randn(2, dimensions, generator=generator, dtype=torch.float64)
     sides = [
@@ -57,7 +57,7 @@ def two_shells(
 
 
 def parts_of(found: object) -> tuple[object, object, object]:
-    """The three results of exercise 9.1. Raises Wrong."""
+    """Return the three results of exercise 9.1. Raises Wrong."""
     if not isinstance(found, tuple) or len(found) != 3:
         shape = f"a tuple of {len(found)}" if isinstance(found, tuple) else f"a {type(found).__name__}"
         raise Wrong(f"The function gave {shape}; return three things: the gap, the moved first side, the moved second.")
@@ -65,7 +65,7 @@ def parts_of(found: object) -> tuple[object, object, object]:
 
 
 def gap_mistakes(first: Tensor, second: Tensor) -> dict[str, Tensor]:
-    """What wrong gaps look like."""
+    """Say what wrong gaps look like."""
     means = first.mean(dim=0), second.mean(dim=0)
     return {
         "You made the two means unit vectors before you subtracted them. That is the distance of two directions; the "
@@ -88,7 +88,7 @@ def gap_mistakes(first: Tensor, second: Tensor) -> dict[str, Tensor]:
 
 
 def move_mistakes(first: Tensor, second: Tensor) -> dict[str, Tensor]:
-    """What wrong moves look like."""
+    """Say what wrong moves look like."""
     mean = first.mean(dim=0), second.mean(dim=0)
     gap, middle = mean[0] - mean[1], (first + second) / 2
 
@@ -142,7 +142,7 @@ def k_occurrence(answer: Callable[[Tensor, int], Tensor], seed: int = 0) -> None
 
 
 def random_similarity(seed: int, queries: int, items: int) -> Float[Tensor, "m n"]:
-    """Cosines of random vectors with a common part, so that some items are hubs; the own answer stands out."""
+    """Return cosines of random vectors with a common part, so that some items are hubs; the own answer stands out."""
     generator = torch.Generator().manual_seed(seed)
     common = torch.randn(6, generator=generator, dtype=torch.float64)
     drawn = torch.randn(items, 6, generator=generator, dtype=torch.float64)
@@ -166,7 +166,7 @@ def counted(similarity: Tensor, k: int, largest: bool = True) -> Tensor:
 
 
 def count_mistakes(similarity: Tensor, k: int) -> dict[str, Tensor]:
-    """What wrong counts look like."""
+    """Say what wrong counts look like."""
     away = similarity.clone()
     away.fill_diagonal_(-torch.inf)
     right_counts = counted(similarity, k)
@@ -223,7 +223,7 @@ def refuse_log_of_zero(found: object) -> None:
 
 
 def with_spectrum(spectrum: Float[Tensor, " r"], seed: int, n: int) -> Float[Tensor, "n r"]:
-    """Vectors with these singular values, in random directions."""
+    """Return vectors with these singular values, in random directions."""
     generator = torch.Generator().manual_seed(seed)
     r = len(spectrum)
     left = torch.linalg.qr(torch.randn(n, r, generator=generator, dtype=torch.float64))[0]
@@ -232,12 +232,12 @@ def with_spectrum(spectrum: Float[Tensor, " r"], seed: int, n: int) -> Float[Ten
 
 
 def rank_of(vectors: Tensor) -> Tensor:
-    """The explorer's effective rank, as a tensor."""
+    """Return the explorer's effective rank, as a tensor."""
     return torch.tensor(geometry.effective_rank(geometry.singular_values(vectors.numpy())), dtype=torch.float64)
 
 
 def rank_mistakes(vectors: Tensor) -> dict[str, Tensor]:
-    """What wrong ranks look like."""
+    """Say what wrong ranks look like."""
     spectrum = torch.linalg.svdvals(vectors)
     share, squared = spectrum / spectrum.sum(), spectrum.square() / spectrum.square().sum()
     centred = torch.linalg.svdvals(vectors - vectors.mean(dim=0))
@@ -301,7 +301,7 @@ BOTH_FROM_ONE = (
 
 
 def nearest(distance: Tensor, k: int, itself: bool = False, largest: bool = False) -> Tensor:
-    """The k nearest of each row; a point itself is set infinitely far away, unless `itself`."""
+    """Return the k nearest of each row; a point itself is set infinitely far away, unless `itself`."""
     away = distance.clone()
     if not itself:
         away.fill_diagonal_(torch.inf)
@@ -309,12 +309,12 @@ def nearest(distance: Tensor, k: int, itself: bool = False, largest: bool = Fals
 
 
 def shared(one: Tensor, other: Tensor) -> Tensor:
-    """How many of each row of one are in the same row of the other."""
+    """Say how many of each row of one are in the same row of the other."""
     return (one[:, :, None] == other[:, None, :]).any(dim=2).sum(dim=1).double()
 
 
 def kept_mistakes(vectors: Tensor, points: Tensor, k: int) -> dict[str, Tensor]:
-    """What wrong shares look like."""
+    """Say what wrong shares look like."""
     true, shown = torch.cdist(vectors, vectors), torch.cdist(points, points)
     near, mapped = nearest(true, k), nearest(shown, k)
     both = shared(near, mapped)

@@ -77,7 +77,7 @@ def amplified_infonce(answer: Callable[..., Tensor], seed: int = 0) -> None:
 
 
 def check_beside_trainer(answer: Callable[..., Tensor], seed: int) -> None:
-    """The gradient that reaches the queries must be that of the trainer's contrast step.
+    """Return the gradient that reaches the queries must be that of the trainer's contrast step.
 
     Raises:
         Wrong: it is another one.
@@ -156,7 +156,7 @@ def compare_positions(found: object, expected: list[int], total: int, wanted: in
 
 
 def mistaken_positions(total: int, wanted: int) -> Mapping[str, list[float]]:
-    """Positions of common mistakes."""
+    """Return positions of common mistakes."""
     spread = [place * (total - 1) / max(1, wanted - 1) for place in range(wanted)]
     return {
         "these are the first frames; the rest of the clip is never seen.": [float(each) for each in range(wanted)],
@@ -170,7 +170,7 @@ def mistaken_positions(total: int, wanted: int) -> Mapping[str, list[float]]:
 
 
 def shown(listed: Sequence[float]) -> str:
-    """Positions as a learner would write them, at most twelve."""
+    """Return positions as a learner would write them, at most twelve."""
     texts = [f"{each:g}" for each in listed[:12]]
     return f"[{', '.join(texts)}{', ...' if len(listed) > 12 else ''}]"
 
@@ -200,7 +200,7 @@ def frames_that_fit(answer: Callable[..., int], seed: int = 0) -> None:
 
 
 def largest(tokens: Callable[[int], int], budget: int) -> int:
-    """The largest number of frames whose tokens stay within the budget; 0 if not even one does."""
+    """Return the largest number of frames whose tokens stay within the budget; 0 if not even one does."""
     frames = 0
     while tokens(frames + 1) <= budget:
         frames += 1
@@ -208,7 +208,7 @@ def largest(tokens: Callable[[int], int], budget: int) -> int:
 
 
 def message_of_fit(found: int, expected: int, budget: int, side: int, others: int) -> str:
-    """What is wrong with a number of frames."""
+    """Say what is wrong with a number of frames."""
     where = f"frames_that_fit({budget}, {side}, {others}) gave {found}, not {expected}: "
     pooled, room = ((side + 1) // 2) ** 2, budget - others
     mistakes = {
@@ -226,12 +226,12 @@ def message_of_fit(found: int, expected: int, budget: int, side: int, others: in
 
 
 def cosines(seed: int, n: int = 8) -> Similarities:
-    """The similarities of random directions, float64."""
+    """Return the similarities of random directions, float64."""
     return random_unit_vectors(n, 16, seed) @ random_unit_vectors(n, 16, seed + 1).T
 
 
 def terms(objective: Objective, similarity: Similarities) -> PairTerms:
-    """What an objective of the trainer does to the pairs of a batch."""
+    """Say what an objective of the trainer does to the pairs of a batch."""
     return row_terms(objective, similarity, own_pairs(similarity))
 
 
@@ -270,7 +270,7 @@ def mistaken_probabilities(similarity: Similarities, beta: float, tau: float) ->
 
 
 def mistaken_values(similarity: Similarities, beta: float, tau: float) -> dict[str, Tensor]:
-    """Values of common mistakes in place of InfoNCE's loss."""
+    """Return values of common mistakes in place of InfoNCE's loss."""
     plain = terms(InfoNCE(tau), similarity)
     amplified = terms(GradientAmplifier(beta, tau), similarity).probability
     normalised = terms(RelativeHardness(beta, tau), similarity).loss.mean()
@@ -291,7 +291,7 @@ def mistaken_values(similarity: Similarities, beta: float, tau: float) -> dict[s
 
 
 def mistaken_gradients(similarity: Similarities, beta: float, tau: float) -> dict[str, Tensor]:
-    """Gradients of common mistakes in place of (Pbar - I) / (N tau)."""
+    """Return gradients of common mistakes in place of (Pbar - I) / (N tau)."""
     n = len(similarity)
     right_one = terms(GradientAmplifier(beta, tau), similarity).gradient / n
     eye = torch.eye(n, dtype=similarity.dtype)
@@ -318,7 +318,7 @@ def mistaken_gradients(similarity: Similarities, beta: float, tau: float) -> dic
 
 
 def through_weights(similarity: Similarities, beta: float, tau: float) -> Tensor:
-    """The gradient of sum_ij (Pbar - I)_ij s_ij / (N tau) when Pbar is not held constant."""
+    """Return the gradient of sum_ij (Pbar - I)_ij s_ij / (N tau) when Pbar is not held constant."""
     leaf = similarity.clone().requires_grad_()
     amplified = torch.softmax(leaf / tau, dim=1) * torch.exp(beta * (leaf - leaf.diagonal()[:, None]))
     pulled = ((amplified - torch.eye(len(leaf), dtype=leaf.dtype)) * leaf).sum() / (len(leaf) * tau)
@@ -327,7 +327,7 @@ def through_weights(similarity: Similarities, beta: float, tau: float) -> Tensor
 
 
 def exact_positions(total: int, wanted: int) -> list[int]:
-    """The rule in whole numbers, so that no rounding of a computer's fractions can enter."""
+    """Return the rule in whole numbers, so that no rounding of a computer's fractions can enter."""
     if total <= wanted:
         return list(range(total))
     return [place * (total - 1) // max(1, wanted - 1) for place in range(wanted)]

@@ -9,7 +9,7 @@ from workbench.lessons.feedback import Wrong, compare, tensor_like
 
 
 def shards(hits: Float[Tensor, " queries"], processes: int) -> list[Float[Tensor, " each"]]:
-    """What each process has after torch's own DistributedSampler dealt out the queries: padding at the end."""
+    """Say what each process has after torch's own DistributedSampler dealt out the queries: padding at the end."""
     return [
         hits[list(DistributedSampler(range(len(hits)), processes, rank, shuffle=False))]  # pyright: ignore[reportArgumentType]
         for rank in range(processes)

@@ -40,13 +40,13 @@ def write_atlas(bundle: Bundle, path: Path, neighbours: int = NEIGHBOURS) -> Non
 
 
 def atlas_command(path: Path) -> str:
-    """What to type to open the file; the tool runs in an environment of its own."""
+    """Say what to type to open the file; the tool runs in an environment of its own."""
     columns = "--x x --y y --neighbors neighbors --text text --image picture"
     return f"uvx embedding-atlas {shlex.quote(str(path))} {columns}"
 
 
 def atlas_table(bundle: Bundle, neighbours: int = NEIGHBOURS) -> pa.Table:
-    """One row an item, in the bundle's order.
+    """Return one row an item, in the bundle's order.
 
     Columns: id, text, modality, role ("query", "target", "both" or "none"), dataset (all that use the item), x, y,
     neighbors (the row itself first, distance 1 - cosine), picture (its first), fools (of how many queries it ranks
@@ -71,7 +71,7 @@ def atlas_table(bundle: Bundle, neighbours: int = NEIGHBOURS) -> pa.Table:
 
 
 def roles(bundle: Bundle) -> dict[str, pa.Array]:
-    """What each item is used as, and in which data sets."""
+    """Say what each item is used as, and in which data sets."""
     asks: list[set[str]] = [set() for _ in range(len(bundle.items))]
     answers: list[set[str]] = [set() for _ in range(len(bundle.items))]
     order = {name: place for place, name in enumerate(bundle.datasets)}
@@ -89,7 +89,7 @@ def roles(bundle: Bundle) -> dict[str, pa.Array]:
 
 
 def neighbour_column(vectors: Float[np.ndarray, "items d"], neighbours: int) -> pa.Array:
-    """The most similar rows of each row, itself first, with 1 - cosine as the distance.
+    """Return the most similar rows of each row, itself first, with 1 - cosine as the distance.
 
     Raises:
         ValueError: `neighbours` is below 1.
@@ -102,7 +102,7 @@ def neighbour_column(vectors: Float[np.ndarray, "items d"], neighbours: int) -> 
 def nearest_rows(
     vectors: Float[np.ndarray, "items d"], neighbours: int
 ) -> tuple[Int[np.ndarray, "items k"], Float[np.ndarray, "items k"]]:
-    """Exact neighbours by cosine, the row itself and at most `neighbours` others. Raises ValueError below 1."""
+    """Return exact neighbours by cosine, the row itself and at most `neighbours` others. Raises ValueError below 1."""
     if neighbours < 1:
         raise ValueError(f"neighbours = {neighbours} is below 1.")
     every = torch.from_numpy(vectors)
@@ -117,7 +117,7 @@ def nearest_rows(
 
 
 def picture_column(bundle: Bundle) -> pa.Array:
-    """The first picture of each item, or the strip of its clip's frames; null for words alone."""
+    """Return the first picture of each item, or the strip of its clip's frames; null for words alone."""
     names = [
         next((part["thumbnail"] for part in parts if part["type"] != "text"), None) for parts in bundle.items["parts"]
     ]
@@ -137,7 +137,7 @@ def fooled(bundle: Bundle) -> Int[np.ndarray, " items"]:
 
 
 def query_columns(bundle: Bundle) -> dict[str, pa.Array]:
-    """How each query fared; null for items that ask nothing."""
+    """Say how each query fared; null for items that ask nothing."""
     ordered = bundle.rankings.sort_values(by="margin", kind="stable", na_position="last")
     worst = ordered.drop_duplicates("query").set_index("query").reindex(range(len(bundle.items)))
     words = bundle.items["text"].to_numpy()
@@ -151,12 +151,12 @@ def query_columns(bundle: Bundle) -> dict[str, pa.Array]:
 
 
 def attribute_columns(bundle: Bundle) -> dict[str, pa.Array]:
-    """What the items truly show, one column an attribute; empty where nothing is known."""
+    """Say what the items truly show, one column an attribute; empty where nothing is known."""
     listed = list(bundle.items["attributes"])
     names = dict.fromkeys(name for each in listed for name in each)
     return {f"attribute_{name}": pa.array([as_text(each.get(name)) for each in listed], pa.string()) for name in names}
 
 
 def as_text(value: object) -> str | None:
-    """An attribute's value as words."""
+    """Return an attribute's value as words."""
     return value if value is None or isinstance(value, str) else json.dumps(value)

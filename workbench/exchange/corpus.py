@@ -39,7 +39,7 @@ class Corpus:
 
 
 def open_corpus(folder: Path) -> Corpus:
-    """A bundle, or a folder that `core/embed.py` wrote.
+    """Return a bundle, or a folder that `core/embed.py` wrote.
 
     Raises:
         ValueError: it is neither, or cannot be read.
@@ -52,13 +52,13 @@ def open_corpus(folder: Path) -> Corpus:
 
 
 def bundle_corpus(bundle: Bundle) -> Corpus:
-    """The items of a bundle, queries too."""
+    """Return the items of a bundle, queries too."""
     ids = list(bundle.items["item"])
     return Corpus(bundle.folder.name, bundle_index(bundle), ids, [""] * len(ids))
 
 
 def embedded_corpus(folder: Path) -> Corpus:
-    """The pictures of a folder that was embedded; a picture that has gone since is exported without a preview."""
+    """Get the pictures of a folder that was embedded; a picture that has gone since is exported without a preview."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         root = Path(manifest["folder"])

@@ -32,7 +32,7 @@ VECTOR = "vector"
 
 
 def connect(folder: Path) -> "DBConnection":
-    """A database in a folder. Raises DatabaseError where lancedb is not installed or the folder cannot be used."""
+    """Get a database in a folder. Raises DatabaseError where lancedb is not installed or the folder cannot be used."""
     os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of each table that it makes
     try:
         import lancedb
@@ -73,7 +73,7 @@ def write_lance(corpus: Corpus, folder: Path, name: str, if_exists: IfExists = "
 
 
 def table_names(database: "DBConnection") -> list[str]:
-    """The names of all tables, page by page."""
+    """Return the names of all tables, page by page."""
     names: list[str] = []
     token: str | None = None
     while True:
@@ -85,13 +85,13 @@ def table_names(database: "DBConnection") -> list[str]:
 
 
 def schema_of(dimensions: int) -> pa.Schema:
-    """The columns of a table."""
+    """Return the columns of a table."""
     vector = pa.field(VECTOR, pa.list_(pa.float32(), dimensions))
     return pa.schema([*(pa.field(name, pa.string()) for name in FIELDS), vector])
 
 
 def chunks(corpus: Corpus, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The items, some hundred at a time, so that previews never lie in memory all at once."""
+    """Return the items, some hundred at a time, so that previews never lie in memory all at once."""
     for start in range(0, len(corpus), CHUNK):
         rows = range(start, min(start + CHUNK, len(corpus)))
         records = [payload(corpus, row) | {VECTOR: corpus.index.vectors[row]} for row in rows]
@@ -99,7 +99,7 @@ def chunks(corpus: Corpus, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
 
 def dimensions_of(table: "Table", where: str) -> int:
-    """The length of a table's vectors. Raises DatabaseError where it has none."""
+    """Return the length of a table's vectors. Raises DatabaseError where it has none."""
     schema = table.schema
     kind = schema.field(VECTOR).type if VECTOR in schema.names else None
     if kind is None or not pa.types.is_fixed_size_list(kind):
@@ -141,7 +141,7 @@ class LanceTable:
         return f"{self._name}, {self._count:,} items, searched {how}"
 
     def _modalities(self) -> list[str]:
-        """The kinds of items in it."""
+        """Return the kinds of items in it."""
         if "modality" not in self._columns:
             return []
         column = self._table.search().select(["modality"]).limit(max(1, self._count)).to_arrow()["modality"]
@@ -163,10 +163,10 @@ class LanceTable:
 
 
 def quoted(text: str) -> str:
-    """A text as a literal of SQL."""
+    """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, without the trace that lancedb's core adds."""
+    """Say what an error says, without the trace that lancedb's core adds."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -39,7 +39,7 @@ MOST_MODALITIES = 100
 
 
 def connect(location: str, timeout: int = TIMEOUT, create: bool = False) -> "QdrantClient":
-    """A client of a server (http:// or https:// URL), or of a local folder (any other text); ":memory:" is empty.
+    """Get a client of a server (http:// or https:// URL), or of a local folder (any other text); ":memory:" is empty.
 
     The key of a server that wants one comes from the environment variable QDRANT_API_KEY, and is sent by https, or to
     this machine, only.
@@ -71,7 +71,7 @@ def connect(location: str, timeout: int = TIMEOUT, create: bool = False) -> "Qdr
 
 
 def checked_url(location: str) -> str:
-    """A server's URL with its port.
+    """Return a server's URL with its port.
 
     Raises:
         DatabaseError: it is no http(s) URL, holds a password, or would send the key in the open.
@@ -87,7 +87,7 @@ def checked_url(location: str) -> str:
 
 
 def hidden(location: str) -> str:
-    """A URL without what stands before its @."""
+    """Return a URL without what stands before its @."""
     return location.split("@")[-1]
 
 
@@ -147,19 +147,19 @@ def write_qdrant(
 
 
 def is_server(client: "QdrantClient") -> bool:
-    """Whether a client speaks to a server; the local mode has no indices."""
+    """Tell whether a client speaks to a server; the local mode has no indices."""
     from qdrant_client.qdrant_remote import QdrantRemote
 
     return isinstance(client._client, QdrantRemote)
 
 
 def point_id(item: str) -> str:
-    """The id of an item's point."""
+    """Return the id of an item's point."""
     return str(uuid.uuid5(SPACE, item))
 
 
 def dimensions_of(client: "QdrantClient", name: str) -> int:
-    """The length of a collection's vectors. Raises DatabaseError unless it has one unnamed, cosine kind of them."""
+    """Get the length of a collection's vectors. Raises DatabaseError unless it has one unnamed, cosine kind of them."""
     from qdrant_client import models
 
     shape = client.get_collection(name).config.params.vectors
@@ -194,7 +194,7 @@ class QdrantCollection:
         return f"Qdrant collection {self._name!r}, {self._count:,} items{how}"
 
     def _modalities(self) -> list[str]:
-        """The kinds of items in it; none where another program made it without an index of them."""
+        """Return the kinds of items in it; none where another program made it without an index of them."""
         from qdrant_client.http.exceptions import UnexpectedResponse
 
         try:

@@ -54,14 +54,14 @@ class VectorDatabase(Protocol):
         ...
 
     def nearest(self, query: Float[np.ndarray, " d"], k: int, modality: str | None) -> list[Found]:
-        """The k most similar items, most similar first; of one kind, or of any (None). Raises DatabaseError."""
+        """Return the k most similar items, most similar first; of one kind, or of any (None). Raises DatabaseError."""
         ...
 
 
 def search_database(
     database: VectorDatabase, query: Float[np.ndarray, " d"], k: int, modality: str | None = None
 ) -> list[Hit]:
-    """The k most similar items with ranks and ties as in `workbench.search.search.search`; tied items by their ids.
+    """Get the k most similar items with ranks and ties as in `workbench.search.search.search`; tied items by their ids.
 
     A hit's row is its place among what was found, for a database has no rows.
 
@@ -105,7 +105,7 @@ def beyond_ties(fetch: Callable[[int], list[Found]], k: int) -> list[Found]:
 
 
 def payload(corpus: Corpus, row: int) -> dict[str, Any]:
-    """What is kept of an item beside its vector; pictures as base64 WebP."""
+    """Say what is kept of an item beside its vector; pictures as base64 WebP."""
     index = corpus.index
     parts = [part_record(part) for part in index.parts(row)]
     return {
@@ -118,7 +118,7 @@ def payload(corpus: Corpus, row: int) -> dict[str, Any]:
 
 
 def part_record(part: ShownPart) -> dict[str, str]:
-    """A part as JSON; a picture that is gone has no "webp"."""
+    """Return a part as JSON; a picture that is gone has no "webp"."""
     if part.kind == "text":
         return {"type": "text", "text": part.text}
     picture = {} if part.picture is None else {"webp": base64.b64encode(part.picture).decode()}
@@ -126,7 +126,7 @@ def part_record(part: ShownPart) -> dict[str, str]:
 
 
 def found_item(stored: Mapping[str, Any], similarity: float, name: object) -> Found:
-    """A stored item read back. Fields that another program left out are empty; its id then is `name`."""
+    """Return a stored item read back. Fields that another program left out are empty; its id then is `name`."""
     text = str(stored.get("text") or "")
     item = str(stored.get("item") or name)
     shown = shown_parts(stored.get("parts")) or (ShownPart("text", text or item),)
@@ -134,7 +134,7 @@ def found_item(stored: Mapping[str, Any], similarity: float, name: object) -> Fo
 
 
 def shown_parts(record: object) -> tuple[ShownPart, ...]:
-    """The parts of an item as `payload` wrote them; none where they cannot be read."""
+    """Return the parts of an item as `payload` wrote them; none where they cannot be read."""
     try:
         listed = json.loads(record) if isinstance(record, str) else []
         return tuple(shown_part(each) for each in listed)
@@ -143,7 +143,7 @@ def shown_parts(record: object) -> tuple[ShownPart, ...]:
 
 
 def shown_part(record: Mapping[str, str]) -> ShownPart:
-    """One part. Raises KeyError, TypeError or ValueError for what is none."""
+    """Return one part. Raises KeyError, TypeError or ValueError for what is none."""
     if record["type"] == "text":
         return ShownPart("text", str(record["text"]))
     encoded = record.get("webp")
@@ -160,19 +160,19 @@ def check_appended(where: str, dimensions: int, corpus: Corpus) -> None:
 
 
 def exists_already(where: str) -> DatabaseError:
-    """The error for a name that is taken."""
+    """Return the error for a name that is taken."""
     return DatabaseError(f"{where} exists already. Name another one, or choose --if_exists replace or append.")
 
 
 def missing_package(package: str, extra: str) -> DatabaseError:
-    """The error for an optional package that is not installed."""
+    """Return the error for an optional package that is not installed."""
     return DatabaseError(
         f"{package} is not installed. Install it with: pip install 'multimodal-embedding-workbench[{extra}]'"
     )
 
 
 def local_folder(path: Path) -> Path:
-    """The folder of an embedded database that is to be read. Raises DatabaseError where there is none."""
+    """Return the folder of an embedded database that is to be read. Raises DatabaseError where there is none."""
     if not path.is_dir():
         raise DatabaseError(f"{path}: no such folder of a database; write one by workbench/export_bundle.py.")
     return path

@@ -39,7 +39,7 @@ def ablation_figure(variants: Mapping[str, Mapping[str, Shares]], measure: str) 
 
 
 def finding(variants: Mapping[str, Mapping[str, Shares]], measure: str) -> str:
-    """The range of the last condition: the lowest and the highest mean, and whose they are."""
+    """Return the range of the last condition: the lowest and the highest mean, and whose they are."""
     condition = list(next(iter(variants.values())))[-1]
     means = {name: float(each[condition].mean()) for name, each in variants.items()}
     low, high = min(means, key=lambda name: means[name]), max(means, key=lambda name: means[name])

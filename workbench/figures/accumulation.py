@@ -40,6 +40,6 @@ def accumulation_figure(found: Sequence[Accumulated]) -> go.Figure:
 
 
 def finding(found: Sequence[Accumulated]) -> str:
-    """What the largest number of parts does."""
+    """Say what the largest number of parts does."""
     most = max(found, key=lambda each: each.parts)
     return f"Accumulated from {most.parts} parts, the gradient has cosine {most.cosine:.2f} to the large batch's"

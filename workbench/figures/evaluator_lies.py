@@ -27,7 +27,7 @@ class Verdict:
 
 
 def evaluator_lies_figure(verdicts: Sequence[Verdict], chance: float) -> go.Figure:
-    """Two bars a model in percent, and a line at chance."""
+    """Return two bars a model in percent, and a line at chance."""
     figure = go.Figure()
     names = [escape(each.model) for each in verdicts]
     rules = (
@@ -56,7 +56,7 @@ def evaluator_lies_figure(verdicts: Sequence[Verdict], chance: float) -> go.Figu
 
 
 def finding(verdicts: Sequence[Verdict], chance: float) -> str:
-    """How many broken models each rule takes for good ones."""
+    """Say how many broken models each rule takes for good ones."""
     broken = [each for each in verdicts if not each.works]
     fooled = sum(each.published > BROAD * chance for each in broken)
     fooled_honest = sum(each.honest is not None and each.honest > BROAD * chance for each in broken)

@@ -43,7 +43,7 @@ class Candidate:
 
 
 def failing_query_figure(dataset: str, query: Card, candidates: Sequence[Candidate], pool: int) -> go.Figure:
-    """The query on the left, its candidates from the best to the right; right ones have a solid frame and say so.
+    """Get the query on the left, its candidates from the best to the right; right ones have a solid frame and say so.
 
     candidates: those to show, in order, with at least one right one. pool: how many were ranked.
     """
@@ -103,18 +103,18 @@ def add_card(figure: go.Figure, left: float, width: float, card: Card, head: str
 
 
 def add_text(figure: go.Figure, x: float, top: float, text: str) -> None:
-    """Words under a point."""
+    """Return words under a point."""
     figure.add_annotation(x=x, y=top, text=text, showarrow=False, yanchor="top", font={"size": 12})
 
 
 def wrapped(words: str, letters: int) -> str:
-    """Words on lines of so many letters, at most six; plotly would read tags and entities, so both are taken apart."""
+    """Wrap words to lines of so many letters, at most six; tags and entities, which plotly reads, are taken apart."""
     lines = textwrap.wrap(words, letters, max_lines=LINES, placeholder=" ...")
     return "<br>".join(escape(line) for line in lines)
 
 
 def finding(dataset: str, candidates: Sequence[Candidate], pool: int) -> str:
-    """Where the right answer is."""
+    """Say where the right answer is."""
     places = [each.place for each in candidates if each.right]
     if not places:
         return f"{dataset}: the right answer is not shown"

@@ -13,7 +13,7 @@ APART = 0.22
 
 
 def frame_order_figure(scores: Mapping[str, Sequence[Score]]) -> go.Figure:
-    """Scores by order of frames ("as filmed" first, at most three), each the same questions in the same sequence.
+    """Plot scores by order of frames ("as filmed" first, at most three), each the same questions in one sequence.
 
     A question is a `Score` whose name says it; a tick stands at its chance.
 
@@ -44,7 +44,7 @@ def frame_order_figure(scores: Mapping[str, Sequence[Score]]) -> go.Figure:
 
 
 def dots(order: str, answers: Sequence[Score], below: float, colour: str, symbol: str) -> go.Scatter:
-    """The scores under one order of frames, drawn so far below the middle of their question's line."""
+    """Return the scores under one order of frames, drawn so far below the middle of their question's line."""
     return go.Scatter(
         x=[100 * score.value for score in answers],
         y=[line + below for line in range(len(answers))],
@@ -66,7 +66,7 @@ def dots(order: str, answers: Sequence[Score], below: float, colour: str, symbol
 
 
 def finding(scores: Mapping[str, Sequence[Score]]) -> str:
-    """Whether any score under another order leaves the interval of the first."""
+    """Tell whether any score under another order leaves the interval of the first."""
     (usual, expected), *others = scores.items()
     moved = [
         score.name

@@ -23,7 +23,7 @@ def frames_figure(
     curves: Mapping[str, Sequence[Score]],
     counts: Sequence[int],
 ) -> go.Figure:
-    """The strip, the frames `taken` framed, and the curves with the scores of len(taken) frames set off.
+    """Return the strip, the frames `taken` framed, and the curves with the scores of len(taken) frames set off.
 
     curves: by name, at most two, the score of each of `counts` numbers of frames, with one chance throughout.
 
@@ -68,7 +68,7 @@ def numbered(strip: Sequence[PIL.Image.Image], taken: Sequence[int]) -> go.Scatt
 def curve(
     name: str, scores: Sequence[Score], places: Sequence[float], colour: str, symbol: str, dash: str
 ) -> go.Scatter:
-    """One way of reading clips: its scores with their intervals."""
+    """Return one way of reading clips: its scores with their intervals."""
     return go.Scatter(
         x=list(places),
         y=[100 * score.value for score in scores],
@@ -89,12 +89,12 @@ def curve(
 
 
 def beside_each_other(curves: Mapping[str, Sequence[Score]]) -> list[float]:
-    """How far each curve is drawn beside its number of frames, so that no interval hides another."""
+    """Say how far each curve is drawn beside its number of frames, so that no interval hides another."""
     return [0.0] if len(curves) == 1 else [-0.06, 0.06]
 
 
 def chance_line(chance: float, counts: Sequence[int]) -> go.Scatter:
-    """What random vectors would score."""
+    """Say what random vectors would score."""
     return go.Scatter(
         x=[min(counts) - 0.4, max(counts) + 0.4],
         y=[100 * chance] * 2,
@@ -128,19 +128,19 @@ def add_pictures(figure: go.Figure, strip: Sequence[PIL.Image.Image]) -> None:
 
 
 def embedded(picture: PIL.Image.Image) -> str:
-    """A small copy of a picture as a data address, which needs no file and no network."""
+    """Return a small copy of a picture as a data address, which needs no file and no network."""
     stream = io.BytesIO()
     picture.resize((SIDE, SIDE), PIL.Image.Resampling.LANCZOS).save(stream, "WEBP", quality=80)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
 def said(score: Score) -> str:
-    """A score in words."""
+    """Return a score in words."""
     return f"{100 * score.value:.0f} %, 95 % interval {100 * score.low:.0f} to {100 * score.high:.0f} %"
 
 
 def finding(curves: Mapping[str, Sequence[Score]], counts: Sequence[int], now: int) -> str:
-    """What the first curve says of this number of frames, beside the smallest number."""
+    """Say what the first curve says of this number of frames, beside the smallest number."""
     (name, scores), *_ = curves.items()
     place = list(counts).index(now)
     values = np.array([score.value for score in scores])

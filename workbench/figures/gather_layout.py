@@ -27,7 +27,7 @@ class Cost:
 
 
 def gather_cost(world: int, batch: int, width: int) -> Cost:
-    """The cost of n = batch / world rows against all columns.
+    """Return the cost of n = batch / world rows against all columns.
 
     Raises:
         ValueError: world does not divide the batch.
@@ -37,7 +37,7 @@ def gather_cost(world: int, batch: int, width: int) -> Cost:
 
 
 def gather_layout_figure(world: int, pairs: int = 16, batch: int = 1024, width: int = 896) -> go.Figure:
-    """The similarity matrix of a batch of `pairs` (drawn) over `world` ranks; one rank's strip has a thick frame.
+    """Get the similarity matrix of a batch of `pairs` (drawn) over `world` ranks; one rank's strip has a thick frame.
 
     A pair's mark says which of its two vectors get its gradient. Left: remote targets are plain numbers. Right: the
     gather sends their gradients to the owner. batch, width: of the cost that is written above the panels.
@@ -82,7 +82,7 @@ def gather_layout_figure(world: int, pairs: int = 16, batch: int = 1024, width: 
 
 
 def marks(row: np.ndarray, column: np.ndarray, kept: np.ndarray, legend: bool) -> Sequence[go.Scatter]:
-    """The pairs in three groups: right pairs, pairs whose gradient reaches both vectors, pairs that reach the query."""
+    """Group the pairs: right ones, those whose gradient reaches both vectors, those that reach the query."""
     right = row == column
     groups = (
         ("both vectors learn from the pair", ~right & kept, "square", BLUE, 9),
@@ -107,7 +107,7 @@ def marks(row: np.ndarray, column: np.ndarray, kept: np.ndarray, legend: bool) -
 
 
 def strips(world: int, n: int, pairs: int, panel: int) -> Sequence[dict[str, object]]:
-    """A frame around every rank's rows, the last rank's thick: what that rank computes."""
+    """Return a frame around every rank's rows, the last rank's thick: what that rank computes."""
     edge = {"type": "rect", "x0": -0.55, "x1": pairs - 0.45, "xref": f"x{panel}", "yref": f"y{panel}"}
     return [
         edge
@@ -121,7 +121,7 @@ def strips(world: int, n: int, pairs: int, panel: int) -> Sequence[dict[str, obj
 
 
 def cost_text(world: int, batch: int, width: int) -> str:
-    """The read-out: what a batch of real size costs each rank."""
+    """Return the read-out: what a batch of real size costs each rank."""
     cost = gather_cost(world, batch, width)
     return (
         f"A batch of {batch} pairs of {width} numbers: each rank computes {batch // world} x {batch} similarities<br>"
@@ -131,17 +131,17 @@ def cost_text(world: int, batch: int, width: int) -> str:
 
 
 def rows_of(world: int, pairs: int) -> int:
-    """The rows of one rank; ValueError if they do not divide evenly."""
+    """Return the rows of one rank; ValueError if they do not divide evenly."""
     if world < 1 or pairs % world:
         raise ValueError(f"world = {world} must divide the {pairs} pairs.")
     return pairs // world
 
 
 def names(world: int) -> list[str]:
-    """Short names where there are many ranks."""
+    """Return short names where there are many ranks."""
     return [f"rank {rank}" if world <= 4 else str(rank) for rank in range(world)]
 
 
 def ranks(world: int) -> str:
-    """How many ranks, in words."""
+    """Say how many ranks, in words."""
     return "1 rank" if world == 1 else f"{world} ranks"

@@ -13,7 +13,7 @@ SERIES = {"cosine": (BLUE, "circle", "solid"), "length": (ORANGE, "diamond", "da
 def gradient_agreement_figure(
     sizes: Sequence[int], cosines: Sequence[float], lengths: Sequence[float], what: str
 ) -> go.Figure:
-    """Two panels over a logarithmic axis of sizes; in both, 1 is the whole batch's gradient.
+    """Return two panels over a logarithmic axis of sizes; in both, 1 is the whole batch's gradient.
 
     sizes: increasing, the last is the whole batch. cosines: with the whole batch's gradient, in [-1, 1]. lengths: as
     shares of its length, at least 0. what: what the sizes count.
@@ -43,7 +43,7 @@ def gradient_agreement_figure(
 
 
 def finding(sizes: Sequence[int], cosines: Sequence[float], lengths: Sequence[float]) -> str:
-    """What is left of the gradient at half the batch, which is the best case among the parts."""
+    """Say what is left of the gradient at half the batch, which is the best case among the parts."""
     if len(sizes) < 2:
         return "The whole batch, compared with itself"
     return f"With parts of {sizes[-2]}, {lengths[-2]:.0%} of the gradient's length is left, at cosine {cosines[-2]:.2f}"

@@ -53,7 +53,7 @@ def gradient_by_similarity_figure(
 
 
 def points(similarity: Values, pulls: Values, labels: Sequence[str], who: str, marker: dict[str, object]) -> go.Scatter:
-    """The negatives under one objective."""
+    """Return the negatives under one objective."""
     return go.Scatter(
         x=np.round(similarity, 4),
         y=np.maximum(pulls, FLOOR),
@@ -66,7 +66,7 @@ def points(similarity: Values, pulls: Values, labels: Sequence[str], who: str, m
 
 
 def budget(similarity: Values, infonce: Values, weighted: Values, name: str) -> list[go.Bar]:
-    """Four stacked bars in percent, one trace a part: the whole row and the negatives alone, for both objectives."""
+    """Draw four stacked bars in percent, one trace a part: the whole row and the negatives, for both objectives."""
     lines = {
         f"negatives alone: {name}": of_negatives(divided(similarity, weighted)),
         "negatives alone: InfoNCE": of_negatives(divided(similarity, infonce)),
@@ -91,26 +91,26 @@ def budget(similarity: Values, infonce: Values, weighted: Values, name: str) -> 
 
 
 def divided(similarity: Values, pulls: Values) -> Values:
-    """The row's parts, which sum to 1: right answer, hardest negative, the next four, the rest."""
+    """Return the row's parts, which sum to 1: right answer, hardest negative, the next four, the rest."""
     ordered = pulls[np.argsort(-similarity)]
     return np.array([1 - pulls.sum(), ordered[:1].sum(), ordered[1:5].sum(), ordered[5:].sum()])
 
 
 def percent(part: float) -> str:
-    """A part in words, unless its bar is too short for them; what is nearly all is not called all."""
+    """Return a part in words, unless its bar is too short for them; what is nearly all is not called all."""
     if part < 0.06:
         return ""
     return f"{part:.1%}" if 0.99 <= part < 0.9995 else f"{part:.0%}"
 
 
 def of_negatives(parts: Values) -> Values:
-    """The negatives' parts as shares of their own sum."""
+    """Return the negatives' parts as shares of their own sum."""
     negatives = parts * np.array([0, 1, 1, 1])
     return negatives / max(float(negatives.sum()), np.finfo(float).tiny)
 
 
 def finding(infonce: Values, weighted: Values) -> str:
-    """What all negatives together get of the row."""
+    """Say what all negatives together get of the row."""
     if not len(weighted):
         return "This query has no negatives"
     return f"The negatives hold {weighted.sum():.1%} of the row; under InfoNCE {infonce.sum():.1%}"

@@ -56,7 +56,7 @@ def gradient_errors_figure(recipes: Mapping[str, Measured], loss: float) -> go.F
 
 
 def bars(names: Sequence[str], values: Sequence[float], right: np.ndarray, texts: Sequence[str]) -> go.Bar:
-    """One panel's bars, plain where right and hatched where wrong."""
+    """Return one panel's bars, plain where right and hatched where wrong."""
     return go.Bar(
         x=list(values),
         y=list(names),
@@ -74,21 +74,21 @@ def bars(names: Sequence[str], values: Sequence[float], right: np.ndarray, texts
 
 
 def right_losses(losses: Sequence[float], loss: float) -> np.ndarray:
-    """Which losses are that of one process."""
+    """Tell which losses are that of one process."""
     return np.abs(np.array(losses) - loss) <= 1e-6 * abs(loss)
 
 
 def right_errors(errors: Sequence[float]) -> np.ndarray:
-    """Which gradients are right up to rounding."""
+    """Tell which gradients are right up to rounding."""
     return np.array(errors) < EXACT
 
 
 def words(error: float) -> str:
-    """An error as text: percent where it is one, a power of ten where it is rounding."""
+    """Return an error as text: percent where it is one, a power of ten where it is rounding."""
     return f"{error:.0%}" if error >= EXACT else f"{error:.0e}"
 
 
 def finding(losses: Sequence[float], errors: Sequence[float], loss: float) -> str:
-    """How many losses are right against how many gradients."""
+    """Say how many losses are right against how many gradients."""
     same, exact = int(right_losses(losses, loss).sum()), int(right_errors(errors).sum())
     return f"{same} of {len(losses)} log the right loss; {exact} of {len(losses)} have the right gradient"

@@ -83,7 +83,7 @@ def arrows(
 
 
 def marks(places: Float[np.ndarray, " 3"]) -> go.Scatter:
-    """The three points on the circle."""
+    """Return the three points on the circle."""
     turns = np.radians(places)
     return go.Scatter(
         x=np.sin(turns),
@@ -97,7 +97,7 @@ def marks(places: Float[np.ndarray, " 3"]) -> go.Scatter:
 
 
 def names(places: Float[np.ndarray, " 3"]) -> go.Scatter:
-    """What the points are, written inside the circle; the negative's name deeper where it would cover another."""
+    """Say what the points are, written inside the circle; the negative's name deeper where it would cover another."""
     near = bool((np.abs(places[2] - places[:2]) < 30).any())
     radii, turns = np.array([0.86, 0.86, 0.68 if near else 0.86]), np.radians(places)
     return go.Scatter(
@@ -127,7 +127,7 @@ def laid_out(
 
 
 def finding(angle: float, positive: float, with_stop: float, without: float) -> str:
-    """What becomes of the query at this place of the negative; its speeds as shares of the figure's largest."""
+    """Say what becomes of the query at this place of the negative; its speeds as shares of the figure's largest."""
     moves = [direction(speed, positive) for speed in (with_stop, without)]
     where = f"At {angle:.0f} degrees"
     if moves[0] == moves[1]:
@@ -136,7 +136,7 @@ def finding(angle: float, positive: float, with_stop: float, without: float) -> 
 
 
 def direction(speed: float, positive: float) -> str:
-    """Whether a query at 0 moves towards the right answer; speeds as shares of the largest."""
+    """Tell whether a query at 0 moves towards the right answer; speeds as shares of the largest."""
     if abs(speed) <= STILL:
         return "stays"
     return "moves to its answer" if speed * positive > 0 else "is pushed away"

@@ -45,14 +45,14 @@ def gradient_shares_figure(
 
 
 def folded(shares: Shares) -> Shares:
-    """The first 12 shares, and the sum of the others if there are any."""
+    """Return the first 12 shares, and the sum of the others if there are any."""
     if len(shares) <= HEAVIEST:
         return shares
     return np.append(shares[:HEAVIEST], shares[HEAVIEST:].sum())
 
 
 def finding(shares: Shares) -> str:
-    """How few negatives do half of the work."""
+    """Say how few negatives do half of the work."""
     if not len(shares):
         return "This query has no negatives"
     needed = int(np.searchsorted(np.cumsum(np.sort(shares)[::-1]), 0.5)) + 1

@@ -68,7 +68,7 @@ def hardest_negative_figure(
 def line(
     batches: Sequence[int], values: Sequence[float], name: str, look: tuple[str, str, str], hover: str
 ) -> go.Scatter:
-    """One curve over batch sizes."""
+    """Return one curve over batch sizes."""
     colour, symbol, dash = look
     return go.Scatter(
         x=list(batches),
@@ -82,7 +82,7 @@ def line(
 
 
 def finding(batches: Sequence[int], hardest: Sequence[float], positive: float) -> str:
-    """The rise from the smallest to the largest batch."""
+    """Return the rise from the smallest to the largest batch."""
     return (
         f"From {batches[0]} pairs to {batches[-1]}, the hardest negative rises from {hardest[0]:.2f} "
         f"to {hardest[-1]:.2f} (right: {positive:.2f})"

@@ -56,12 +56,12 @@ def hardness_shares_figure(
 
 
 def level_name(level: int) -> str:
-    """The true hardness in words."""
+    """Return the true hardness in words."""
     return {0: "0 (truly right)", 1: "1 (hardest)"}.get(level, str(level))
 
 
 def finding(shares: Shares) -> str:
-    """What the truly hardest negatives get, against their number."""
+    """Say what the truly hardest negatives get, against their number."""
     hardest = next((level for level in shares if level > 0), None)
     if hardest is None:
         return "True hardness is not known here"

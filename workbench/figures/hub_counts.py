@@ -15,7 +15,7 @@ HUBS = 5
 def hub_counts_figure(
     found: Hubness, random: Hubness, captions: Sequence[str] | None = None, reach: float | None = None
 ) -> go.Figure:
-    """Items by N_k on a logarithmic axis of counts; the five largest hubs as marks of their own.
+    """Return items by N_k on a logarithmic axis of counts; the five largest hubs as marks of their own.
 
     random: the baseline of the same size. captions: what each item is, shown on hover over a hub. reach: the right end
     of the axis, so that several figures compare; the larger of both by default.
@@ -69,7 +69,7 @@ def hub_counts_figure(
 
 
 def finding(found: Hubness, random: Hubness) -> str:
-    """How far the largest hub reaches, and how many items nobody finds."""
+    """Say how far the largest hub reaches, and how many items nobody finds."""
     return (
         f"The largest hub is near {found.largest:.0f} of {found.queries:,} queries (random: {random.largest:.0f}); "
         f"{found.anti_hub_rate:.0%} near none"

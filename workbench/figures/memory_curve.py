@@ -27,7 +27,7 @@ class MemoryCurve:
 
 
 def memory_curve_figure(curve: MemoryCurve, bytes_range: tuple[float, float], largest_chunk: int) -> go.Figure:
-    """The peaks as a line over the chunk size, between the two limits; both axes are logarithmic.
+    """Return the peaks as a line over the chunk size, between the two limits; both axes are logarithmic.
 
     bytes_range, largest_chunk: the axes' ends, the same in every figure that is to be compared.
     """

@@ -54,7 +54,7 @@ def modality_gap_figure(
 
 
 def in_words(kind: str, names: tuple[str, str]) -> str:
-    """A kind of pairs, as the legend says it."""
+    """Return a kind of pairs, as the legend says it."""
     words = {
         "within first": f"two {names[0]}",
         "within second": f"two {names[1]}",
@@ -65,7 +65,7 @@ def in_words(kind: str, names: tuple[str, str]) -> str:
 
 
 def outline(name: str, values: Float[np.ndarray, " _"], colour: str, dash: str) -> go.Scatter:
-    """A histogram as a stepped line."""
+    """Return a histogram as a stepped line."""
     return go.Scatter(
         x=np.linspace(-1, 1, BINS + 1),
         y=np.append(shares(values), 0.0),
@@ -77,12 +77,12 @@ def outline(name: str, values: Float[np.ndarray, " _"], colour: str, dash: str) 
 
 
 def shares(values: Float[np.ndarray, " _"]) -> Float[np.ndarray, " bins"]:
-    """The percentage of the values in each bin."""
+    """Return the percentage of the values in each bin."""
     counts = np.histogram(np.clip(values, -1, 1), np.linspace(-1, 1, BINS + 1))[0]
     return 100 * counts / max(1, counts.sum())
 
 
 def finding(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "n d"], name: str) -> str:
-    """The gap, and how often a vector of the first side finds its own."""
+    """Return the gap, and how often a vector of the first side finds its own."""
     hits = precision_at_1(first, second)
     return f"The means are {gap(first, second):.2f} apart; {hits:.1%} of the {name} find their own first"

@@ -24,7 +24,7 @@ class Difference:
 
 
 def paired_differences_figure(models: tuple[str, str], differences: Sequence[Difference]) -> go.Figure:
-    """One line a data set, the last being the mean of all: the difference in points of P@1 and its intervals."""
+    """Return one line a data set, the last being the mean of all: the difference in points of P@1 and its intervals."""
     figure = go.Figure()
     names = [escape(each.name) for each in differences]
     reach = 10.0
@@ -61,7 +61,7 @@ def paired_differences_figure(models: tuple[str, str], differences: Sequence[Dif
 
 
 def finding(models: tuple[str, str], differences: Sequence[Difference]) -> str:
-    """Whether the last difference is told from zero by the paired interval."""
+    """Tell whether the last difference is told from zero by the paired interval."""
     last = differences[-1]
     low, high = (100 * end for end in last.paired)
     verdict = "a difference that shows" if low > 0 or high < 0 else "not told apart"

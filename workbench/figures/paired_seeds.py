@@ -13,7 +13,7 @@ Differences = Float[np.ndarray, " seeds"]
 
 
 def paired_seeds_figure(mine: str, baseline: str, differences: Mapping[str, Differences]) -> go.Figure:
-    """One line a measure: mine - baseline of every seed, in hundredths, with mean and 95 % interval (Student's t).
+    """Draw one line a measure: mine - baseline of every seed, in hundredths, with mean and 95 % interval (Student's t).
 
     differences: by measure, one number a seed, in [-1, 1]; shares become points, cosines hundredths.
     """
@@ -49,7 +49,7 @@ def paired_seeds_figure(mine: str, baseline: str, differences: Mapping[str, Diff
 
 
 def finding(mine: str, baseline: str, differences: Mapping[str, Differences]) -> str:
-    """What the first measure says, and whether its interval leaves out zero."""
+    """Say what the first measure says, and whether its interval leaves out zero."""
     name, values = next(iter(differences.items()))
     mean, half = mean_and_half_width(values)
     verdict = "a difference" if abs(mean) > half else "not told apart"

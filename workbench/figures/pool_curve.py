@@ -49,6 +49,6 @@ def pool_curve_figure(dataset: str, sizes: Sequence[int], precision: Mapping[str
 
 
 def finding(dataset: str, sizes: Sequence[int], precision: Mapping[str, Sequence[float]]) -> str:
-    """What the smallest and the largest pool say of the same model."""
+    """Say what the smallest and the largest pool say of the same model."""
     first, last = 100 * precision["random"][0], 100 * precision["random"][-1]
     return f"{dataset}: {first:.0f} % among {sizes[0]}, {last:.0f} % among {sizes[-1]} candidates, the same model"

@@ -10,7 +10,7 @@ LOOKS = {"right": (BLUE, ""), "left": (ORANGE, "/")}
 
 
 def pooling_rules_figure(scores: Mapping[str, Mapping[str, float]], alone: float) -> go.Figure:
-    """Two bars for each rule, padding on the right and on the left, and a line where nothing is padded.
+    """Return two bars for each rule, padding on the right and on the left, and a line where nothing is padded.
 
     scores: from the rule to P@1 in [0, 1] of "right" and "left". alone: P@1 of items embedded one by one.
     """
@@ -34,7 +34,7 @@ def pooling_rules_figure(scores: Mapping[str, Mapping[str, float]], alone: float
 
 
 def finding(scores: Mapping[str, Mapping[str, float]], alone: float) -> str:
-    """Which rules survive both sides."""
+    """Tell which rules survive both sides."""
     good = [rule for rule, sides in scores.items() if min(sides.values()) >= alone - 1e-9]
     if not good:
         return f"None of {len(scores)} rules survives both paddings"

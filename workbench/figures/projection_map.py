@@ -27,7 +27,7 @@ def projection_map_figure(
     captions: Sequence[str] | None = None,
     height: int = 480,
 ) -> go.Figure:
-    """The map, centred and scaled to [-1, 1] since its units mean nothing; each group a trace.
+    """Return the map, centred and scaled to [-1, 1] since its units mean nothing; each group a trace.
 
     groups: the group of each point. made: how the map was made, in words.
     ids: what a selection gives back for each point (customdata), its number by default. captions: shown on hover.
@@ -73,7 +73,7 @@ def projection_map_figure(
 
 
 def traces_of(groups: Sequence[str]) -> list[str]:
-    """The groups that get a trace, in alphabetical order; of more than 20 the 19 largest and the others as one."""
+    """Get the groups that get a trace, in alphabetical order; of more than 20 the 19 largest and the others as one."""
     names, counts = np.unique(np.asarray(groups, dtype=str), return_counts=True)
     if len(names) <= MOST_GROUPS:
         return names.tolist()
@@ -82,7 +82,7 @@ def traces_of(groups: Sequence[str]) -> list[str]:
 
 
 def members(groups: Sequence[str]) -> dict[str, Int[np.ndarray, " _"]]:
-    """The rows of each trace."""
+    """Return the rows of each trace."""
     named, own = np.asarray(groups, dtype=str), traces_of(groups)
     labels = np.where(np.isin(named, own), named, OTHER)
     return {each: np.flatnonzero(labels == each) for each in own}
@@ -98,7 +98,7 @@ def scaled(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
 
 
 def finding(found: Quality) -> str:
-    """What the map's trustworthiness, of which 0.5 is chance, says about reading it."""
+    """Say what the map's trustworthiness, of which 0.5 is chance, says about reading it."""
     if np.isnan(found.trustworthiness):
         return "Too few items to judge the map"
     above_chance = 2 * found.trustworthiness - 1
@@ -107,6 +107,6 @@ def finding(found: Quality) -> str:
 
 
 def subtitle(made: str, count: int, found: Quality) -> str:
-    """How the map was made, how many items it shows, and its continuity."""
+    """Say how the map was made, how many items it shows, and its continuity."""
     continuity = "" if np.isnan(found.continuity) else f"; continuity {found.continuity:.2f}"
     return f"{made}; {count:,} items{continuity}"

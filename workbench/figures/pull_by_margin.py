@@ -20,7 +20,7 @@ def pull_by_margin_figure(
     labels: Sequence[str],
     name: str,
 ) -> go.Figure:
-    """One point a query: 1 - p_ii, in [0, 1], against s_ii / s_hardest - 1 in percent; a line at `margin`.
+    """Return one point a query: 1 - p_ii, in [0, 1], against s_ii / s_hardest - 1 in percent; a line at `margin`.
 
     positive, hardest: cosines of the right answer and of the most similar negative, which must be positive numbers.
     infonce, weighted: 1 - p_ii under both objectives. margin: alpha * tau, where a lone negative would hold half.
@@ -59,6 +59,6 @@ def pull_by_margin_figure(
 
 
 def finding(infonce: Values, weighted: Values) -> str:
-    """How many queries pull with at least half of full strength."""
+    """Say how many queries pull with at least half of full strength."""
     counts = [int((pulls >= 0.5).sum()) for pulls in (weighted, infonce)]
     return f"{counts[0]} of {len(weighted)} queries pull at half strength or more; under InfoNCE {counts[1]}"

@@ -21,7 +21,7 @@ TITLES = ("cosine with the query", "weight (median)", "share of the pull, %")
 
 
 def replay_figure(replay: Replay) -> go.Figure:
-    """Three charts over the steps, a line a group of negatives; right answers beside them in the first."""
+    """Return three charts over the steps, a line a group of negatives; right answers beside them in the first."""
     if not replay.courses:
         return empty("No pairs have been recorded")
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05)
@@ -52,7 +52,7 @@ def add_line(
     look: tuple[str, str, str],
     legend: bool,
 ) -> None:
-    """One group's line in one of the charts."""
+    """Return one group's line in one of the charts."""
     colour, dash, symbol = look
     figure.add_trace(
         go.Scatter(
@@ -72,7 +72,7 @@ def add_line(
 
 
 def finding(replay: Replay) -> str:
-    """How the share of the pull of the hardest group moved."""
+    """Say how the share of the pull of the hardest group moved."""
     if replay.mixed:
         return f"{replay.datasets} data sets in turns: choose one to see what changed"
     course = hardest(replay.courses)
@@ -83,5 +83,5 @@ def finding(replay: Replay) -> str:
 
 
 def hardest(courses: Sequence[Course]) -> Course:
-    """The first group that is not of false negatives, or the first of all."""
+    """Return the first group that is not of false negatives, or the first of all."""
     return next((each for each in courses if not each.name.startswith("truly right")), courses[0])

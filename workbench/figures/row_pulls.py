@@ -16,7 +16,7 @@ HIGHEST = 30.0
 
 
 def row_pulls_figure(margin: Values, pulls: Mapping[str, Values]) -> go.Figure:
-    """One point a query and objective: tau times the summed gradient of its negatives, against its margin.
+    """Return one point a query and objective: tau times the summed gradient of its negatives, against its margin.
 
     margin: s_ii minus the most similar negative's cosine, in [-2, 2]; below 0 the query is lost. pulls: by the name
     of the objective, at most four, sum_j Pbar_ij over negatives; 1 is the most that a softmax can give.
@@ -54,20 +54,20 @@ def row_pulls_figure(margin: Values, pulls: Mapping[str, Values]) -> go.Figure:
 
 
 def span(margin: Values) -> list[float]:
-    """The range of the axis of margins, with zero inside."""
+    """Return the range of the axis of margins, with zero inside."""
     low, high = min(0.0, float(margin.min())), max(0.0, float(margin.max()))
     room = 0.05 * (high - low) or 0.1
     return [low - room, high + room]
 
 
 def lost_share(margin: Values, pulls: Values) -> float:
-    """What part of the batch's whole pull comes from queries that are lost; 0 where nothing pulls."""
+    """Say what part of the batch's whole pull comes from queries that are lost; 0 where nothing pulls."""
     total = float(pulls.sum())
     return float(pulls[margin < 0].sum()) / total if total else 0.0
 
 
 def finding(margin: Values, pulls: Mapping[str, Values]) -> str:
-    """How much of each objective's pull goes to the queries that are lost."""
+    """Say how much of each objective's pull goes to the queries that are lost."""
     parts = [f"{lost_share(margin, values):.0%} ({name.partition(',')[0]})" for name, values in pulls.items()]
     lost = int((margin < 0).sum())
     who = "The lost query gets" if lost == 1 else f"The {lost} lost queries get"

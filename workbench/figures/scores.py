@@ -12,7 +12,7 @@ UNKNOWN = "data sets"
 
 
 def scores_figure(scores: Sequence[Score], in_distribution: Sequence[bool] | None) -> go.Figure:
-    """One line a data set, best first within each half: value, 95 % interval and chance, in percent.
+    """Return one line a data set, best first within each half: value, 95 % interval and chance, in percent.
 
     in_distribution: for each score, whether its data set was trained; None where nobody knows.
     """
@@ -33,7 +33,7 @@ def scores_figure(scores: Sequence[Score], in_distribution: Sequence[bool] | Non
 
 
 def dots(members: Sequence[Score], group: str, colour: str, symbol: str) -> go.Scatter:
-    """The values of one half with their intervals."""
+    """Return the values of one half with their intervals."""
     return go.Scatter(
         x=[100 * score.value for score in members],
         y=[escape(score.name) for score in members],
@@ -53,7 +53,7 @@ def dots(members: Sequence[Score], group: str, colour: str, symbol: str) -> go.S
 
 
 def chance_ticks(scores: Sequence[Score]) -> go.Scatter:
-    """A tick where random vectors would score."""
+    """Return a tick where random vectors would score."""
     return go.Scatter(
         x=[100 * score.chance for score in scores],
         y=[escape(score.name) for score in scores],
@@ -65,7 +65,7 @@ def chance_ticks(scores: Sequence[Score]) -> go.Scatter:
 
 
 def hover(score: Score) -> str:
-    """A score in words."""
+    """Return a score in words."""
     return (
         f"{escape(score.name)}: {score.metric} {100 * score.value:.1f} %<br>"
         f"95 % interval {100 * score.low:.1f} to {100 * score.high:.1f} %<br>"
@@ -74,6 +74,6 @@ def hover(score: Score) -> str:
 
 
 def finding(scores: Sequence[Score]) -> str:
-    """How many data sets are clearly above chance."""
+    """Say how many data sets are clearly above chance."""
     above = sum(score.low > score.chance for score in scores)
     return f"{above} of {len(scores)} data sets are clearly above chance"

@@ -57,7 +57,7 @@ def similarity_by_hardness_figure(models: Mapping[str, ByTruth]) -> go.Figure:
 
 
 def level_name(level: int) -> str:
-    """The true hardness in words."""
+    """Return the true hardness in words."""
     return "0 (truly right)" if level == 0 else str(level)
 
 

@@ -23,7 +23,7 @@ def similarity_matrix_figure(
     columns: Sequence[str],
     pictures: Sequence[bytes] = (),
 ) -> go.Figure:
-    """Cosines of queries (rows) and targets (columns) as a heat map; under it the softmax of the outlined row.
+    """Return cosines of queries (rows) and targets (columns) as a heat map; under it the softmax of the outlined row.
 
     Both panels share their columns. The right target of query i is target i. probability: rows sum to 1. rows,
     columns: what each query and target is, in words, shown on hover. pictures: WebP of each query, drawn beside its
@@ -58,7 +58,7 @@ def similarity_matrix_figure(
 
 
 def heat_map(similarity: Matrix, rows: Sequence[str], columns: Sequence[str]) -> go.Heatmap:
-    """The cosines, dark where low: the scale's lightness rises throughout, so that grey prints say the same."""
+    """Return the cosines, dark where low: the scale's lightness rises throughout, so that grey prints say the same."""
     hover = [[f"query: {escape(row)}<br>target: {escape(column)}" for column in columns] for row in rows]
     return go.Heatmap(
         z=np.round(similarity, 4),
@@ -76,7 +76,7 @@ def heat_map(similarity: Matrix, rows: Sequence[str], columns: Sequence[str]) ->
 
 
 def bars(probability: Float[np.ndarray, " n"], row: int, columns: Sequence[str]) -> go.Bar:
-    """The softmax of one row: the right target filled, the others hatched."""
+    """Return the softmax of one row: the right target filled, the others hatched."""
     own = [column == row for column in range(len(probability))]
     return go.Bar(
         x=list(range(len(probability))),
@@ -94,13 +94,13 @@ def bars(probability: Float[np.ndarray, " n"], row: int, columns: Sequence[str])
 
 
 def outline(row: int, width: int) -> dict[str, object]:
-    """A frame around one row of the heat map."""
+    """Return a frame around one row of the heat map."""
     corners = {"x0": -0.5, "x1": width - 0.5, "y0": row - 0.5, "y1": row + 0.5}
     return {"type": "rect", **corners, "line": {"color": ORANGE, "width": 3}}
 
 
 def beside(row: int, picture: bytes) -> dict[str, object]:
-    """A picture left of its row."""
+    """Return a picture left of its row."""
     return {
         "source": f"data:image/webp;base64,{base64.b64encode(picture).decode()}",
         "xref": "paper",
@@ -115,7 +115,7 @@ def beside(row: int, picture: bytes) -> dict[str, object]:
 
 
 def finding(probability: Float[np.ndarray, " n"], row: int) -> str:
-    """What the right target gets, and who comes next."""
+    """Say what the right target gets, and who comes next."""
     others = np.delete(probability, row)
     if not len(others):
         return "One pair alone: its softmax is 100 % whatever the model does"

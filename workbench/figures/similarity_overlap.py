@@ -24,7 +24,7 @@ class Histograms:
 
 
 def similarity_overlap_figure(models: Sequence[Histograms], title: str) -> go.Figure:
-    """One panel a model, the first on top, sharing both axes; each kind is scaled to its own total."""
+    """Return one panel a model, the first on top, sharing both axes; each kind is scaled to its own total."""
     low, high, merge = window(models)
     figure = make_subplots(
         rows=len(models),
@@ -50,7 +50,7 @@ def similarity_overlap_figure(models: Sequence[Histograms], title: str) -> go.Fi
 
 
 def outline(kind: str, points: tuple[np.ndarray, np.ndarray], legend: bool) -> go.Scatter:
-    """One kind as a stepped, filled outline."""
+    """Return one kind as a stepped, filled outline."""
     colour = KIND_COLOURS[kind]
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return go.Scatter(
@@ -75,7 +75,7 @@ def merged(edges: np.ndarray, counts: np.ndarray, merge: int) -> tuple[np.ndarra
 
 
 def window(models: Sequence[Histograms]) -> tuple[float, float, int]:
-    """The range of similarities that occur in any model, and how many bins to join so that some 50 are shown."""
+    """Return the range of similarities that occur in any model, and how many bins to join so that some 50 are shown."""
     occupied = np.zeros(len(models[0].edges) - 1, dtype=bool)
     for model in models:
         for counts in model.counts.values():

@@ -26,7 +26,7 @@ MARKS = ("annotations", "shapes", "images")
 
 
 def with_slider(stills: Mapping[str, go.Figure], name: str, start: str | None = None, play: bool = False) -> go.Figure:
-    """The stills as frames of one figure, in order, with a slider called `name` between them.
+    """Return the stills as frames of one figure, in order, with a slider called `name` between them.
 
     stills: from the slider's label to the figure at that position; all with the same traces in the same order. What
     differs between their layouts moves too (title, marks, axes), but not size and margins. An axis without a range
@@ -77,12 +77,12 @@ def check(stills: Mapping[str, go.Figure], start: str | None) -> None:
 
 
 def traces(figure: go.Figure) -> Sequence[BaseTraceType]:
-    """The figure's traces, typed: plotly gives them as one of several things."""
+    """Return the figure's traces, typed: plotly gives them as one of several things."""
     return cast(Sequence[BaseTraceType], figure.data)
 
 
 def moving(layouts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each still's layout the parts that differ between stills, with lists of marks of one length."""
+    """Return of each still's layout the parts that differ between stills, with lists of marks of one length."""
     names = sorted({name for layout in layouts for name in layout} - {*FIXED})
     changing = [name for name in names if any(layout.get(name) != layouts[0].get(name) for layout in layouts)]
     lengths = {name: max(len(layout.get(name, ())) for layout in layouts) for name in MARKS if name in changing}
@@ -145,12 +145,12 @@ def extents(figure: go.Figure) -> dict[str, tuple[float, float]]:
 
 
 def paths(state: object) -> Iterator[str]:
-    """Where a state says something, such as data[0].marker.color."""
+    """Say where a state says something, such as data[0].marker.color."""
     return (path for path, _ in leaves(state))
 
 
 def leaves(part: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Every value with its place; an array of data is one value, however it is packed."""
+    """Return every value with its place; an array of data is one value, however it is packed."""
     if isinstance(part, Mapping) and "bdata" not in part:
         for name, inner in part.items():
             yield from leaves(inner, f"{path}.{name}" if path else str(name))
@@ -162,7 +162,7 @@ def leaves(part: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def slider(labels: list[str], name: str, first: str, left: int) -> dict[str, object]:
-    """The slider under the figure, `left` pixels from its left edge."""
+    """Return the slider under the figure, `left` pixels from its left edge."""
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     return {
         "active": labels.index(first),
@@ -180,7 +180,7 @@ def slider(labels: list[str], name: str, first: str, left: int) -> dict[str, obj
 
 
 def play_buttons() -> dict[str, object]:
-    """A button left of the slider that runs through the positions, and one that stops."""
+    """Return a button left of the slider that runs through the positions, and one that stops."""
     running = {
         "mode": "immediate",
         "frame": {"duration": 700, "redraw": True},

@@ -13,7 +13,7 @@ LOOKS = ((BLUE, "solid"), (ORANGE, "dash"), (GREEN, "dashdot"), (PURPLE, "longda
 
 
 def spectrum_figure(spectra: Mapping[str, Float[np.ndarray, " _"]]) -> go.Figure:
-    """The singular values of each model as shares of their sum in percent, the largest first, and its effective rank.
+    """Plot each model's singular values as shares of their sum in percent, the largest first, and its effective rank.
 
     spectra: from the model's name to its singular values in falling order.
     """
@@ -37,7 +37,7 @@ def spectrum_figure(spectra: Mapping[str, Float[np.ndarray, " _"]]) -> go.Figure
 
 
 def finding(spectra: Mapping[str, Float[np.ndarray, " _"]]) -> str:
-    """The effective ranks in words."""
+    """Return the effective ranks in words."""
     if not spectra:
         return "No vectors"
     size = max(len(each) for each in spectra.values())

@@ -62,7 +62,7 @@ def finding(
     measure: str,
     lower_is_better: bool,
 ) -> str:
-    """The best mean of every curve, and where it is."""
+    """Return the best mean of every curve, and where it is."""
     said = []
     for name, shares in curves.items():
         means = shares.mean(axis=0)

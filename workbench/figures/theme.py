@@ -39,12 +39,12 @@ def styled(figure: go.Figure, title: str, height: int = 380) -> go.Figure:
 
 
 def escape(text: str, longest: int = 90) -> str:
-    """A caption as plotly text: it would read tags and entities, so both are taken apart; long ones are cut."""
+    """Return a caption as plotly text: it would read tags and entities, so both are taken apart; long ones are cut."""
     cut = text if len(text) <= longest else text[: longest - 3] + "..."
     return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def empty(title: str, height: int = 380) -> go.Figure:
-    """A figure that says why there is nothing to see."""
+    """Return a figure that says why there is nothing to see."""
     figure = styled(go.Figure(), title, height)
     return figure.update_xaxes(visible=False).update_yaxes(visible=False)

@@ -55,7 +55,7 @@ def token_strip_figure(tokens: Tokens, pooled: int, groups: Groups, longest: int
 
 
 def cells(tokens: Tokens, places: Sequence[int], kind: str, colour: str) -> go.Bar:
-    """The tokens of one kind."""
+    """Return the tokens of one kind."""
     return go.Bar(
         x=list(places),
         y=[1] * len(places),
@@ -73,7 +73,7 @@ def cells(tokens: Tokens, places: Sequence[int], kind: str, colour: str) -> go.B
 
 
 def outline(pooled: int) -> go.Scatter:
-    """A frame around the token that is read."""
+    """Return a frame around the token that is read."""
     return go.Scatter(
         x=[pooled - 0.5, pooled - 0.5, pooled + 0.5, pooled + 0.5, pooled - 0.5],
         y=[0, 1.03, 1.03, 0, 0],
@@ -93,7 +93,7 @@ def check(tokens: Tokens, pooled: int, groups: Groups) -> None:
 
 
 def strip_finding(groups: Groups) -> str:
-    """What the vector is nearest to."""
+    """Say what the vector is nearest to."""
     cosine, word, group = max((c, word, group) for group, words in groups.items() for word, c in words.items())
     return f'The vector is nearest to "{word}", of {group}: cosine {cosine:.2f}'
 
@@ -130,6 +130,6 @@ def knowledge_figure(tokens: Tokens, cosines: Mapping[str, Float[np.ndarray, " l
 
 
 def knowledge_finding(cosines: Mapping[str, Float[np.ndarray, " length"]]) -> str:
-    """Which answer the last token is nearest to, and where else that answer stands out most."""
+    """Tell which answer the last token is nearest to, and where else that answer stands out most."""
     name, values = max(cosines.items(), key=lambda each: float(each[1][-1]))
     return f"The last token is nearest to {name} ({values[-1]:.2f}); no earlier one exceeds {values[:-1].max():.2f}"

@@ -23,7 +23,7 @@ SIMILARITIES = (
 
 
 def training_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Three curves over the steps, each a running median; the losses (nats) above the margin (cosine).
+    """Return three curves over the steps, each a running median; the losses (nats) above the margin (cosine).
 
     metrics: the lines of metrics.jsonl; of long runs every k-th is drawn.
     """
@@ -41,7 +41,7 @@ def training_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def hardest_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Mean similarity of right answers and of each query's hardest negative of the batch, each a running median."""
+    """Plot the mean similarity of right answers and of each query's hardest negative, each a running median."""
     rows = metrics[:: max(1, len(metrics) // POINTS)]
     if not any(isinstance(row.get("hardest"), int | float) for row in rows):
         return empty("No similarity of negatives has been logged", height=120)
@@ -53,7 +53,7 @@ def hardest_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def line(rows: Sequence[Mapping[str, Any]], field: str, name: str, colour: str, dash: str) -> go.Scatter:
-    """One number of the log over the steps, where it is a number."""
+    """Return one number of the log over the steps, where it is a number."""
     points = [(each["step"], each[field]) for each in rows if isinstance(each.get(field), int | float)]
     return go.Scatter(
         x=[step for step, _ in points],
@@ -66,13 +66,13 @@ def line(rows: Sequence[Mapping[str, Any]], field: str, name: str, colour: str, 
 
 
 def running_median(values: np.ndarray, share: float = 0.02) -> np.ndarray:
-    """Each value replaced by the median of its surroundings, 2 % of the series on each side."""
+    """Return each value replaced by the median of its surroundings, 2 % of the series on each side."""
     reach = int(len(values) * share)
     return np.array([np.median(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))])
 
 
 def finding(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Where the margin began and ended."""
+    """Say where the margin began and ended."""
     margins = [float(row["margin"]) for row in rows if isinstance(row.get("margin"), int | float)]
     if not margins:
         return f"{rows[-1]['step']} steps"

@@ -53,7 +53,7 @@ def two_passes_figure(step: ChunkedStep, seconds: float) -> go.Figure:
 
 
 def bars(kind: str, runs: Sequence[Run]) -> go.Bar:
-    """The bars of one kind of work."""
+    """Return the bars of one kind of work."""
     return go.Bar(
         x=[run.end - run.start for run in runs],
         base=[run.start for run in runs],
@@ -66,12 +66,12 @@ def bars(kind: str, runs: Sequence[Run]) -> go.Bar:
 
 
 def row_name(chunk: int | None) -> str:
-    """What stands beside a row."""
+    """Say what stands beside a row."""
     return LOSS_ROW if chunk is None else f"chunk {chunk + 1}"
 
 
 def finding(step: ChunkedStep) -> str:
-    """How many chunks are encoded twice, and what that takes."""
+    """Say how many chunks are encoded twice, and what that takes."""
     chunks = len(step.graph_bytes)
     return (
         f"{chunks - step.kept} of {chunks} chunks encoded twice: {step.peak / MEGABYTE:.0f} MB at most, "

@@ -21,7 +21,7 @@ def weight_curve_figure(
     curve_weight: Values,
     trained_curve_weight: Values,
 ) -> go.Figure:
-    """Weights of negatives (points) on the objective's curve, the trained objective's curve, and the positive's place.
+    """Plot weights of negatives (points) on the objective's curve, the trained objective's, and the positive's place.
 
     similarity: cosine of each negative. positive: cosine of the right answer. curve: similarities at which the two
     curves are given. The weight axis is logarithmic, without unit: 1 is InfoNCE's weight.
@@ -73,17 +73,17 @@ def weight_curve_figure(
 
 
 def drawable(weight: Values) -> Values:
-    """Weights within what a logarithmic axis can show: strong weightings at low temperatures leave float64's range."""
+    """Clip weights to what a logarithmic axis can show: strong weightings at low temperatures leave float64's range."""
     return np.clip(weight, SMALLEST, 1 / SMALLEST)
 
 
 def compact(number: float) -> str:
-    """Two significant digits below 100, whole numbers above."""
+    """Return two significant digits below 100, whole numbers above."""
     return f"{number:.2g}" if number < 100 else f"{number:,.0f}"
 
 
 def finding(similarity: Values, weight: Values) -> str:
-    """How much more the most similar negative weighs than the median one."""
+    """Say how much more the most similar negative weighs than the median one."""
     if not len(weight):
         return "This query has no negatives"
     if weight.max() < 1.05 * weight.min():

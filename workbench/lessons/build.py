@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(description="Write the course's notebooks and notes from the lessons' sources.")
     parser.add_argument("--out", type=Path, default=LESSONS, help="folder to write to (default: lessons)")
     parser.add_argument("--nbgrader", type=Path, help="write nbgrader's source notebooks to this course folder instead")
@@ -90,7 +90,7 @@ def orphans(out: Path, names: Set[str]) -> Iterator[Path]:
 
 
 def files(source: Source, folder: Path, seed: int, project: str) -> Iterator[tuple[str, str]]:
-    """The files that one source makes: the student's notebook, the solved one, the instructor's notes."""
+    """Return the files that one source makes: the student's notebook, the solved one, the instructor's notes."""
     name = source.path.stem
     yield f"{name}.ipynb", written(student_notebook(source, seed, project))
     yield f"solutions/{name}.ipynb", written(solution_notebook(source, seed, project))

@@ -52,13 +52,13 @@ def template() -> go.layout.Template:
 
 
 def real_models() -> bool:
-    """Whether cells that need real weights or a GPU are to run: the environment variable LESSONS_REAL is set to 1."""
+    """Tell whether cells that need real weights or a GPU run: the environment variable LESSONS_REAL is set to 1."""
     return os.environ.get(REAL) == "1"
 
 
 @cache
 def trained(objective: str) -> Embedder:
-    """The tiny model after the trainer's default run on the miniature, with "infonce" or "llave"; all else equal.
+    """Get the tiny model after the trainer's default run on the miniature, with "infonce" or "llave"; all else equal.
 
     lessons/models/README.md has the commands that made both.
 
@@ -73,7 +73,7 @@ def trained(objective: str) -> Embedder:
 
 @cache
 def task(dataset: str, queries: int = 100, seed: int = 0) -> RankingTask:
-    """Queries of one data set of the miniature with their candidates, from the split that nobody trains on.
+    """Return queries of one data set of the miniature with their candidates, from the split that nobody trains on.
 
     Raises:
         ValueError: the miniature has no such data set.
@@ -88,7 +88,7 @@ def task(dataset: str, queries: int = 100, seed: int = 0) -> RankingTask:
 def pair_vectors(
     objective: str, dataset: str, pairs: int = 100, seed: int = 0
 ) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"]]:
-    """Unit vectors of the queries and of their right answers, by a trained model; row i belongs to row i."""
+    """Return unit vectors of the queries and of their right answers, by a trained model; row i belongs to row i."""
     embedder, rankings = trained(objective), task(dataset, pairs, seed).rankings
     queries = embedder.embed([each.query for each in rankings])
     return queries, embedder.embed([each.candidates[each.right[0]] for each in rankings])

@@ -48,7 +48,7 @@ def films(queries: int = 60, seed: int = 0) -> Films:
 
 
 def film(clip: Item, length: int = LENGTH) -> tuple[DrawnScene, ...]:
-    """The motion of one of the miniature's clips in more frames: the same way in smaller steps."""
+    """Return the motion of one of the miniature's clips in more frames: the same way in smaller steps."""
     (video,) = clip.parts
     assert isinstance(video, Video)
     first, last = video.frames[0], video.frames[-1]
@@ -59,17 +59,17 @@ def film(clip: Item, length: int = LENGTH) -> tuple[DrawnScene, ...]:
 
 
 def film_vectors(embedder: Embedder, clips: Sequence[Sequence[DrawnScene]]) -> Float[Tensor, "clips d"]:
-    """One vector a clip: its frames behind one another in one sequence, as LLaVE reads a video."""
+    """Return one vector a clip: its frames behind one another in one sequence, as LLaVE reads a video."""
     return embedder.embed([Item((Video(tuple(frames)),)) for frames in clips], chunk=128)
 
 
 def frame_vectors(
     embedder: Embedder, clips: Sequence[Sequence[DrawnScene]], positions: Sequence[int]
 ) -> dict[int, Float[Tensor, "clips d"]]:
-    """The vectors of single frames, each embedded as a clip of its own: one row a film, by the frame's position."""
+    """Get the vectors of single frames, each embedded as a clip of its own: one row a film, by the frame's position."""
     return {position: film_vectors(embedder, [[frames[position]] for frames in clips]) for position in positions}
 
 
 def mean_vectors(singles: dict[int, Float[Tensor, "clips d"]], taken: Sequence[int]) -> Float[Tensor, "clips d"]:
-    """One vector a clip: the direction of the mean of its frames' vectors; blind to their order."""
+    """Return one vector a clip: the direction of the mean of its frames' vectors; blind to their order."""
     return normalize(torch.stack([singles[position] for position in taken]).mean(dim=0), dim=1)

@@ -30,13 +30,13 @@ class RankGradient(TypedDict):
 
 
 def own_rows(whole: Shaped[Tensor, "total *shape"]) -> Shaped[Tensor, "n *shape"]:
-    """The rows that this rank owns: n = total / W, from rank * n on."""
+    """Return the rows that this rank owns: n = total / W, from rank * n on."""
     n = len(whole) // world_size()
     return whole[rank() * n : (rank() + 1) * n]
 
 
 def encode(inputs: Float[Tensor, "n inputs"], weight: Float[Tensor, "inputs d"]) -> Float[Tensor, "n d"]:
-    """Unit vectors."""
+    """Return unit vectors."""
     return torch.nn.functional.normalize(inputs @ weight, dim=1)
 
 
@@ -46,7 +46,7 @@ def gradient_on_rank(
     targets: Float[Tensor, "total inputs"],
     step: Step,
 ) -> RankGradient:
-    """This rank's loss by `step`, and its gradient with respect to the matrix: the rank's own, not yet averaged.
+    """Return this rank's loss by `step`, and its gradient with respect to the matrix: the rank's own, not yet averaged.
 
     queries, targets: inputs of the whole batch, of which the rank encodes its own rows.
     """
@@ -60,7 +60,7 @@ def gradient_on_rank(
 def whole_gradient(
     weight: Float[Tensor, "inputs d"], queries: Float[Tensor, "total inputs"], targets: Float[Tensor, "total inputs"]
 ) -> RankGradient:
-    """The same of one process that holds the whole batch, by the trainer's contrast step: what is right."""
+    """Return the same of one process that holds the whole batch, by the trainer's contrast step: what is right."""
     weight = weight.clone().requires_grad_()
     vectors = [encode(queries, weight), encode(targets, weight)]
     ids = torch.arange(len(queries))

@@ -19,7 +19,7 @@ class Wrong(AssertionError):
     """The answer to an exercise is wrong; the message names the likely mistake."""
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows: the message alone, since the check's own frames would not help a learner."""
+        """Say what a notebook shows: the message alone, since the check's own frames would not help a learner."""
         return [f"Not yet: {self}"]
 
 
@@ -43,7 +43,7 @@ def right(exercise: str, found: str) -> None:
 
 
 def tensor_like(name: str, found: object, expected: Tensor) -> Tensor:
-    """The learner's result, once it is a tensor of the right shape without NaN.
+    """Return the learner's result, once it is a tensor of the right shape without NaN.
 
     Raises:
         Wrong: it is nothing, no tensor, of another shape, or has values that are not numbers.
@@ -60,7 +60,7 @@ def tensor_like(name: str, found: object, expected: Tensor) -> Tensor:
 
 
 def same(found: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> bool:
-    """Whether two tensors of one shape are equal up to `tolerance` times the largest expected value."""
+    """Tell whether two tensors of one shape are equal up to `tolerance` times the largest expected value."""
     found, expected = found.double(), expected.double()
     if not bool((torch.isfinite(found) == torch.isfinite(expected)).all()):
         return False
@@ -101,7 +101,7 @@ def compare(
 
 
 def largest_difference(values: Float[Tensor, "*shape"], expected: Float[Tensor, "*shape"]) -> str:
-    """Where two tensors differ most, and how; a small difference is told by its size."""
+    """Say where two tensors differ most, and how; a small difference is told by its size."""
     worst = int((values - expected).abs().nan_to_num(torch.inf).argmax())
     place = [int(each) for each in torch.unravel_index(torch.tensor(worst), expected.shape)]
     found, right_value = float(values.flatten()[worst]), float(expected.flatten()[worst])

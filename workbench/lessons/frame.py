@@ -30,14 +30,14 @@ def opening_text(lesson: Lesson, up: str = "..") -> str:
 
 
 def earlier(numbers: Sequence[int]) -> str:
-    """The lessons to know before, in words."""
+    """Return the lessons to know before, in words."""
     if not numbers:
         return "nothing"
     return f"lesson{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def install_code(project: str) -> str:
-    """The first code cell: nothing where the project is installed; on Colab it installs the project."""
+    """Return the first code cell: nothing where the project is installed; on Colab it installs the project."""
     return f"""\
 # On your own machine this cell only looks whether the project is installed. On Colab, put the address of the
 # project's repository between the quotes and run the cell again.
@@ -76,5 +76,5 @@ def closing_text(lesson: Lesson) -> str:
 
 
 def run_name(lesson: Lesson) -> str:
-    """The folder under runs/ that the lesson's command writes."""
+    """Return the folder under runs/ that the lesson's command writes."""
     return f"lesson-{lesson.number:02d}"

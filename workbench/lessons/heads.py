@@ -67,7 +67,7 @@ class Outcome:
 
 @cache
 def features(dataset: str = "look-alike", pairs: int = 400, queries: int = 100, seed: int = 0) -> Features:
-    """Vectors of training pairs, of their twins and of test rankings, by the model trained with InfoNCE."""
+    """Return vectors of training pairs, of their twins and of test rankings, by the model trained with InfoNCE."""
     embedder = trained("infonce")
     own, twins = twin_pairs(dataset, pairs, seed)
     items = [item for each in (own, twins) for pair in each for item in (pair.query, pair.positive)]
@@ -80,14 +80,14 @@ def features(dataset: str = "look-alike", pairs: int = 400, queries: int = 100, 
 
 
 def right_first(candidates: Int[np.ndarray, " pool"], right: np.ndarray) -> Int[np.ndarray, " pool"]:
-    """The candidates with the right one in front."""
+    """Return the candidates with the right one in front."""
     return np.concatenate([candidates[right], candidates[~right]])
 
 
 def train_head(
     data: Features, loss: Callable[[Step], Tensor], twins: float = 0.0, seed: int = 0, steps: int = STEPS
 ) -> Float[Tensor, "d k"]:
-    """The weights W after some steps of Adam on batches of 64 pairs.
+    """Return the weights W after some steps of Adam on batches of 64 pairs.
 
     twins: the share of a batch's rows, 0 to 1, whose scene has a second pair in the batch. The seed sets the first
     weights and the batches; neither depends on the loss, so that losses can be compared on equal terms.
@@ -120,7 +120,7 @@ def one_thread() -> Iterator[None]:
 
 
 def batch(data: Features, twins: float, drawn: torch.Generator) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]:
-    """Queries and targets of a batch: some scenes once, then others twice."""
+    """Return queries and targets of a batch: some scenes once, then others twice."""
     twice = round(twins * BATCH / 2)
     scenes = torch.randperm(len(data.queries), generator=drawn)[: BATCH - twice]
     again = scenes[:twice]
@@ -131,12 +131,12 @@ def batch(data: Features, twins: float, drawn: torch.Generator) -> tuple[Float[T
 
 
 def by(vectors: Float[Tensor, "*n d"], head: Float[Tensor, "d k"]) -> Float[Tensor, "*n k"]:
-    """Unit vectors of the head."""
+    """Return unit vectors of the head."""
     return normalize(vectors @ head, dim=-1)
 
 
 def outcome(head: Float[Tensor, "d k"], data: Features) -> Outcome:
-    """How a head ranks the test pools; ties count by their expectation, as in the evaluator."""
+    """Say how a head ranks the test pools; ties count by their expectation, as in the evaluator."""
     queries, candidates = by(data.test_queries, head), by(data.candidates, head)
     similarity = torch.einsum("mk,mpk->mp", queries, candidates).double().numpy()
     right = np.zeros(similarity.shape, dtype=bool)

@@ -59,7 +59,7 @@ class History:
     found: Mapping[tuple[str, str], Extremes]
 
     def at(self, objective: str, dataset: str) -> Extremes:
-        """One model's similarities on one data set.
+        """Return one model's similarities on one data set.
 
         Raises:
             ValueError: the file does not hold them.
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(description="Write similarities of the miniature over the steps of some runs.")
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of runs, one an objective")
     parser.add_argument("--out", type=Path, default=FILE, help="file to write (default: lessons/models)")
@@ -92,7 +92,7 @@ def parse() -> argparse.Namespace:
 
 
 def of_run(run: Path, tasks: Sequence[RankingTask], steps: Sequence[int]) -> dict[tuple[str, str], Extremes]:
-    """The similarities of each data set, by (objective of the run, data set).
+    """Return the similarities of each data set, by (objective of the run, data set).
 
     Raises:
         ValueError: the run's settings cannot be read, or it kept no checkpoint of a step.
@@ -109,7 +109,7 @@ def of_run(run: Path, tasks: Sequence[RankingTask], steps: Sequence[int]) -> dic
 
 
 def embedder_at(run: Path, settings: Mapping[str, dict[str, int]], step: int) -> Embedder:
-    """The model of a run after some steps; after none, the one that it started from.
+    """Return the model of a run after some steps; after none, the one that it started from.
 
     Raises:
         ValueError: the run kept no checkpoint of the step, or did not start from the tiny model.
@@ -127,7 +127,7 @@ def embedder_at(run: Path, settings: Mapping[str, dict[str, int]], step: int) ->
 
 
 def extremes(embedder: Embedder, task: RankingTask) -> Extremes:
-    """One step's similarities, with a first axis of length one."""
+    """Return one step's similarities, with a first axis of length one."""
     ranked = rank_all([task], embed_distinct(embedder, distinct_items([task]), progress=False))
     similarity = np.stack([each.similarities for each in ranked])
     positive = np.stack([each.right for each in ranked])
@@ -141,7 +141,7 @@ def extremes(embedder: Embedder, task: RankingTask) -> Extremes:
 
 
 def joined(steps: Sequence[Extremes]) -> Extremes:
-    """Several steps as one record."""
+    """Return several steps as one record."""
     return Extremes(*(np.concatenate([vars(each)[name] for each in steps]) for name in Extremes.__annotations__))
 
 
@@ -157,7 +157,7 @@ def write(history: History, path: Path) -> None:
 
 
 def read(path: Path = FILE) -> History:
-    """The history that `write` wrote.
+    """Return the history that `write` wrote.
 
     Raises:
         ValueError: there is no such file, or it lacks the steps.

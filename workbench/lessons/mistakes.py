@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def table(folder: Path) -> Iterator[str]:
-    """The lines of the table: lesson, exercise, mistake, message.
+    """Return the lines of the table: lesson, exercise, mistake, message.
 
     Raises:
         LessonError: a source breaks the form.
@@ -38,7 +38,7 @@ def table(folder: Path) -> Iterator[str]:
 
 
 def row(title: str, wrong: WrongAnswer) -> str:
-    """One mistake."""
+    """Return one mistake."""
     return line((title, wrong.exercise, wrong.answer.__doc__ or "", message_of(wrong)))
 
 

@@ -17,24 +17,24 @@ POINTS = 5
 
 
 def student_notebook(source: Source, seed: int = 0, project: str = "") -> NotebookNode:
-    """The copy that a learner fills in: stubs in place of solutions, no cells for instructors."""
+    """Return the copy that a learner fills in: stubs in place of solutions, no cells for instructors."""
     cells = [without_solution(cell) for cell in source.cells if "instructor" not in tags(cell)]
     return notebook(source, cells, seed, project, up="..")
 
 
 def solution_notebook(source: Source, seed: int = 0, project: str = "") -> NotebookNode:
-    """The solved copy, with the instructor's answers."""
+    """Return the solved copy, with the instructor's answers."""
     return notebook(source, source.cells, seed, project, up="../..")
 
 
 def graded_notebook(source: Source, seed: int = 0, project: str = "") -> NotebookNode:
-    """The solved copy that nbgrader makes an assignment of: it clears solutions, and knows no cells for instructors."""
+    """Make the solved copy that nbgrader makes an assignment of: it clears solutions. No cells for instructors."""
     cells = [cell for cell in source.cells if "instructor" not in tags(cell)]
     return notebook(source, cells, seed, project, up="../../..")
 
 
 def notebook(source: Source, cells: Iterable[NotebookNode], seed: int, project: str, up: str) -> NotebookNode:
-    """A notebook between the common first and last cells, with stable ids and without outputs.
+    """Return a notebook between the common first and last cells, with stable ids and without outputs.
 
     up: the way from the notebook's folder to the project's.
     """
@@ -51,13 +51,13 @@ def notebook(source: Source, cells: Iterable[NotebookNode], seed: int, project: 
 
 
 def written(made: NotebookNode) -> str:
-    """The file's text: sorted keys, one space a level as Jupyter writes, and a last line break."""
+    """Return the file's text: sorted keys, one space a level as Jupyter writes, and a last line break."""
     nbformat.validate(made)
     return json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def without_solution(cell: NotebookNode) -> NotebookNode:
-    """A copy of the cell whose solutions raise NotImplementedError instead."""
+    """Return a copy of the cell whose solutions raise NotImplementedError instead."""
     number = cell.metadata.get("exercise", "")
     stub = rf'\1raise NotImplementedError("Exercise {number}")'
     pattern = rf"^([ \t]*)# {BEGIN}\n.*?^[ \t]*# {END}"
@@ -65,19 +65,19 @@ def without_solution(cell: NotebookNode) -> NotebookNode:
 
 
 def seeded(cell: NotebookNode, seed: int) -> NotebookNode:
-    """A copy of the cell that sets another seed, if it sets one."""
+    """Return a copy of the cell that sets another seed, if it sets one."""
     if "parameters" not in tags(cell):
         return cell
     return changed(cell, SEED.sub(f"SEED = {seed}", cell.source))
 
 
 def changed(cell: NotebookNode, text: str) -> NotebookNode:
-    """A copy of a cell with another text."""
+    """Return a copy of a cell with another text."""
     return NotebookNode({**cell, "source": text})
 
 
 def finished(cell: NotebookNode) -> list[NotebookNode]:
-    """The cell in its final form, with a cell for the learner's words after a question."""
+    """Return the cell in its final form, with a cell for the learner's words after a question."""
     kinds = tags(cell)
     text = folded(cell.source) if "hint" in kinds else headed(cell)
     make = nbformat.v4.new_markdown_cell if cell.cell_type == "markdown" else nbformat.v4.new_code_cell
@@ -89,7 +89,7 @@ def finished(cell: NotebookNode) -> list[NotebookNode]:
 
 
 def headed(cell: NotebookNode) -> str:
-    """The cell's text, an exercise's under a line that says how hard and how long it is."""
+    """Return the cell's text, an exercise's under a line that says how hard and how long it is."""
     if "exercise" not in tags(cell):
         return cell.source
     number, difficulty, minutes = (cell.metadata[name] for name in EXERCISE)
@@ -97,7 +97,7 @@ def headed(cell: NotebookNode) -> str:
 
 
 def folded(text: str) -> str:
-    """A hint that opens on a click: the first line is its title."""
+    """Return a hint that opens on a click: the first line is its title."""
     title, _, rest = text.partition("\n")
     return f"<details><summary>{title.strip('# ')}</summary>\n\n{rest.strip()}\n\n</details>"
 
@@ -113,7 +113,7 @@ def grading(cell: NotebookNode) -> dict[str, object]:
 
 
 def marks(grade_id: str, solution: bool = False, grade: bool = False, locked: bool = False) -> dict[str, object]:
-    """One cell's entry in nbgrader's schema 3."""
+    """Return one cell's entry in nbgrader's schema 3."""
     name = grade_id.replace(".", "-")
     return {
         "grade": grade,
@@ -126,5 +126,5 @@ def marks(grade_id: str, solution: bool = False, grade: bool = False, locked: bo
 
 
 def points(cell: NotebookNode) -> int:
-    """What a solved exercise is worth."""
+    """Say what a solved exercise is worth."""
     return POINTS * int(cell.metadata.get("difficulty", 1))

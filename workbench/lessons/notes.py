@@ -17,7 +17,7 @@ from workbench.lessons.source import LessonError, Source, tags
 
 
 def catalogue(path: Path) -> Sequence[WrongAnswer]:
-    """The wrong answers of a lesson from its file, which holds them as WRONG_ANSWERS.
+    """Return the wrong answers of a lesson from its file, which holds them as WRONG_ANSWERS.
 
     Raises:
         LessonError: there is no such file.
@@ -28,7 +28,7 @@ def catalogue(path: Path) -> Sequence[WrongAnswer]:
 
 
 def load(path: Path) -> ModuleType:
-    """A file as a module, though its name begins with a digit."""
+    """Return a file as a module, though its name begins with a digit."""
     spec = importlib.util.spec_from_file_location(f"lesson_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -38,7 +38,7 @@ def load(path: Path) -> ModuleType:
 
 
 def message_of(wrong: WrongAnswer, seed: int = 0) -> str:
-    """What the check says of a wrong answer.
+    """Say what the check says of a wrong answer.
 
     Raises:
         ValueError: the check lets the answer pass.
@@ -52,7 +52,7 @@ def message_of(wrong: WrongAnswer, seed: int = 0) -> str:
 
 
 def notes(source: Source, wrong_answers: Sequence[WrongAnswer]) -> str:
-    """The notes as Markdown: times, exercises, questions with their answers, and the catalogue.
+    """Return the notes as Markdown: times, exercises, questions with their answers, and the catalogue.
 
     Raises:
         ValueError: a check lets a wrong answer pass.
@@ -63,6 +63,6 @@ def notes(source: Source, wrong_answers: Sequence[WrongAnswer]) -> str:
 
 
 def title_of(exercise: NotebookNode) -> str:
-    """The function that an exercise asks for, or else the first line of its cell."""
+    """Return the function that an exercise asks for, or else the first line of its cell."""
     function = exercise.source.partition("def ")[2].partition("(")[0]
     return function or exercise.source.partition("\n")[0].strip("# ")

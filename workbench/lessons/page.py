@@ -20,7 +20,7 @@ KINDS = (FIGURE, "text/html", "image/svg+xml", "image/png", "image/jpeg", "text/
 
 
 def page(title: str, cells: Iterable[NotebookNode]) -> str:
-    """The page. plotly.js is in it once, if there is a figure at all.
+    """Return the page. plotly.js is in it once, if there is a figure at all.
 
     Raises:
         ValueError: an output is of no kind that a page can show.
@@ -39,11 +39,11 @@ class WithMathML(IPythonRenderer):
     """Markdown whose formulas become MathML, which browsers draw themselves."""
 
     def inline_math(self, body: str) -> str:
-        """A formula within a line."""
+        """Return a formula within a line."""
         return convert(body)
 
     def block_math(self, body: str) -> str:
-        """A formula in a line of its own."""
+        """Return a formula in a line of its own."""
         # the converter knows the environment that stands alone, not the one within a formula
         return convert(body.replace("{aligned}", "{align*}"), display="block")
 
@@ -59,7 +59,7 @@ def code(text: str) -> str:
 
 
 def richest(data: Mapping[str, object]) -> str:
-    """The first of KINDS that an output has.
+    """Return the first of KINDS that an output has.
 
     Raises:
         ValueError: it has none.

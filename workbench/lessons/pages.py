@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(description="Execute lessons and write them as pages that need no network.")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--lessons", type=int, nargs="+", default=[], help="numbers of lessons (default: all)")
@@ -68,7 +68,7 @@ def pages(folder: Path, out: Path, numbers: Sequence[int], solutions: bool) -> I
 
 
 def executed(notebook: NotebookNode, folder: Path, seconds: int) -> NotebookNode:
-    """The notebook after a run of all cells in a kernel of its own.
+    """Return the notebook after a run of all cells in a kernel of its own.
 
     Raises:
         CellExecutionError: a cell fails.
@@ -78,7 +78,7 @@ def executed(notebook: NotebookNode, folder: Path, seconds: int) -> NotebookNode
 
 
 def unsolved(solved: NotebookNode, source: Source) -> list[NotebookNode]:
-    """The student's cells with the outputs of the solved notebook: figures to look at, exercises left to do."""
+    """Return the student's cells with the outputs of the solved notebook: figures to look at, exercises left to do."""
     shown = (cell for cell in solved.cells if "instructor" not in tags(cell))
     pairs = zip(student_notebook(source).cells, shown, strict=True)
     return [NotebookNode({**with_output, "source": cell.source}) for cell, with_output in pairs]

@@ -13,7 +13,7 @@ from workbench.measures.hardness import Pools
 
 @cache
 def trained_pools(objective: str, dataset: str, queries: int = 100, seed: int = 0) -> Pools:
-    """Similarities and true hardness of the pools of `classroom.task`, by a trained model, in float64.
+    """Return similarities and true hardness of the pools of `classroom.task`, by a trained model, in float64.
 
     Row i, column j belong to candidate j of ranking i of that task; `candidates` numbers the distinct items.
 
@@ -24,7 +24,7 @@ def trained_pools(objective: str, dataset: str, queries: int = 100, seed: int = 
 
 
 def pools_by(embedder: Embedder, rankings: Sequence[Ranking]) -> Pools:
-    """The pools of any rankings by any model; `candidates` numbers the distinct items."""
+    """Return the pools of any rankings by any model; `candidates` numbers the distinct items."""
     items = {item.content_id: item for each in rankings for item in (each.query, *each.candidates)}
     place = {content_id: number for number, content_id in enumerate(items)}
     vectors = embedder.embed(list(items.values())).double().numpy()

@@ -37,7 +37,7 @@ class RankError(RuntimeError):
     """A function failed on a rank, or never came back from it."""
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows: the message, which holds the rank's own trace."""
+        """Say what a notebook shows: the message, which holds the rank's own trace."""
         return [str(self)]
 
 
@@ -76,7 +76,7 @@ def start(world: int) -> None:
 
 
 def pool(world: int) -> "Pool":
-    """The processes of a group of this size, started now if they do not run yet. Returns before they are ready."""
+    """Get the processes of a group of this size, started now if they do not run yet. Returns before they are ready."""
     if world not in POOLS or POOLS[world].dead():
         close(world)
         POOLS[world] = Pool(world)
@@ -126,7 +126,7 @@ class Pool:
         functions: Mapping[str, Callable[..., Any]],
         limit_s: float,
     ) -> list[Result]:
-        """One job on all ranks."""
+        """Return one job on all ranks."""
         job = self.path / f"job-{self.jobs}"
         self.jobs += 1
         write_job(job, function, tensors, functions)
@@ -164,11 +164,11 @@ class Pool:
             time.sleep(POLL_S)
 
     def dead(self) -> bool:
-        """Whether any of the processes has ended."""
+        """Tell whether any of the processes has ended."""
         return any(process.poll() is not None for process in self.processes)
 
     def failure(self) -> Exception:
-        """What ended a process: of several ranks' errors the first, since the others only lost their partner."""
+        """Say what ended a process: of several ranks' errors the first, since the others only lost their partner."""
         found = [(json.loads(path.read_text(encoding="utf-8")), path.stem) for path in self.path.glob("?.json")]
         if not found:
             self.errors.flush()
@@ -209,7 +209,7 @@ def write_job(
 
 
 def read_result(path: Path) -> Result:
-    """What a rank's function returned."""
+    """Say what a rank's function returned."""
     with safe_open(path, framework="pt") as file:
         kind = file.metadata()["kind"]
         values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dict)

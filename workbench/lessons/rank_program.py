@@ -54,7 +54,7 @@ def serve(number: int, job: Path) -> None:
 
 
 def load(path: Path, entry: str) -> Callable[..., Any]:
-    """A function of a program."""
+    """Return a function of a program."""
     spec = importlib.util.spec_from_file_location(f"sent_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -64,7 +64,7 @@ def load(path: Path, entry: str) -> Callable[..., Any]:
 
 
 def packed(found: object) -> tuple[str, dict[str, Tensor]]:
-    """A function's result as tensors by name, and what it was.
+    """Return a function's result as tensors by name, and what it was.
 
     Raises:
         TypeError: it holds something else than tensors and numbers.
@@ -79,7 +79,7 @@ def packed(found: object) -> tuple[str, dict[str, Tensor]]:
 
 
 def as_tensor(value: object) -> Tensor:
-    """A tensor of its own memory, from a tensor or a number."""
+    """Return a tensor of its own memory, from a tensor or a number."""
     if isinstance(value, Tensor):
         return value.detach().clone().contiguous()
     if isinstance(value, bool | int | float):
@@ -88,7 +88,7 @@ def as_tensor(value: object) -> Tensor:
 
 
 def failure(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> dict[str, object]:
-    """An error in words: of its trace, what lies between this program and the libraries that were called."""
+    """Return an error in words: of its trace, what lies between this program and the libraries that were called."""
     frames = traceback.extract_tb(trace)
     first = max((place for place, frame in enumerate(frames) if frame.filename == __file__), default=-1) + 1
     sent = [place for place, frame in enumerate(frames) if Path(frame.filename).stem.startswith("sent-")]
@@ -103,7 +103,7 @@ def failure(kind: type[BaseException], error: BaseException, trace: TracebackTyp
 
 
 def where(frame: traceback.FrameSummary) -> str:
-    """A frame's file: the sent program by the name of the function that was sent."""
+    """Return a frame's file: the sent program by the name of the function that was sent."""
     stem = Path(frame.filename).stem
     return stem.removeprefix("sent-") if stem.startswith("sent-") else Path(frame.filename).name
 

@@ -51,13 +51,13 @@ def evaluated(objective: str, dataset: str, queries: int = 60, seed: int = 0) ->
 
 
 def card(item: Item) -> Card:
-    """An item as it is drawn: its pictures and clips small, and its words."""
+    """Return an item as it is drawn: its pictures and clips small, and its words."""
     pictures = tuple(webp(thumbnail(part)) for part in item.parts if not isinstance(part, Text))
     return Card(pictures, " ".join(part.text for part in item.parts if isinstance(part, Text)))
 
 
 def best_candidates(found: Evaluated, query: int, shown: int = SHOWN) -> list[Candidate]:
-    """The most similar candidates of a query; its right answer stands last where it is not among them."""
+    """Return the most similar candidates of a query; its right answer stands last where it is not among them."""
     each = found.ranked[query]
     order = np.argsort(-each.similarities, kind="stable")
     chosen = order[:shown].tolist()

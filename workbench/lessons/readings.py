@@ -19,7 +19,7 @@ AT_ONCE = 25
 
 
 def candidate_vectors(embedder: Embedder, task: RankingTask) -> dict[str, Float[Tensor, " d"]]:
-    """The vectors of a task's candidates by their content ids."""
+    """Return the vectors of a task's candidates by their content ids."""
     items = {each.content_id: each for ranking in task.rankings for each in ranking.candidates}
     return dict(zip(items, embedder.embed(list(items.values())), strict=True))
 
@@ -40,7 +40,7 @@ def precision_at_1(
 def padded_batch(
     embedder: Embedder, items: Sequence[Item], side: Literal["left", "right"], further: int = 0
 ) -> ModelInputs:
-    """Items padded on one side to the longest, and by `further` places more."""
+    """Return items padded on one side to the longest, and by `further` places more."""
     assert isinstance(embedder.tokenizer.pad_token_id, int)
     pad = embedder.tokenizer.pad_token_id
     inputs = collate([embedder.prepare(item) for item in items], pad, side)
@@ -60,7 +60,7 @@ def padded_batch(
 def read_by(
     embedder: Embedder, items: Sequence[Item], rule: Rule, side: Literal["left", "right"], further: int = 0
 ) -> Float[Tensor, "n d"]:
-    """The vectors of items by a pooling rule: (states, attention mask) -> vectors. Padded in batches of 25."""
+    """Return the vectors of items by a pooling rule: (states, attention mask) -> vectors. Padded in batches of 25."""
     out = []
     for start in range(0, len(items), AT_ONCE):
         inputs = padded_batch(embedder, items[start : start + AT_ONCE], side, further)

@@ -25,7 +25,7 @@ class CannotSend(ValueError):
 
 
 def program(function: Callable[..., Any]) -> tuple[str, str]:
-    """The program that defines a function, and the function's name in it.
+    """Return the program that defines a function, and the function's name in it.
 
     Raises:
         CannotSend: it is no plain function with a name, is a closure, or names a value of the notebook that is
@@ -69,7 +69,7 @@ def aliased(name: str, alias: str, keyword: str = "import ") -> str:
 
 
 def importable(value: object) -> str | None:
-    """The module that a value can be imported from by its own name; None for what is defined in the notebook."""
+    """Return the module that a value can be imported from by its own name; None for what is defined in the notebook."""
     home, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
     if not isinstance(home, str) or not isinstance(name, str) or not installed(home.partition(".")[0]):
         return None
@@ -77,7 +77,7 @@ def importable(value: object) -> str | None:
 
 
 def installed(package: str) -> bool:
-    """Whether any process here can import a module or package of this name."""
+    """Tell whether any process here can import a module or package of this name."""
     if package in sys.stdlib_module_names:
         return True
     found = PathFinder.find_spec(package)
@@ -85,7 +85,7 @@ def installed(package: str) -> bool:
 
 
 def plain(value: object) -> bool:
-    """Whether a value's text makes the same value again."""
+    """Tell whether a value's text makes the same value again."""
     try:
         return bool(ast.literal_eval(repr(value)) == value)
     except (ValueError, SyntaxError):
@@ -93,7 +93,7 @@ def plain(value: object) -> bool:
 
 
 def source(value: FunctionType | type) -> str:
-    """The text that defines a function or a class, also in a notebook's cell.
+    """Return the text that defines a function or a class, also in a notebook's cell.
 
     Raises:
         CannotSend: there is none, or the function is a closure.
@@ -112,7 +112,7 @@ def source(value: FunctionType | type) -> str:
 
 
 def class_source(value: type) -> str:
-    """A class's text, found by its methods: `inspect` looks for classes in files alone, and a cell is none.
+    """Return a class's text, found by its methods: `inspect` looks for classes in files alone, and a cell is none.
 
     Raises:
         CannotSend: it has no methods, or its text is not to be found.
@@ -129,13 +129,13 @@ def class_source(value: type) -> str:
 
 
 def methods(value: type) -> list[FunctionType]:
-    """The functions written in a class's body."""
+    """Return the functions written in a class's body."""
     found = [getattr(each, "__func__", each) for each in vars(value).values()]
     return [each for each in found if isinstance(each, FunctionType) and each.__qualname__.startswith(value.__name__)]
 
 
 def needs(text: str, value: FunctionType | type) -> Mapping[str, object]:
-    """The names outside a definition that it refers to, with what they mean where it was defined."""
+    """Return the names outside a definition that it refers to, with what they mean where it was defined."""
     written = value if isinstance(value, FunctionType) else methods(value)[0]
     names = referred(symtable.symtable(FUTURE + text, "cell", "exec"), top=True) - {value.__name__}
     known = written.__globals__

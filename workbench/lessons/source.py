@@ -75,12 +75,12 @@ class Source:
 
 
 def tags(cell: NotebookNode) -> list[str]:
-    """What a cell is for."""
+    """Say what a cell is for."""
     return list(cell.metadata.get("tags", []))
 
 
 def sources(folder: Path) -> list[Path]:
-    """The source files of a folder in the order of lessons."""
+    """Return the source files of a folder in the order of lessons."""
     return sorted(path for path in folder.glob("*.py") if NAME.fullmatch(path.name))
 
 
@@ -101,7 +101,7 @@ def read_source(path: Path) -> Source:
 
 
 def read_lesson(path: Path, fields: object) -> Lesson:
-    """The header's fields as a record.
+    """Return the header's fields as a record.
 
     Raises:
         LessonError: a field is missing or unknown.
@@ -118,7 +118,7 @@ def read_lesson(path: Path, fields: object) -> Lesson:
 
 
 def of_header(lesson: Lesson) -> list[str]:
-    """What is wrong with the header's values."""
+    """Say what is wrong with the header's values."""
     found = []
     for name in ("number", "minutes", "cpu_seconds"):
         value = getattr(lesson, name)
@@ -139,7 +139,7 @@ def of_header(lesson: Lesson) -> list[str]:
 
 
 def problems(source: Source) -> list[str]:
-    """What breaks the form."""
+    """Say what breaks the form."""
     found = [f"{place(number, cell)}: {each}" for number, cell in enumerate(source.cells) for each in of_cell(cell)]
     if not source.path.name.startswith(f"{source.lesson.number:02d}_"):
         found.append(f"lesson.number = {source.lesson.number} is not the number in the file's name")
@@ -156,12 +156,12 @@ def problems(source: Source) -> list[str]:
 
 
 def place(number: int, cell: NotebookNode) -> str:
-    """Where a problem is: the cell's number, from 0, and its first line."""
+    """Say where a problem is: the cell's number, from 0, and its first line."""
     return f"cell {number} ({cell.source.partition(chr(10))[0][:60]!r})"
 
 
 def of_cell(cell: NotebookNode) -> list[str]:
-    """What is wrong with one cell."""
+    """Say what is wrong with one cell."""
     kinds = set(tags(cell))
     found = [f"tag {tag!r} is unknown; one of {sorted(TAGS)}" for tag in tags(cell) if tag not in TAGS]
     found += of_markers(cell)
@@ -177,7 +177,7 @@ def of_cell(cell: NotebookNode) -> list[str]:
 
 
 def of_markers(cell: NotebookNode) -> list[str]:
-    """What is wrong with the lines around solutions: a solution whose marker is not read would reach the student."""
+    """Find what is wrong with the lines around solutions: one whose marker is not read would reach the student."""
     found = []
     marks = [line.lstrip() for line in cell.source.splitlines() if BEGIN in line or END in line]
     if marks != [f"# {BEGIN}", f"# {END}"] * (len(marks) // 2):
@@ -188,7 +188,7 @@ def of_markers(cell: NotebookNode) -> list[str]:
 
 
 def of_exercise(cell: NotebookNode) -> list[str]:
-    """What is wrong with an exercise's number, difficulty and time."""
+    """Say what is wrong with an exercise's number, difficulty and time."""
     found = [f"the exercise has no {name}" for name in EXERCISE if name not in cell.metadata]
     if not isinstance(cell.metadata.get("exercise", ""), str):
         found.append(f'exercise={cell.metadata.exercise!r} is no text; write exercise="3.1"')

@@ -26,12 +26,12 @@ def main() -> None:
 
 
 def lessons(folder: Path) -> list[Lesson]:
-    """The headers of all lessons in order."""
+    """Return the headers of all lessons in order."""
     return [read_source(path).lesson for path in sources(folder)]
 
 
 def with_syllabus(readme: str, course: Sequence[Lesson]) -> str:
-    """The README's text with the syllabus between its marks.
+    """Return the README's text with the syllabus between its marks.
 
     Raises:
         ValueError: the marks are missing.
@@ -43,13 +43,13 @@ def with_syllabus(readme: str, course: Sequence[Lesson]) -> str:
 
 
 def syllabus(course: Sequence[Lesson]) -> str:
-    """Three tables: what and how long; after which lesson; code and papers."""
+    """Return three tables: what and how long; after which lesson; code and papers."""
     template = templates(__file__).get_template("syllabus.md.j2")
     return template.render(course=course, notebook=lambda lesson: notebook(lesson, LESSONS)).rstrip("\n")
 
 
 def notebook(lesson: Lesson, folder: Path) -> str:
-    """The file name of a lesson's notebook."""
+    """Return the file name of a lesson's notebook."""
     (path,) = folder.glob(f"source/{lesson.number:02d}_*.py")
     return f"{path.stem}.ipynb"
 

@@ -10,7 +10,7 @@ from core.data.records import Image, Item, Pair, Ranking, RankingTask
 
 
 def scene_of(item: Item) -> Scene:
-    """The scene that the item's first picture shows.
+    """Return the scene that the item's first picture shows.
 
     Raises:
         ValueError: the item shows no scene of the miniature as a whole.
@@ -22,7 +22,7 @@ def scene_of(item: Item) -> Scene:
 
 
 def twin(item: Item, chance: random.Random) -> Item:
-    """The same item with other pictures of the same scenes: no attribute differs, every content id does."""
+    """Return the same item with other pictures of the same scenes: no attribute differs, every content id does."""
     parts = tuple(
         Image(replace(part.source, scene=again(part.source.scene, chance)))
         if isinstance(part, Image) and isinstance(part.source, DrawnScene)
@@ -33,7 +33,7 @@ def twin(item: Item, chance: random.Random) -> Item:
 
 
 def planted(task: RankingTask, share: float, seed: int = 0) -> tuple[list[Ranking], list[int]]:
-    """The rankings, and the rows of those that now offer a twin of their right answer as a wrong candidate.
+    """Return the rankings, and the rows of those that now offer a twin of their right answer as a wrong candidate.
 
     share: of the rankings, in [0, 1]. The twin takes the place of one of the candidates labelled wrong, drawn at
     random; the right answer and the size of the pool stay as they were.
@@ -50,7 +50,7 @@ def planted(task: RankingTask, share: float, seed: int = 0) -> tuple[list[Rankin
 
 
 def with_twin(ranking: Ranking, chance: random.Random) -> Ranking:
-    """The ranking with a twin of its right answer in place of a wrong candidate."""
+    """Return the ranking with a twin of its right answer in place of a wrong candidate."""
     right = ranking.candidates[ranking.right[0]]
     scene_of(right)
     place = chance.choice([at for at in range(len(ranking.candidates)) if at not in ranking.right])
@@ -59,7 +59,7 @@ def with_twin(ranking: Ranking, chance: random.Random) -> Ranking:
 
 
 def twin_pairs(dataset: str, count: int, seed: int = 0) -> tuple[Sequence[Pair], Sequence[Pair]]:
-    """The first training pairs of a data set, and for each one another pair about the same scene.
+    """Return the first training pairs of a data set, and for each one another pair about the same scene.
 
     Both pairs of a scene are right for each other, yet no id tells: in one batch they are false negatives.
     """

@@ -24,14 +24,14 @@ VIDEO_TYPES = (".mp4", ".mov", ".webm", ".mkv", ".avi")
 
 
 def default_instruction(has_text: bool, has_picture: bool) -> str:
-    """What a query most likely asks for: a picture for words, a look-alike for a picture or clip, an edit for both."""
+    """Guess what a query asks for: a picture for words, a look-alike for a picture or clip, an edit for both."""
     if has_text and has_picture:
         return INSTRUCTIONS["edit"]
     return INSTRUCTIONS["look_alike"] if has_picture else INSTRUCTIONS["caption_to_image"]
 
 
 def build_query(text: str, upload: bytes | None, instruction: str) -> Item:
-    """A query as the model was trained on: the picture or clip, then the instruction and the words in one text.
+    """Return a query as the model was trained on: the picture or clip, then the instruction and the words in one text.
 
     Raises:
         ValueError: there are neither words nor an upload, or the words are too long or no text.
@@ -50,7 +50,7 @@ def build_query(text: str, upload: bytes | None, instruction: str) -> Item:
 
 
 def uploaded_part(data: bytes) -> Image | Video:
-    """A picture, or the frames of a clip, by what the bytes are, whatever the file was called. Raises BadImage."""
+    """Get a picture, or the frames of a clip, by what the bytes are, whatever the file was called. Raises BadImage."""
     if is_video(data):
         return uploaded_clip(data)
     source = BytesImage(data)
@@ -59,12 +59,12 @@ def uploaded_part(data: bytes) -> Image | Video:
 
 
 def is_video(data: bytes) -> bool:
-    """Whether bytes begin as MP4 or MOV, WebM or Matroska, or AVI do."""
+    """Tell whether bytes begin as MP4 or MOV, WebM or Matroska, or AVI do."""
     return data[4:8] == b"ftyp" or data[:4] == b"\x1a\x45\xdf\xa3" or (data[:4] == b"RIFF" and data[8:12] == b"AVI ")
 
 
 def uploaded_clip(data: bytes) -> Video:
-    """Some frames of a clip, held in memory: nothing of the upload stays on the disk.
+    """Return some frames of a clip, held in memory: nothing of the upload stays on the disk.
 
     Raises:
         core.data.video.video_files.BadVideo: it cannot be read.
@@ -80,19 +80,19 @@ def uploaded_clip(data: bytes) -> Video:
 
 
 def png(frame: PIL.Image.Image) -> bytes:
-    """A frame without any loss."""
+    """Return a frame without any loss."""
     stream = io.BytesIO()
     frame.save(stream, "PNG", compress_level=1)
     return stream.getvalue()
 
 
 def shown_query(query: Item) -> tuple[ShownPart, ...]:
-    """The parts of a query that `build_query` made."""
+    """Return the parts of a query that `build_query` made."""
     return tuple(shown_part(part) for part in query.parts)
 
 
 def shown_part(part: Part) -> ShownPart:
-    """A part as people see it: a clip as the strip of its frames."""
+    """Return a part as people see it: a clip as the strip of its frames."""
     if isinstance(part, Text):
         return ShownPart("text", part.text)
     if isinstance(part, Video):
@@ -101,7 +101,7 @@ def shown_part(part: Part) -> ShownPart:
 
 
 def embed_query(embedder: Embedder, query: Item) -> Float[np.ndarray, " d"]:
-    """The unit vector of a query.
+    """Return the unit vector of a query.
 
     Raises:
         core.evaluation.encode.NonFiniteVectors: the model gives NaN or infinity for it.

@@ -73,7 +73,7 @@ class Source(Protocol):
         ...
 
     def nearest(self, query: Float[np.ndarray, " d"], k: int, scope: str | None, modality: str | None) -> list[Hit]:
-        """The k most similar items of a scope, and of one modality or of any (None).
+        """Return the k most similar items of a scope, and of one modality or of any (None).
 
         Raises:
             ValueError: the scope is none of those offered, the query does not fit, or a database fails.
@@ -108,7 +108,7 @@ class SearchSource:
         return list(self.scopes)
 
     def rows(self, scope: str | None) -> Rows:
-        """The rows of a scope. Raises ValueError for one that is not offered."""
+        """Return the rows of a scope. Raises ValueError for one that is not offered."""
         return offered(self.scopes, scope)
 
     def nearest(self, query: Float[np.ndarray, " d"], k: int, scope: str | None, modality: str | None) -> list[Hit]:
@@ -116,7 +116,7 @@ class SearchSource:
         return search(self.index, query, k, self.index.of_kind(self.rows(scope), modality))
 
     def example(self, dataset: str, number: int) -> Example:
-        """The query of a data set by its number, from 1.
+        """Return the query of a data set by its number, from 1.
 
         Raises:
             ValueError: there is no such data set or number.
@@ -164,7 +164,7 @@ T = TypeVar("T")
 
 
 def offered(scopes: Mapping[str, T], scope: str | None) -> T:
-    """What a scope stands for. Raises ValueError for one that is not offered."""
+    """Say what a scope stands for. Raises ValueError for one that is not offered."""
     if scope is None or scope not in scopes:
         raise ValueError(f"search among = {scope!r} is not offered here; choose one from the list.")
     return scopes[scope]
@@ -180,7 +180,7 @@ def database_source(database: VectorDatabase, checkpoint: Path) -> DatabaseSourc
 
 
 def bundles_under(root: Path) -> dict[str, Path]:
-    """Every complete bundle of the runs under a root folder by "<run> / <bundle>", newest first."""
+    """Return every complete bundle of the runs under a root folder by "<run> / <bundle>", newest first."""
     runs = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")] if root.is_dir() else []
     inside = [run for run in runs if run.resolve().is_relative_to(root.resolve())]
     found = [(run, bundle) for run in inside for bundle in list_bundles(run)]
@@ -211,7 +211,7 @@ def bundle_source(folder: Path, root: Path, checkpoint: Path | None = None) -> S
 
 
 def described(bundle: Bundle) -> str:
-    """A line about a bundle: step, objective, numbers of items and queries."""
+    """Return a line about a bundle: step, objective, numbers of items and queries."""
     counts = f"{len(bundle.items):,} items and {len(bundle.rankings):,} queries of the suite {bundle.suite}"
     if bundle.imported is not None:
         return f"{counts}, imported vectors of {bundle.imported}"
@@ -219,7 +219,7 @@ def described(bundle: Bundle) -> str:
 
 
 def checkpoint_of(bundle: Bundle, root: Path) -> Path:
-    """The checkpoint that a bundle names, or, where its run was moved, the one of its step in the bundle's run.
+    """Return the checkpoint that a bundle names, or, where its run was moved, the one of its step in the bundle's run.
 
     Raises:
         ValueError: neither is there, or they lie outside the root.

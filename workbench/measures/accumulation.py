@@ -55,7 +55,7 @@ def accumulated(
 def loss_and_gradient(
     objective: Objective, queries: Float[Tensor, "n d"], targets: Float[Tensor, "n d"]
 ) -> tuple[float, Float[Tensor, "2 n d"]]:
-    """The loss of one pool, and the gradients of its queries and of its targets, all of them seen as distinct."""
+    """Get the loss of one pool, and the gradients of its queries and of its targets, all of them seen as distinct."""
     ids = torch.arange(len(queries))
     found = value_and_gradient(objective, EmbeddingBatch(queries, targets, ids, ids))
     return float(found.loss), torch.stack([found.query_gradients, found.target_gradients])

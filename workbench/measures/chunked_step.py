@@ -59,7 +59,7 @@ class ChunkedStep:
         return max(self.held()[1])
 
     def _builds(self, run: Run) -> bool:
-        """Whether a run is a forward whose graph stays: again, or the first of a chunk that keeps it."""
+        """Tell whether a run is a forward whose graph stays: again, or the first of a chunk that keeps it."""
         return run.kind == "forward again" or (
             run.kind == "forward" and run.chunk is not None and run.chunk < self.kept
         )
@@ -68,7 +68,7 @@ class ChunkedStep:
 def graph_bytes(
     encode: Callable[[Chunk], Tensor], chunks: Iterable[Chunk], weights: Iterable[Tensor] = ()
 ) -> list[int]:
-    """Bytes that each chunk's graph holds for its backward pass, measured by building it and letting it go."""
+    """Return bytes that each chunk's graph holds for its backward pass, measured by building it and letting it go."""
     counter, sizes = GraphSize(weights), []
     for chunk in chunks:
         with counter:
@@ -124,7 +124,7 @@ class Clock(Generic[Chunk]):
         self.again = False
 
     def now(self) -> float:
-        """Seconds since the clock was made."""
+        """Return seconds since the clock was made."""
         return time.perf_counter() - self._zero
 
     def encode(self, chunk: Chunk) -> Tensor:
@@ -137,7 +137,7 @@ class Clock(Generic[Chunk]):
         return vectors
 
     def backward_begins(self, last: bool) -> None:
-        """The next chunk's turn: the one before it has ended."""
+        """Return the next chunk's turn: the one before it has ended."""
         del last
         self.backward_ends()
         self._chunk += 1

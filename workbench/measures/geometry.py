@@ -34,7 +34,7 @@ class Geometry:
 
 
 def geometry(vectors: Vectors, queries: Vectors | None = None, targets: Vectors | None = None) -> Geometry:
-    """All measures at once. queries, targets: row i belongs to row i."""
+    """Return all measures at once. queries, targets: row i belongs to row i."""
     spectrum = singular_values(vectors)
     paired = alignment(queries, targets) if queries is not None and targets is not None else float("nan")
     return Geometry(
@@ -47,7 +47,7 @@ def geometry(vectors: Vectors, queries: Vectors | None = None, targets: Vectors 
 
 
 def alignment(queries: Vectors, targets: Vectors) -> float:
-    """The mean squared distance of the pairs: 2 - 2 x their mean cosine for unit vectors. NaN without pairs."""
+    """Return the mean squared distance of the pairs: 2 - 2 x their mean cosine for unit vectors. NaN without pairs."""
     if not len(queries):
         return float("nan")
     return float(np.square(queries - targets, dtype=np.float64).sum(axis=1).mean())
@@ -73,14 +73,14 @@ def uniformity(vectors: Vectors, sharpness: float = SHARPNESS) -> float:
 
 
 def mean_similarity(vectors: Vectors) -> float:
-    """The mean cosine of two different vectors; 0 for a single one."""
+    """Return the mean cosine of two different vectors; 0 for a single one."""
     n = len(vectors)
     total = float(np.square(vectors.sum(axis=0, dtype=np.float64)).sum() - np.square(vectors, dtype=np.float64).sum())
     return total / (n * (n - 1)) if n > 1 else 0.0
 
 
 def singular_values(vectors: Vectors) -> Float[np.ndarray, " r"]:
-    """The singular values, the largest first, from the smaller of the two matrices of products."""
+    """Return the singular values, the largest first, from the smaller of the two matrices of products."""
     exact = vectors.astype(np.float64)
     products = exact.T @ exact if len(exact) > exact.shape[1] else exact @ exact.T
     return np.sqrt(np.maximum(np.linalg.eigvalsh(products)[::-1], 0.0))
@@ -103,6 +103,6 @@ def participation_ratio(spectrum: Float[np.ndarray, " r"]) -> float:
 
 
 def isotropic(n: int, dimensions: int, seed: int = 0) -> Float[np.ndarray, "n dimensions"]:
-    """Random unit vectors without a preferred direction: what every measure is to be compared with."""
+    """Return random unit vectors without a preferred direction: what every measure is to be compared with."""
     drawn = np.random.default_rng(seed).normal(size=(n, dimensions))
     return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)

@@ -43,7 +43,7 @@ class Pools:
         return len(self.rankings)
 
     def pick(self, rows: Sequence[int] | np.ndarray) -> "Pools":
-        """Some of the pools."""
+        """Return some of the pools."""
         return Pools(*(values[rows] for values in vars(self).values()))
 
 
@@ -65,12 +65,12 @@ class Effect:
     pulls: Bool[np.ndarray, " m"]
 
     def pick(self, rows: Sequence[int] | np.ndarray) -> "Effect":
-        """What it does to some of the pools."""
+        """Say what it does to some of the pools."""
         return Effect(*(values[rows] for values in vars(self).values()))
 
 
 def pools_of(bundle: Bundle, rankings: Sequence[int] | np.ndarray) -> Pools:
-    """The pools of some rows of the bundle's rankings."""
+    """Return the pools of some rows of the bundle's rankings."""
     table = bundle.rankings.iloc[np.asarray(rankings, dtype=int)]
     listed = [np.asarray(each, dtype=np.int64) for each in table["candidates"]]
     longest = max((len(each) for each in listed), default=0)
@@ -97,7 +97,7 @@ def sample_rows(count: int, most: int = 5000) -> Int[np.ndarray, " m"]:
 def pool_hardness(
     bundle: Bundle, asks: Sequence[str], positive: int, pool: np.ndarray, items: dict[int, Item]
 ) -> list[float]:
-    """The true hardness of each candidate of a pool, NaN where unknown. `items` remembers those made before."""
+    """Return the true hardness of each candidate of a pool, NaN where unknown. `items` remembers those made before."""
 
     def item(row: int) -> Item:
         if row not in items:
@@ -109,7 +109,7 @@ def pool_hardness(
 
 
 def effect(objective: Objective, pools: Pools) -> Effect:
-    """What the objective does to every negative of the pools, in float64."""
+    """Say what the objective does to every negative of the pools, in float64."""
     positive = torch.from_numpy(pools.positive)
     excluded = torch.from_numpy(~(pools.wrong | pools.positive))
     terms = row_terms(objective, torch.from_numpy(pools.similarity), positive, excluded)
@@ -125,7 +125,7 @@ def effect(objective: Objective, pools: Pools) -> Effect:
 
 
 def right_probability(objective: Objective, terms: PairTerms, positive: Bool[Tensor, "m n"]) -> Float[Tensor, " m"]:
-    """What the objective itself takes for the probability of the positive: e^-loss, but sigma(u) for SigLIP.
+    """Say what the objective itself takes for the probability of the positive: e^-loss, but sigma(u) for SigLIP.
 
     `terms.probability` of the positive is that too where its logit is s / tau, and no probability elsewhere.
     """
@@ -133,14 +133,14 @@ def right_probability(objective: Objective, terms: PairTerms, positive: Bool[Ten
 
 
 def weights_at(objective: Objective, similarity: Float[np.ndarray, " n"], positive: float) -> Float[np.ndarray, " n"]:
-    """The weight of a negative at each similarity, for an anchor whose positive has the similarity `positive`."""
+    """Get the weight of a negative at each similarity, for an anchor whose positive has the similarity `positive`."""
     seen = torch.from_numpy(similarity)
     own = objective.anchor_weight(torch.tensor([positive], dtype=seen.dtype))
     return torch.exp(objective.pair_weight(PairSimilarities(seen, seen)) + own).numpy()
 
 
 def differing(asks: Sequence[str], positive: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
-    """The asked attributes in which an item differs from the positive, by name."""
+    """Return the asked attributes in which an item differs from the positive, by name."""
     return [name for name in asks if name in positive and positive[name] != other.get(name)]
 
 
@@ -155,7 +155,7 @@ class Mean:
 
 
 def mean_of(values: Float[np.ndarray, " m"]) -> Mean:
-    """The mean of the values that are known, with its interval; NaN where none is."""
+    """Return the mean of the values that are known, with its interval; NaN where none is."""
     known = values[~np.isnan(values)]
     if not len(known):
         return Mean(float("nan"), float("nan"), float("nan"), 0)
@@ -177,7 +177,7 @@ def rank_correlations(pools: Pools, values: Float[np.ndarray, "m n"]) -> Float[n
 
 
 def spearman(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) -> float:
-    """The correlation of mid-ranks; NaN where one side is constant."""
+    """Return the correlation of mid-ranks; NaN where one side is constant."""
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
     return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
@@ -200,12 +200,12 @@ def shares_by_hardness(pools: Pools, share: Float[np.ndarray, "m n"]) -> dict[in
 
 
 def true_false_negatives(pools: Pools) -> Int[np.ndarray, " m"]:
-    """How many candidates of each pool count as wrong but agree with the positive in all that was asked."""
+    """Say how many candidates of each pool count as wrong but agree with the positive in all that was asked."""
     return (pools.hardness == 0).sum(axis=1)
 
 
 def suspected_false_negatives(pools: Pools, ratio: float = SUSPECT) -> Int[np.ndarray, " m"]:
-    """How many negatives of each pool reach `ratio` of the positive's similarity (NV-Retriever's rule, 2407.15831).
+    """Say how many negatives of each pool reach `ratio` of the positive's similarity (NV-Retriever's rule, 2407.15831).
 
     A suspicion by the model itself, to be looked at; where the truth is known, a negative of hardness 1 or more is
     not counted.

@@ -32,12 +32,12 @@ class Hubness:
     largest: float
 
     def hubs(self, most: int = 5) -> Int[np.ndarray, " _"]:
-        """The items with the largest N_k, the largest first."""
+        """Return the items with the largest N_k, the largest first."""
         return np.argsort(-self.counts, kind="stable")[:most]
 
 
 def hubness(queries: Float[np.ndarray, "m d"], items: Float[np.ndarray, "n d"], k: int = NEIGHBOURS) -> Hubness:
-    """Of the items, with the queries searching among them by cosine (unit vectors). k is at most n - 1."""
+    """Return of the items, with the queries searching among them by cosine (unit vectors). k is at most n - 1."""
     k = max(1, min(k, len(items) - 1))
     counts = np.zeros(len(items))
     for start in range(0, len(queries), ROWS_AT_ONCE):
@@ -48,7 +48,7 @@ def hubness(queries: Float[np.ndarray, "m d"], items: Float[np.ndarray, "n d"], 
 
 
 def of_random(queries: int, items: int, dimensions: int, k: int = NEIGHBOURS, seed: int = 0) -> Hubness:
-    """What random directions without any structure give: the baseline."""
+    """Say what random directions without any structure give: the baseline."""
     drawn = isotropic(queries + items, dimensions, seed)
     return hubness(drawn[:queries], drawn[queries:], k)
 
@@ -67,7 +67,7 @@ def k_occurrence(similarity: Float[np.ndarray, "m n"], k: int) -> Counts:
 
 
 def skewness(counts: Counts) -> float:
-    """The third standardised moment; 0 where all counts are equal, NaN where there are none."""
+    """Return the third standardised moment; 0 where all counts are equal, NaN where there are none."""
     if not len(counts):
         return float("nan")
     centred = counts - counts.mean()

@@ -22,19 +22,19 @@ FEWEST = 4
 
 
 def gap_vector(first: Side, second: Side) -> Float[np.ndarray, " d"]:
-    """The mean of the first side minus that of the second."""
+    """Return the mean of the first side minus that of the second."""
     return first.mean(axis=0, dtype=np.float64) - second.mean(axis=0, dtype=np.float64)
 
 
 def gap(first: Side, second: Side) -> float:
-    """The length of the gap vector; NaN where a side is empty."""
+    """Return the length of the gap vector; NaN where a side is empty."""
     if not len(first) or not len(second):
         return float("nan")
     return float(np.linalg.norm(gap_vector(first, second)))
 
 
 def closed(first: Side, second: Side, share: float = 1.0) -> tuple[Side, Side]:
-    """Both sides moved towards each other by half of `share` of the gap, and made unit vectors again.
+    """Return both sides moved towards each other by half of `share` of the gap, and made unit vectors again.
 
     share: 0 leaves all in place; 1 makes the means equal, up to what the normalising moves back.
     """
@@ -43,13 +43,13 @@ def closed(first: Side, second: Side, share: float = 1.0) -> tuple[Side, Side]:
 
 
 def unit(vectors: Side) -> Side:
-    """Every row divided by its length; a zero row stays zero."""
+    """Return every row divided by its length; a zero row stays zero."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(length > 0, length, 1.0)).astype(np.float32)
 
 
 def probe_auroc(first: Side, second: Side, seed: int = 0) -> float:
-    """How well a logistic regression tells the sides apart on vectors it has not seen: mean AUROC of 5 folds.
+    """Say how well a logistic regression tells the sides apart on vectors it has not seen: mean AUROC of 5 folds.
 
     NaN where a side has fewer than 4 vectors.
     """
@@ -66,14 +66,14 @@ def probe_auroc(first: Side, second: Side, seed: int = 0) -> float:
 
 
 def precision_at_1(queries: Float[np.ndarray, "n d"], targets: Float[np.ndarray, "n d"]) -> float:
-    """The share of queries whose own target, that of the same row, is the most similar; ties as in the evaluator."""
+    """Compute the share of queries whose own target, that of the same row, is the most similar; ties by expectation."""
     n = len(queries)
     ranked = placements((queries @ targets.T).ravel(), np.eye(n, dtype=bool).ravel(), [n] * n)
     return float(np.mean([each.hit(1) for each in ranked]))
 
 
 def along(first: Side, second: Side) -> tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]:
-    """Where each vector of the two sides lies along the gap, 0 halfway between the means; all 0 without a gap."""
+    """Say where each vector of the two sides lies along the gap, 0 halfway between the means; all 0 without a gap."""
     direction = gap_vector(first, second)
     length = np.linalg.norm(direction)
     middle = (first.mean(axis=0, dtype=np.float64) + second.mean(axis=0, dtype=np.float64)) / 2
@@ -82,7 +82,7 @@ def along(first: Side, second: Side) -> tuple[Float[np.ndarray, " _"], Float[np.
 
 
 def cosines(first: Side, second: Side) -> dict[str, Float[np.ndarray, " _"]]:
-    """The cosines of pairs by kind, of unit vectors whose row i belongs together: within each side, across, and own.
+    """Group the cosines of unit vectors whose row i belongs together: within each side, across, and own pairs.
 
     within first, within second: different vectors of one side. across: rows that do not belong together. own: that do.
     """

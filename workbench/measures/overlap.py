@@ -34,7 +34,7 @@ class Overlap:
 
 
 def of_samples(positive: Samples, negative: Samples, bins: int = BINS) -> Overlap:
-    """The measures from similarities in [-1, 1]; AUROC and d' are exact, OVL is in bins of 2 / bins."""
+    """Return the measures from similarities in [-1, 1]; AUROC and d' are exact, OVL is in bins of 2 / bins."""
     edges = np.linspace(-1, 1, bins + 1)
     counts = [np.histogram(np.clip(side, -1, 1), edges)[0] for side in (positive, negative)]
     return Overlap(
@@ -49,7 +49,7 @@ def of_samples(positive: Samples, negative: Samples, bins: int = BINS) -> Overla
 def of_counts(
     positive: Float[np.ndarray, " bins"], negative: Float[np.ndarray, " bins"], centres: Float[np.ndarray, " bins"]
 ) -> Overlap:
-    """The measures from histograms over the same bins, as if every similarity lay at the centre of its bin."""
+    """Return the measures from histograms over the same bins, as if every similarity lay at the centre of its bin."""
     return Overlap(
         auroc_of_counts(positive, negative),
         overlapping_coefficient(positive, negative),
@@ -77,14 +77,14 @@ def auroc_of_counts(positive: Float[np.ndarray, " bins"], negative: Float[np.nda
 
 
 def overlapping_coefficient(positive: Float[np.ndarray, " bins"], negative: Float[np.ndarray, " bins"]) -> float:
-    """The area that two histograms over the same bins share; NaN where one is empty."""
+    """Return the area that two histograms over the same bins share; NaN where one is empty."""
     if not positive.sum() or not negative.sum():
         return float("nan")
     return float(np.minimum(positive / positive.sum(), negative / negative.sum()).sum())
 
 
 def moments(values: Samples, counts: Samples) -> tuple[float, float]:
-    """Mean and variance of values that occur so many times; NaN where there are none."""
+    """Return mean and variance of values that occur so many times; NaN where there are none."""
     if not counts.sum():
         return float("nan"), float("nan")
     mean = float(np.average(values, weights=counts))
@@ -92,7 +92,7 @@ def moments(values: Samples, counts: Samples) -> tuple[float, float]:
 
 
 def d_prime(positive: tuple[float, float], negative: tuple[float, float]) -> float:
-    """The distance of two means in units of the root mean variance; NaN where both are constant."""
+    """Return the distance of two means in units of the root mean variance; NaN where both are constant."""
     spread = np.sqrt((positive[1] + negative[1]) / 2)
     return float((positive[0] - negative[0]) / spread) if spread > 0 else float("nan")
 
@@ -100,7 +100,7 @@ def d_prime(positive: tuple[float, float], negative: tuple[float, float]) -> flo
 def auroc_interval(
     positives: Sequence[Samples], negatives: Sequence[Samples], confidence: float = 0.95
 ) -> tuple[float, float]:
-    """The interval of the pooled AUROC when queries, not pairs, are drawn: one entry of each list a query.
+    """Return the interval of the pooled AUROC when queries, not pairs, are drawn: one entry of each list a query.
 
     DeLong's variance with the components of a query summed (Obuchowski 1997), on the logit scale so that it stays in
     [0, 1]. NaN with fewer than two queries or an empty side; a point at 0 or 1.
@@ -131,7 +131,7 @@ def shares_below(values: Samples, others: Samples) -> Samples:
 def by_kind(
     similarity: Float[np.ndarray, "m n"], positive: Bool[np.ndarray, "m n"], wrong: Bool[np.ndarray, "m n"]
 ) -> dict[str, list[Samples]]:
-    """The similarities of pools by kind, one array a query: positive, hard, easy, all.
+    """Return the similarities of pools by kind, one array a query: positive, hard, easy, all.
 
     hard and easy are the 5 most and least similar negatives, as in the bundle's histograms; all is every negative.
     """

@@ -29,7 +29,7 @@ def differing_attributes(rankings: Sequence[Ranking]) -> Int[np.ndarray, "n n"]:
 def expected_hardest(
     similarity: Float[np.ndarray, "m n"], negative: Bool[np.ndarray, "m n"], pool: int
 ) -> Float[np.ndarray, " m"]:
-    """The mean, over all pools of so many of a row's negatives, of the largest similarity in the pool.
+    """Return the mean, over all pools of so many of a row's negatives, of the largest similarity in the pool.
 
     Raises:
         ValueError: pool is below 1, or a row has fewer negatives.
@@ -47,7 +47,7 @@ def expected_hardest(
 def chance_of_any(
     marked: Bool[np.ndarray, "m n"], negative: Bool[np.ndarray, "m n"], pool: int
 ) -> Float[np.ndarray, " m"]:
-    """The chance that a pool of so many of a row's negatives holds a marked one: 1 - C(M - h, k) / C(M, k).
+    """Return the chance that a pool of so many of a row's negatives holds a marked one: 1 - C(M - h, k) / C(M, k).
 
     Raises:
         ValueError: pool is below 1, or a row has fewer negatives.

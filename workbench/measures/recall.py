@@ -13,7 +13,7 @@ def recall_at_1(
     right: Bool[np.ndarray, "queries candidates"],
     offered: Bool[np.ndarray, "queries candidates"] | None = None,
 ) -> Score:
-    """How often a right candidate is the most similar of those offered (all by default).
+    """Say how often a right candidate is the most similar of those offered (all by default).
 
     Raises:
         ValueError: a similarity is not finite, or a query is offered nothing right.

@@ -64,7 +64,7 @@ class Replay:
 
 
 def replay(rows: pd.DataFrame, hardness: Float[np.ndarray, " rows"]) -> Replay:
-    """The courses of recorded negatives; `hardness` is NaN where it is not known.
+    """Return the courses of recorded negatives; `hardness` is NaN where it is not known.
 
     Groups are by true hardness where that is known of most rows; rows without it are then left out of the groups.
     """
@@ -88,7 +88,7 @@ def replay(rows: pd.DataFrame, hardness: Float[np.ndarray, " rows"]) -> Replay:
 
 
 def course(name: str, rows: pd.DataFrame, queries: Mapping[int, int]) -> Course:
-    """One group's course. queries: how many were recorded at each step."""
+    """Return one group's course. queries: how many were recorded at each step."""
     step = rows["step"].to_numpy()
     steps = np.unique(step).tolist()
     similarity, weight, share = (rows[field].to_numpy() for field in ("similarity", "weight", "share"))
@@ -103,19 +103,19 @@ def course(name: str, rows: pd.DataFrame, queries: Mapping[int, int]) -> Course:
 
 
 def truth_groups(hardness: Float[np.ndarray, " rows"]) -> Mapping[str, np.ndarray]:
-    """Which rows belong to which true hardness."""
+    """Tell which rows belong to which true hardness."""
     names = {0: "truly right (a false negative)", 1: "differs in 1 attribute"}
     near = {names.get(level, f"differs in {level}"): hardness == level for level in range(FAR)}
     return near | {f"differs in {FAR} or more": hardness >= FAR}
 
 
 def place_groups(place: np.ndarray) -> Mapping[str, np.ndarray]:
-    """Which rows belong to which places of their query."""
+    """Tell which rows belong to which places of their query."""
     return {"the heaviest": place == 1, "places 2 to 5": (place > 1) & (place <= 5), "the others": place > 5}
 
 
 def known_hardness(rows: pd.DataFrame, seed: int) -> Float[np.ndarray, " rows"]:
-    """The true hardness of each row; NaN where the pair is not of the miniature with this seed.
+    """Return the true hardness of each row; NaN where the pair is not of the miniature with this seed.
 
     The pairs are drawn again from their origin, which takes about a millisecond each; one that has another content than
     the record says (another seed or version) counts as not known.
@@ -136,7 +136,7 @@ def known_hardness(rows: pd.DataFrame, seed: int) -> Float[np.ndarray, " rows"]:
 
 
 def pair_of(origin: str, seed: int) -> Pair | None:
-    """The miniature's training pair that an origin names, or None."""
+    """Return the miniature's training pair that an origin names, or None."""
     match = ORIGIN.fullmatch(origin)
     sets = {each.name: each for each in training_sets(seed)}
     if match is None or match[1] not in sets or int(match[2]) >= len(sets[match[1]]):
@@ -145,5 +145,5 @@ def pair_of(origin: str, seed: int) -> Pair | None:
 
 
 def short_id(item: Item) -> str:
-    """An item's id as the recorder writes it."""
+    """Return an item's id as the recorder writes it."""
     return item.content_id[:ID_LETTERS]

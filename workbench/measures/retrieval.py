@@ -26,7 +26,7 @@ class Hint:
 
 
 def hints(bundle: Bundle, pools: Pools) -> list[Hint]:
-    """What stands out, the gravest first; empty when nothing does. `pools` are those of all queries, or a sample."""
+    """List what stands out, gravest first; empty when nothing does. `pools` are those of all queries, or a sample."""
     checks: tuple[Callable[[Bundle, Pools], list[Hint]], ...] = (
         zero_vectors,
         collapsed,
@@ -41,19 +41,19 @@ def hints(bundle: Bundle, pools: Pools) -> list[Hint]:
 
 
 def score_of(bundle: Bundle, scope: str, name: str, metric: str = "P@1") -> Score | None:
-    """One of the scores, or None."""
+    """Return one of the scores, or None."""
     scores = bundle.scores
     found = as_scores(scores.loc[(scores["scope"] == scope) & (scores["name"] == name) & (scores["metric"] == metric)])
     return found[0] if found else None
 
 
 def as_scores(table: pd.DataFrame) -> list[Score]:
-    """Rows of the scores as records."""
+    """Return rows of the scores as records."""
     return [Score(**{str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
 
 
 def zero_vectors(bundle: Bundle, pools: Pools) -> list[Hint]:
-    """Items whose vector is zero."""
+    """Return items whose vector is zero."""
     if not bundle.zero_vectors:
         return []
     return [
@@ -64,7 +64,7 @@ def zero_vectors(bundle: Bundle, pools: Pools) -> list[Hint]:
 
 
 def collapsed(bundle: Bundle, pools: Pools) -> list[Hint]:
-    """All vectors nearly alike."""
+    """Return all vectors nearly alike."""
     value = mean_similarity(bundle.vectors)
     if value < ALIKE:
         return []
@@ -101,7 +101,7 @@ def near_misses(bundle: Bundle, pools: Pools) -> list[Hint]:
 
 
 def hubs(bundle: Bundle, pools: Pools) -> list[Hint]:
-    """The wrong candidate that wins the most queries, if it wins far more than its turn."""
+    """Return the wrong candidate that wins the most queries, if it wins far more than its turn."""
     found = hub_table(bundle)
     found = found.loc[(found["wins"] >= HUB_QUERIES) & (found["wins"] >= HUB_RATIO * found["expected"])]
     if found.empty:
@@ -141,7 +141,7 @@ def hub_table(bundle: Bundle) -> pd.DataFrame:
 
 
 def false_negatives(bundle: Bundle, pools: Pools) -> list[Hint]:
-    """Candidates that count as wrong and are truly right."""
+    """Return candidates that count as wrong and are truly right."""
     counts = true_false_negatives(pools)
     if not counts.sum():
         return []
@@ -151,7 +151,7 @@ def false_negatives(bundle: Bundle, pools: Pools) -> list[Hint]:
 
 
 def transfer_gap(bundle: Bundle, pools: Pools) -> list[Hint]:
-    """A score out of distribution that is below half of the one in distribution."""
+    """Return a score out of distribution that is below half of the one in distribution."""
     inside = score_of(bundle, "distribution", "in distribution")
     outside = score_of(bundle, "distribution", "out of distribution")
     if inside is None or outside is None or outside.high >= inside.low / 2:
@@ -164,7 +164,7 @@ def transfer_gap(bundle: Bundle, pools: Pools) -> list[Hint]:
 
 
 def truth_not_followed(bundle: Bundle, pools: Pools) -> list[Hint]:
-    """Similarities that do not rank negatives by how much they truly differ."""
+    """Return similarities that do not rank negatives by how much they truly differ."""
     found = mean_of(rank_correlations(pools, pools.similarity))
     if not found.n or found.low > 0:
         return []

@@ -6,7 +6,7 @@ from scipy import stats
 
 
 def mean_and_half_width(values: Float[np.ndarray, " seeds"]) -> tuple[float, float]:
-    """The mean over seeds and half of its 95 % interval (Student's t); infinite for a single seed."""
+    """Return the mean over seeds and half of its 95 % interval (Student's t); infinite for a single seed."""
     if len(values) < 2:
         return float(values.mean()), float("inf")
     half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))

@@ -19,7 +19,7 @@ from core.evaluation.ranking import Placement, placement
 
 
 def random_pool_precision(above: int, tied: int, wrong: int, size: int) -> float:
-    """The expected P@1 of a query whose pool is its right answer and size - 1 of its wrong candidates at random.
+    """Return the expected P@1 of a query whose pool is its right answer and size - 1 of its wrong candidates at random.
 
     above, tied: of its `wrong` candidates, those more similar than the right answer and those as similar.
 
@@ -58,6 +58,6 @@ def precision_by_pool(
 
 
 def place_among(own: Float[Tensor, ""], wrong: Float[Tensor, " wrong"]) -> Placement:
-    """The placement of a right answer among wrong candidates."""
+    """Return the placement of a right answer among wrong candidates."""
     pool = torch.cat([own[None], wrong]).numpy()
     return placement(pool, np.arange(len(pool)) == 0)

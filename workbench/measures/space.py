@@ -44,7 +44,7 @@ class Parts:
 
 
 def parts_of(bundle: Bundle, dataset: str | None) -> Parts:
-    """The parts of a data set, or of all (None); an even sample of 5000 rankings where there are more."""
+    """Return the parts of a data set, or of all (None); an even sample of 5000 rankings where there are more."""
     table = bundle.rankings
     numbers = np.arange(len(table)) if dataset is None else np.flatnonzero(table["dataset"].to_numpy() == dataset)
     numbers = numbers[sample_rows(len(numbers), MOST)]
@@ -54,13 +54,13 @@ def parts_of(bundle: Bundle, dataset: str | None) -> Parts:
 
 
 def space(bundle: Bundle, dataset: str | None) -> list[Measure]:
-    """All measures of a data set, or of all (None)."""
+    """Return all measures of a data set, or of all (None)."""
     parts = parts_of(bundle, dataset)
     return [*spread(bundle, parts), *between(bundle, parts), *hubs(bundle, parts)]
 
 
 def spread(bundle: Bundle, parts: Parts) -> list[Measure]:
-    """How close pairs are and how evenly the items lie, against shuffled pairs and random vectors."""
+    """Say how close pairs are and how evenly the items lie, against shuffled pairs and random vectors."""
     vectors = bundle.vectors
     queries, answers = vectors[parts.queries], vectors[parts.answers]
     rows = np.union1d(parts.queries, parts.candidates)
@@ -92,7 +92,7 @@ def spread(bundle: Bundle, parts: Parts) -> list[Measure]:
 
 
 def between(bundle: Bundle, parts: Parts) -> list[Measure]:
-    """The gap between queries and candidates, and what closing it does to P@1."""
+    """Return the gap between queries and candidates, and what closing it does to P@1."""
     queries, candidates = bundle.vectors[np.unique(parts.queries)], bundle.vectors[parts.candidates]
     both = np.random.default_rng(0).permutation(np.concatenate([queries, candidates]))
     shuffled = modality_gap.gap(both[: len(queries)], both[len(queries) :])
@@ -135,13 +135,13 @@ def closed_precision(bundle: Bundle, parts: Parts, share: float) -> float:
 
 
 def hubness_of(bundle: Bundle, parts: Parts) -> tuple[Hubness, Hubness]:
-    """Of the candidates when every query searches all of them, and the same of random vectors."""
+    """Return of the candidates when every query searches all of them, and the same of random vectors."""
     found = hubness.hubness(bundle.vectors[parts.queries], bundle.vectors[parts.candidates])
     return found, hubness.of_random(len(parts.queries), len(parts.candidates), bundle.vectors.shape[1], found.k)
 
 
 def hubs(bundle: Bundle, parts: Parts) -> list[Measure]:
-    """How unequally the candidates are found."""
+    """Say how unequally the candidates are found."""
     found, random = hubness_of(bundle, parts)
     name = f"N_{found.k}"
     meaning = f"{name}: how many queries have a candidate among their {found.k} nearest of all candidates."
@@ -158,7 +158,7 @@ def hubs(bundle: Bundle, parts: Parts) -> list[Measure]:
 def within_and_across(
     vectors: Float[np.ndarray, "n d"], rows: Sequence[int] | np.ndarray, others: Sequence[int] | np.ndarray
 ) -> tuple[float, float]:
-    """The mean cosine within some rows, and between them and the others; NaN where there is no pair."""
+    """Return the mean cosine within some rows, and between them and the others; NaN where there is no pair."""
     if len(rows) < 2 or not len(others):
         return float("nan"), float("nan")
     across = vectors[rows].mean(axis=0, dtype=np.float64) @ vectors[others].mean(axis=0, dtype=np.float64)

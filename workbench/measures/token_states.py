@@ -33,7 +33,7 @@ class Tokens:
 
 @torch.no_grad()
 def hidden_states(embedder: Embedder, inputs: ModelInputs) -> Float[Tensor, "n length d"]:
-    """The language model's final hidden states at all tokens of a padded batch of a LLaVA-OneVision.
+    """Return the language model's final hidden states at all tokens of a padded batch of a LLaVA-OneVision.
 
     Those at padding have no meaning. The embedder is left in evaluation mode.
 
@@ -61,7 +61,7 @@ def hidden_states(embedder: Embedder, inputs: ModelInputs) -> Float[Tensor, "n l
 
 
 def tokens_of(embedder: Embedder, item: Item) -> Tokens:
-    """One item token by token.
+    """Return one item token by token.
 
     Raises:
         ValueError: see `hidden_states`.

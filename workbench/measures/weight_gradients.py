@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 def taken_gradient(model: nn.Module) -> Float[Tensor, " weights"]:
-    """The gradients of all weights that have one, behind one another in float64; the model's own are cleared.
+    """Return the gradients of all weights that have one, behind one another in float64; the model's own are cleared.
 
     Raises:
         ValueError: no weight has a gradient.

@@ -18,7 +18,7 @@ UNKNOWN = "unknown"
 
 
 def item_table(bundle: Bundle, dataset: str | None) -> pd.DataFrame:
-    """The items that a data set uses, or all data sets (None); the index is the item's row in the bundle.
+    """Return the items that a data set uses, or all data sets (None); the index is the item's row in the bundle.
 
     modality; role (query, candidate, both); data set and meta-task of its first ranking; answered (right first, wrong
     first, or no query); text; and "true ..." for each attribute that is known.
@@ -41,13 +41,13 @@ def item_table(bundle: Bundle, dataset: str | None) -> pd.DataFrame:
 
 
 def known_truth(bundle: Bundle, rows: Int[np.ndarray, " n"]) -> pd.DataFrame:
-    """What the items truly show, one column an attribute; "unknown" where an item has none. Empty where nothing is."""
+    """Tabulate what the items truly show, one column an attribute; "unknown" where an item has none."""
     shown = pd.DataFrame([dict(bundle.attributes(row)) for row in rows], index=rows, dtype=object)
     return shown.fillna(UNKNOWN).astype(str).add_prefix(TRUTH)
 
 
 def colour_columns(table: pd.DataFrame) -> list[str]:
-    """What the points of a map can be coloured by."""
+    """Say what the points of a map can be coloured by."""
     return [*PLAIN, HUBS, KEPT, *(name for name in table.columns if name.startswith(TRUTH))]
 
 
@@ -79,7 +79,7 @@ def kept_groups(layout: Layout, found: Quality) -> list[str]:
 
 
 def selected_rows(event: object, shown: Sequence[int] | np.ndarray) -> list[int]:
-    """The items of a selection on the map, in order, each once; of an event as Streamlit gives it. Others are ignored.
+    """Read the items of a selection on the map, in order, each once; of an event as Streamlit gives it.
 
     The points carry their item's row as customdata, so a figure that was drawn anew cannot shift the choice.
     """
@@ -95,7 +95,7 @@ def selected_rows(event: object, shown: Sequence[int] | np.ndarray) -> list[int]
 
 
 def cosine_to(vectors: Float[np.ndarray, "n d"], rows: Sequence[int]) -> Float[np.ndarray, " _"]:
-    """The cosine of each of some rows to their mean direction: who is typical of a selection. 0 without a direction."""
+    """Compute each row's cosine to their mean direction: who is typical of a selection. 0 without a direction."""
     mean = vectors[list(rows)].mean(axis=0, dtype=np.float64)
     length = float(np.linalg.norm(mean))
     return vectors[list(rows)] @ (mean / length) if length > 0 else np.zeros(len(rows))

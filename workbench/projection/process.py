@@ -44,7 +44,7 @@ def umap_apart(vectors: Float[np.ndarray, "n d"], settings: Sequence[str]) -> La
 
 
 def main() -> None:
-    """Vectors in at stdin, a layout out at stdout; neighbours, min_dist and seed on the command line."""
+    """Return vectors in at stdin, a layout out at stdout; neighbours, min_dist and seed on the command line."""
     vectors = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
     layout = umap_layout(vectors, int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
     np.savez(sys.stdout.buffer, allow_pickle=False, **vars(layout))

@@ -63,13 +63,13 @@ def even_sample(count: int, most: int) -> Int[np.ndarray, " m"]:
 
 
 def shown_rows(vectors: Float[np.ndarray, "n d"], most: int = MOST) -> tuple[Int[np.ndarray, " m"], int]:
-    """The rows that a map shows, and how many have no place because they are not finite."""
+    """Return the rows that a map shows, and how many have no place because they are not finite."""
     finite = np.flatnonzero(np.isfinite(vectors).all(axis=1))
     return finite[even_sample(len(finite), most)], len(vectors) - len(finite)
 
 
 def pca_layout(vectors: Float[np.ndarray, "n d"]) -> Layout:
-    """The plane of the two principal components; `made` says how much of the variance it shows."""
+    """Return the plane of the two principal components; `made` says how much of the variance it shows."""
     rows, left_out = shown_rows(vectors)
     shown = vectors[rows].astype(np.float32)
     points, share = np.zeros((len(shown), 2), dtype=np.float32), 0.0
@@ -112,7 +112,7 @@ def umap_layout(
 
 
 def quality(vectors: Float[np.ndarray, "n d"], layout: Layout, k: int = NEIGHBOURS) -> Quality:
-    """How far a map of these vectors is to be trusted."""
+    """Say how far a map of these vectors is to be trusted."""
     rows = even_sample(len(layout.rows), MEASURED)
     truth, points = vectors[layout.rows[rows]].astype(np.float64), layout.points[rows].astype(np.float64)
     n = len(rows)
@@ -139,7 +139,7 @@ def neighbours_kept(vectors: Float[np.ndarray, "n d"], points: Points, k: int = 
 
 
 def nearest(points: Float[np.ndarray, "n d"], rows: Int[np.ndarray, " m"], k: int) -> Int[np.ndarray, "m k"]:
-    """The k nearest others of some rows, by Euclidean distance; of equal distances the earlier row."""
+    """Return the k nearest others of some rows, by Euclidean distance; of equal distances the earlier row."""
     squares = np.square(points).sum(axis=1)
     distance = squares[rows, None] + squares - 2 * points[rows] @ points.T
     distance[np.arange(len(rows)), rows] = np.inf

@@ -33,7 +33,7 @@ class Question:
 
 
 def question_of(text: str, instruction: str = INSTRUCTION, evidence: Sequence[str] = ()) -> Question:
-    """A question in words.
+    """Return a question in words.
 
     Raises:
         ValueError: it is empty.
@@ -75,7 +75,7 @@ def read_questions(path: Path, cards: Sequence[Card], instruction: str = INSTRUC
 
 
 def miniature_cards(seed: int = 0, questions: int = 100) -> tuple[list[Card], list[Question]]:
-    """The cards of the miniature and questions about them: every card that any of the questions may be shown.
+    """Return the cards of the miniature and questions about them: every card that any of the questions may be shown.
 
     A card is named by its content id, for equal cards are one. Evidence is every card that shows what the question
     asks for, whichever question it was drawn for.

@@ -89,7 +89,7 @@ def run_example(settings: RagSettings, generator: Generator | None = None) -> An
 
 
 def prepared(settings: RagSettings) -> tuple[Embedder, Cards, list[Score]]:
-    """The model, the embedded cards, and the evidence recall where evidence is known. Raises ValueError."""
+    """Return the model, the embedded cards, and the evidence recall where evidence is known. Raises ValueError."""
     if settings.bundle is not None:
         bundle = open_bundle(settings.bundle)
         found = settings.checkpoint or checkpoint_of(bundle, settings.bundle.parent.parent.parent)
@@ -111,7 +111,7 @@ def prepared(settings: RagSettings) -> tuple[Embedder, Cards, list[Score]]:
 
 
 def bundle_cards(bundle: Bundle, dataset: str | None = None) -> Cards:
-    """The targets of a data set, or of all, with the vectors and the reduced pictures of the bundle.
+    """Return the targets of a data set, or of all, with the vectors and the reduced pictures of the bundle.
 
     Raises:
         ValueError: there is no such data set.
@@ -125,7 +125,7 @@ def bundle_cards(bundle: Bundle, dataset: str | None = None) -> Cards:
 
 
 def stored_item(bundle: Bundle, row: int) -> Item:
-    """An item as far as a bundle keeps it; a clip as the strip of its frames, a lost picture as words that say so."""
+    """Rebuild an item as far as a bundle keeps it; a clip as the strip of its frames, a lost picture as words."""
     parts: list[Part] = []
     for part in bundle.items["parts"].iat[row]:
         if part["type"] == "text":
@@ -138,7 +138,7 @@ def stored_item(bundle: Bundle, row: int) -> Item:
 
 
 def told(done: Answered) -> str:
-    """The result as the command prints it."""
+    """Return the result as the command prints it."""
     lines = [f"{hit.place}. {hit.similarity:.3f}  {hit.card.item.text}  ({hit.card.name})" for hit in done.hits]
     if done.answer:
         lines += ["", f"Answer: {done.answer}"]

@@ -14,7 +14,7 @@ class Generator(Protocol):
     """Answers chat messages. Implement it to hand the cards to any model or service of your choice."""
 
     def answer(self, messages: Sequence[Message]) -> str:
-        """The answer in words."""
+        """Return the answer in words."""
         ...
 
 
@@ -62,7 +62,7 @@ class LocalGenerator:
 
     @torch.inference_mode()
     def answer(self, messages: Sequence[Message]) -> str:
-        """The most likely answer, token by token."""
+        """Return the most likely answer, token by token."""
         batch = self._processor.apply_chat_template(
             defused(messages, self.control),
             add_generation_prompt=True,

@@ -38,7 +38,7 @@ def prompt_of(question: str, hits: Sequence[CardHit]) -> list[Message]:
 
 
 def card_parts(item: Item) -> list[dict[str, Any]]:
-    """The parts of a card in reading order; a clip as its frames."""
+    """Return the parts of a card in reading order; a clip as its frames."""
     parts: list[dict[str, Any]] = []
     for part in item.parts:
         if isinstance(part, Text):
@@ -49,17 +49,17 @@ def card_parts(item: Item) -> list[dict[str, Any]]:
 
 
 def apart(text: str) -> str:
-    """A card's words, which cannot close the card or open another."""
+    """Return a card's words, which cannot close the card or open another."""
     return text.replace("<card", "< card").replace("</card", "< /card")
 
 
 def words(text: str) -> dict[str, Any]:
-    """A piece of text of a message."""
+    """Return a piece of text of a message."""
     return {"type": "text", "text": text}
 
 
 def defused(messages: Sequence[Message], control: Sequence[str]) -> list[Message]:
-    """The messages with each control token in their texts broken by a space after its first character."""
+    """Return the messages with each control token in their texts broken by a space after its first character."""
     tokens = sorted((each for each in control if len(each) > 1), key=len, reverse=True)
 
     def plain(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,5 +74,5 @@ def defused(messages: Sequence[Message], control: Sequence[str]) -> list[Message
 
 
 def pictures(messages: Sequence[Message]) -> list[PIL.Image.Image]:
-    """The pictures of the messages in order."""
+    """Return the pictures of the messages in order."""
     return [part["image"] for message in messages for part in message["content"] if part["type"] == "image"]

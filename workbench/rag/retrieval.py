@@ -36,7 +36,7 @@ class CardHit:
 
 
 def embed_items(embedder: Embedder, items: Sequence[Item], batch: int = 64) -> Float[np.ndarray, "items d"]:
-    """The unit vectors of items.
+    """Return the unit vectors of items.
 
     Raises:
         core.evaluation.encode.NonFiniteVectors: the model gives NaN or infinity.
@@ -58,7 +58,7 @@ def embed_cards(embedder: Embedder, cards: Sequence[Card], batch: int = 64) -> C
 
 
 def retrieve(question: Float[np.ndarray, " d"], cards: Cards, k: int) -> list[CardHit]:
-    """The k cards most similar to a question's vector, or all where there are fewer.
+    """Return the k cards most similar to a question's vector, or all where there are fewer.
 
     Raises:
         ValueError: k is below 1, or the vector has another length or is not finite.
@@ -80,7 +80,7 @@ def evidence_recall(
     name: str = "cards",
     recalls: Sequence[int] = RECALLS,
 ) -> list[Score]:
-    """The share of each question's evidence among its first k cards, averaged over questions, for each k.
+    """Return the share of each question's evidence among its first k cards, averaged over questions, for each k.
 
     Ties count by their expectation, so a model whose vectors are all alike scores chance.
 

@@ -39,12 +39,12 @@ class Job:
 
 
 def log_path(root: Path) -> Path:
-    """Where the training's output goes."""
+    """Say where the training's output goes."""
     return root / f"{NAME}-start.log"
 
 
 def lock_path(root: Path) -> Path:
-    """The file that the training holds locked while it lives."""
+    """Return the file that the training holds locked while it lives."""
     return root / f"{NAME}-start.lock"
 
 
@@ -92,7 +92,7 @@ def start(root: Path, steps: Commands | None = None) -> int:
 
 
 def state(root: Path) -> Job | None:
-    """Where the training stands, or None where it was never started here."""
+    """Say where the training stands, or None where it was never started here."""
     path = log_path(root)
     if not path.is_file():
         return None
@@ -104,7 +104,7 @@ def state(root: Path) -> Job | None:
 
 
 def locked(path: Path) -> bool:
-    """Whether a living process holds the lock."""
+    """Tell whether a living process holds the lock."""
     if not path.is_file():
         return False
     with path.open("a") as file:

@@ -31,7 +31,7 @@ class Recorded:
 
 
 def recorded_files(run: Path) -> list[Path]:
-    """The record files of a run in the order of steps and ranks; plain files only."""
+    """Return the record files of a run in the order of steps and ranks; plain files only."""
     found = [each for each in (run / FOLDER).glob("*.parquet") if NAME.fullmatch(each.name)]
     return sorted((each for each in found if each.is_file() and not each.is_symlink()), key=number_of)
 
@@ -43,7 +43,7 @@ def number_of(path: Path) -> tuple[int, int]:
 
 
 def read_recorded(run: Path) -> Recorded:
-    """The records of a run, of every rank; what cannot be read is left out and named."""
+    """Return the records of a run, of every rank; what cannot be read is left out and named."""
     files = recorded_files(run)
     steps = sorted({number_of(each)[0] for each in files})
     chosen = spread(steps, MOST_STEPS)
@@ -60,7 +60,7 @@ def read_recorded(run: Path) -> Recorded:
 
 
 def read_file(path: Path) -> pd.DataFrame:
-    """One file. Raises ValueError, naming it, where it is no record."""
+    """Return one file. Raises ValueError, naming it, where it is no record."""
     try:
         table = pq.read_table(path).to_pandas()
     except (OSError, pa.ArrowException) as error:

@@ -88,7 +88,7 @@ class Run:
 
 
 def list_runs(root: Path, now: float | None = None) -> list[Run]:
-    """The runs directly under a folder, by name; links that leave the folder are left out.
+    """Return the runs directly under a folder, by name; links that leave the folder are left out.
 
     now: seconds since the epoch, by default the present; a run counts as running if its log is younger than a minute.
     """
@@ -104,12 +104,12 @@ def list_runs(root: Path, now: float | None = None) -> list[Run]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder holds anything that a run writes."""
+    """Tell whether a folder holds anything that a run writes."""
     return folder.is_dir() and any((folder / mark).exists() for mark in MARKS)
 
 
 def read_run(folder: Path, now: float | None = None) -> Run:
-    """One run, whatever there is of it."""
+    """Return one run, whatever there is of it."""
     settings, problem = read_settings(folder)
     metrics = [row for row in logged(folder) if isinstance(row, dict) and isinstance(row.get("step"), int)]
     saved = tuple(checkpoints(folder))
@@ -134,7 +134,7 @@ def read_run(folder: Path, now: float | None = None) -> Run:
 
 
 def state_of(done: int, planned: int | None, problem: str, seconds: float) -> State:
-    """The state of a run whose newest file is so many seconds old."""
+    """Return the state of a run whose newest file is so many seconds old."""
     if planned is not None and done >= planned:
         return "finished"
     if seconds < FRESH:
@@ -143,7 +143,7 @@ def state_of(done: int, planned: int | None, problem: str, seconds: float) -> St
 
 
 def age(folder: Path, now: float) -> float:
-    """Seconds since the run's log, or its settings before the first step, were written; infinite without both."""
+    """Count the seconds since the run's log, or its settings before step 1, were written; infinite without both."""
     for name in (METRICS, CONFIG):
         if (folder / name).is_file():
             return now - (folder / name).stat().st_mtime
@@ -164,7 +164,7 @@ def read_settings(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def logged(folder: Path) -> list[dict[str, Any]]:
-    """The readable lines of metrics.jsonl; none where the file cannot be read as text."""
+    """Return the readable lines of metrics.jsonl; none where the file cannot be read as text."""
     try:
         return read_metrics(folder)
     except (OSError, UnicodeDecodeError):
@@ -172,7 +172,7 @@ def logged(folder: Path) -> list[dict[str, Any]]:
 
 
 def processes(folder: Path) -> int:
-    """How many processes the run was started with; 1 where environment.json does not say."""
+    """Say how many processes the run was started with; 1 where environment.json does not say."""
     try:
         found = json.loads((folder / ENVIRONMENT).read_text())["processes"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -40,7 +40,7 @@ class SearchIndex:
     parts: Callable[[int], tuple[ShownPart, ...]]
 
     def of_kind(self, rows: Rows, modality: str | None) -> Rows:
-        """Those of the rows whose item has this modality, such as "image" or "text"; None keeps all."""
+        """Return those of the rows whose item has this modality, such as "image" or "text"; None keeps all."""
         if modality is None:
             return rows
         return rows[[self.modalities[row] == modality for row in rows]] if len(rows) else rows
@@ -80,7 +80,7 @@ class Example:
 
 
 def bundle_index(bundle: Bundle) -> SearchIndex:
-    """The items of a bundle."""
+    """Return the items of a bundle."""
     listed = list(bundle.items["parts"])
 
     def parts(row: int) -> tuple[ShownPart, ...]:
@@ -95,7 +95,7 @@ def bundle_index(bundle: Bundle) -> SearchIndex:
 
 
 def folder_index(embedded: EmbeddedPictures) -> SearchIndex:
-    """The pictures of a folder; the text of each is its caption, or its file's name where it has none."""
+    """Return the pictures of a folder; the text of each is its caption, or its file's name where it has none."""
     pictures = embedded.pictures
     texts = [each.text or each.file for each in pictures]
 
@@ -106,7 +106,7 @@ def folder_index(embedded: EmbeddedPictures) -> SearchIndex:
 
 
 def preview(source: FileImage | BytesImage) -> bytes | None:
-    """A picture as WebP of at most 320 x 320 pixels; None where it cannot be read (any more)."""
+    """Return a picture as WebP of at most 320 x 320 pixels; None where it cannot be read (any more)."""
     try:
         picture = source.open()
     except BadImage:
@@ -122,7 +122,7 @@ def search(
     rows: Rows | None = None,
     judged: Mapping[int, bool] | None = None,
 ) -> list[Hit]:
-    """The k most similar items, most similar first; all of them where there are fewer.
+    """Return the k most similar items, most similar first; all of them where there are fewer.
 
     Similarities within 1e-6 are tied, as in the scores; tied items come in the order of their rows.
 
@@ -157,7 +157,7 @@ def search(
 def nearest_rows(
     vectors: Float[np.ndarray, "items d"], query: Float[np.ndarray, " d"], k: int, rows: Rows | None
 ) -> tuple[Rows, Float[np.ndarray, " found"]]:
-    """The k most similar rows and all that tie with the last of them, and their similarities."""
+    """Return the k most similar rows and all that tie with the last of them, and their similarities."""
     among = None if rows is None or len(rows) == len(vectors) else rows  # all rows need not be copied
     searched = vectors if among is None else vectors[among]
     if not len(searched):
@@ -171,7 +171,7 @@ def nearest_rows(
 
 
 def leading_ties(similarities: Float[np.ndarray, " n"], k: int) -> Iterator[tuple[int, list[int]]]:
-    """The groups of tied similarities that make up the first k places, highest first.
+    """Return the groups of tied similarities that make up the first k places, highest first.
 
     Each comes as the number of places before it and the indices of all its members, also those beyond place k. A
     group reaches from its highest similarity to 1e-6 below it.
@@ -186,7 +186,7 @@ def leading_ties(similarities: Float[np.ndarray, " n"], k: int) -> Iterator[tupl
 
 
 def examples(bundle: Bundle) -> dict[str, list[Example]]:
-    """A bundle's queries by data set, in the order of its rankings."""
+    """Return a bundle's queries by data set, in the order of its rankings."""
     found: dict[str, list[Example]] = {}
     columns = ("dataset", "query", "candidates", "right")
     for dataset, query, candidates, right in zip(*(bundle.rankings[name] for name in columns), strict=True):
@@ -197,5 +197,5 @@ def examples(bundle: Bundle) -> dict[str, list[Example]]:
 
 
 def targets(listed: Mapping[str, Sequence[Example]]) -> dict[str, Rows]:
-    """The distinct candidates of each data set, in ascending order."""
+    """Return the distinct candidates of each data set, in ascending order."""
     return {name: np.unique(np.concatenate([each.candidates for each in group])) for name, group in listed.items()}

@@ -40,18 +40,18 @@ RIGHT_PROBABILITY: Mapping[Name, str] = {
 
 
 def number_words(setting: Setting) -> list[str]:
-    """The numbers of a setting: ["alpha 9", "tau 0.02"]."""
+    """Return the numbers of a setting: ["alpha 9", "tau 0.02"]."""
     words = {"temperature": "tau"}
     return [f"{words.get(name, name)} {value:g}" for name, value in setting.numbers.items()]
 
 
 def made_by(bundle: Bundle) -> str:
-    """The objective behind a bundle's vectors, or that they were imported."""
+    """Return the objective behind a bundle's vectors, or that they were imported."""
     return "imported" if bundle.imported is not None else in_words(bundle.objective_settings)
 
 
 def in_words(settings: ObjectiveSettings) -> str:
-    """The objective with the numbers that it ended with: "LLaVE, alpha 9, tau 0.02"."""
+    """Return the objective with the numbers that it ended with: "LLaVE, alpha 9, tau 0.02"."""
     setting = trained_setting(settings)
     words = [LABELS[setting.name], *number_words(setting)]
     if setting.weigh == "explicit":
@@ -62,7 +62,7 @@ def in_words(settings: ObjectiveSettings) -> str:
 
 
 def left_aside(settings: ObjectiveSettings) -> list[str]:
-    """How a what-if on an evaluation's pools differs from the training, a sentence each; empty if it does not."""
+    """Say how a what-if on an evaluation's pools differs from the training, a sentence each; empty if it does not."""
     found = []
     if settings.learn_temperature:
         found.append("Tau was learned; the trained objective is shown with the value that it started from.")

@@ -67,20 +67,20 @@ class Setting:
 
 
 def setting_of(name: Name, objective: Objective) -> Setting:
-    """An objective's numbers. `name` is its name in `ObjectiveSettings`."""
+    """Return an objective's numbers. `name` is its name in `ObjectiveSettings`."""
     numbers = {number: float(getattr(objective, number)) for number in NUMBERS if hasattr(objective, number)}
     return Setting(name, weigh=getattr(objective, "weigh", "all"), **numbers)
 
 
 def trained_setting(settings: ObjectiveSettings) -> Setting:
-    """The objective at the end of a training."""
+    """Return the objective at the end of a training."""
     setting = setting_of(settings.name, settings.at(1, 1))
     # A scheduled temperature arrives with a rounding error, which would be an option of its own beside the usual one.
     return replace(setting, temperature=float(f"{setting.temperature:.9g}"))
 
 
 def first_setting(name: Name, trained: Setting) -> Setting:
-    """Where a what-if begins: with the trained numbers if the trained objective is asked for, else the published.
+    """Say where a what-if begins: with the trained numbers if the trained objective is asked for, else the published.
 
     It weighs all negatives, for the pools of an evaluation hold no explicit ones.
     """

@@ -44,7 +44,7 @@ class Subset:
 def usable(
     dataset: PairDataset, on_bad_item: OnBadItem = "stop", progress: bool = True
 ) -> tuple[PairDataset, list[Problem]]:
-    """The data set without its bad rows, and the problems of those left out, one a row.
+    """Return the data set without its bad rows, and the problems of those left out, one a row.
 
     The miniature is returned as it is: it reads no files, so there is nothing to check.
 
@@ -64,7 +64,7 @@ def usable(
 
 
 def usable_indices(dataset: PairDataset, on_bad_item: OnBadItem, progress: bool) -> tuple[list[int], list[Problem]]:
-    """The indices of the good rows, and the problems of the others. See `usable`."""
+    """Return the indices of the good rows, and the problems of the others. See `usable`."""
     if on_bad_item not in ("stop", "skip"):
         raise ValueError(f'on_bad_item = {on_bad_item!r} is neither "stop" nor "skip".')
     found = faults(dataset, progress)
@@ -86,7 +86,7 @@ def check_pairs(dataset: PairDataset, progress: bool = True) -> list[Problem]:
 
 
 def faults(dataset: PairDataset, progress: bool) -> dict[int, Problem]:
-    """The problem of each bad row by its index, in the order of rows. See `check_pairs`."""
+    """Return the problem of each bad row by its index, in the order of rows. See `check_pairs`."""
     found: dict[int, Problem] = {}
     pictures: dict[ImageSource, dict[int, str]] = {}
     for index in tqdm(range(len(dataset)), f"reading rows of {dataset.name}", unit="row", disable=not progress):
@@ -106,7 +106,7 @@ def faults(dataset: PairDataset, progress: bool) -> dict[int, Problem]:
 
 
 def unreadable(sources: list[ImageSource], name: str, progress: bool) -> Iterator[tuple[ImageSource, str]]:
-    """The pictures that cannot be opened, each with the reason.
+    """Return the pictures that cannot be opened, each with the reason.
 
     Pillow decodes outside the interpreter lock, so threads share the work; the chunks bound what is queued.
     """
@@ -121,7 +121,7 @@ def unreadable(sources: list[ImageSource], name: str, progress: bool) -> Iterato
 
 
 def why_bad(source: ImageSource) -> str | None:
-    """Why a picture cannot be opened, or None if it can."""
+    """Say why a picture cannot be opened, or None if it can."""
     try:
         source.open()
     except BadImage as error:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def usable_tasks(
     tasks: Sequence[RankingTask], on_bad_item: OnBadItem = "stop", progress: bool = True
 ) -> tuple[list[RankingTask], list[Problem]]:
-    """The tasks without what cannot be opened, and the problems, one a picture, each with a row that shows it.
+    """Return the tasks without what cannot be opened, and the problems, one a picture, each with a row that shows it.
 
     With "skip" a query goes if it or all its right candidates show a bad picture; another candidate that shows one
     leaves the pools, which makes them smaller. Frames of clips are not opened here: clips are looked into when they
@@ -48,7 +48,7 @@ def usable_tasks(
 
 
 def pictures(tasks: Sequence[RankingTask]) -> dict[ImageSource, str]:
-    """Every distinct picture of the tasks with the first row that shows it; frames of clips left out."""
+    """Return every distinct picture of the tasks with the first row that shows it; frames of clips left out."""
     found: dict[ImageSource, str] = {}
     for item, origin in first_uses(tasks):
         for source in item.images():
@@ -58,7 +58,7 @@ def pictures(tasks: Sequence[RankingTask]) -> dict[ImageSource, str]:
 
 
 def first_uses(tasks: Sequence[RankingTask]) -> Iterator[tuple[Item, str]]:
-    """The item objects of the tasks, shared pools looked through once, each with the row that first uses it."""
+    """Return the item objects of the tasks, shared pools looked through once, each with the row that first uses it."""
     seen: set[int] = set()
     for task in tasks:
         for number, ranking in enumerate(task.rankings):
@@ -74,7 +74,7 @@ def first_uses(tasks: Sequence[RankingTask]) -> Iterator[tuple[Item, str]]:
 
 
 def without(task: RankingTask, bad: Set[ImageSource]) -> RankingTask:
-    """A task without the rankings and candidates that show bad pictures.
+    """Return a task without the rankings and candidates that show bad pictures.
 
     Raises:
         ValueError: no ranking is left.

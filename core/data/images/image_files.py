@@ -43,7 +43,7 @@ def decode(data: bytes, name: str) -> PIL.Image.Image:
 
 
 def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    """The picture in RGB; transparency is dropped, and the colour under it stays.
+    """Return the picture in RGB; transparency is dropped, and the colour under it stays.
 
     Pillow's own conversion clips 16-bit grey to white and warns of palettes with transparency.
     """
@@ -55,7 +55,7 @@ def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def bytes_id(data: bytes) -> str:
-    """The content id of an encoded picture, wherever its bytes lie."""
+    """Return the content id of an encoded picture, wherever its bytes lie."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 

@@ -27,7 +27,7 @@ class Finder(Protocol):
     """Finds pictures by relative paths."""
 
     def find(self, relative: str, where: str) -> ImageSource:
-        """The picture of a path that `where` names. Raises `core.data.checks.problems.BadRow`."""
+        """Return the picture of a path that `where` names. Raises `core.data.checks.problems.BadRow`."""
         ...
 
 
@@ -40,7 +40,7 @@ class ImageFolder:
     _opened: dict[Path, ZipArchive] = field(default_factory=dict, repr=False, compare=False)
 
     def find(self, relative: str, where: str) -> ImageSource:
-        """The picture of a relative path; a file is not opened, and without archives not looked for.
+        """Return the picture of a relative path; a file is not opened, and without archives not looked for.
 
         Raises:
             BadRow: the path leads out of the folder, or there are archives and the picture is neither in them nor
@@ -66,7 +66,7 @@ class ImageFolder:
 
 
 def open_image_folder(root: Path) -> ImageFolder:
-    """The pictures of a folder with its archives, or of one archive.
+    """Return the pictures of a folder with its archives, or of one archive.
 
     Raises:
         ValueError: there is no such folder, or a file is no ZIP archive.

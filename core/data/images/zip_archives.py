@@ -63,7 +63,7 @@ class ZipImage:
         return decode(data, self.name)
 
     def read(self) -> bytes:
-        """The unpacked bytes.
+        """Return the unpacked bytes.
 
         Raises:
             BadImage: the archive cannot be read there, the bytes are not those that were packed, or are too many.
@@ -103,7 +103,7 @@ class ZipArchive:
     entries: Mapping[str, bytes] = field(repr=False)
 
     def find(self, name: str) -> ZipImage | None:
-        """The picture of a member's name, or None if there is none."""
+        """Return the picture of a member's name, or None if there is none."""
         entry = self.entries.get(name)
         return None if entry is None else ZipImage(self.path, name, *ENTRY.unpack(entry))
 
@@ -131,12 +131,12 @@ def open_archive(path: Path) -> ZipArchive:
 
 
 def packed_entry(member: zipfile.ZipInfo) -> bytes:
-    """Where a member lies, as `ZipImage` has it."""
+    """Say where a member lies, as `ZipImage` has it."""
     deflated = member.compress_type == zipfile.ZIP_DEFLATED
     return ENTRY.pack(member.header_offset, member.compress_size, member.file_size, deflated, member.CRC)
 
 
 def is_plain(name: str) -> bool:
-    """Whether a member's name is relative and stays below where it is."""
+    """Tell whether a member's name is relative and stays below where it is."""
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts

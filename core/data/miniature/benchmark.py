@@ -48,7 +48,7 @@ SOURCES = (
 
 
 def draw(source: Source, split: str, seed: int, index: int) -> Draw:
-    """The pair of one index; the same arguments give the same pair on any machine."""
+    """Return the pair of one index; the same arguments give the same pair on any machine."""
     return source.draw(random.Random(f"{seed}/{split}/{source.name}/{index}"))
 
 
@@ -81,12 +81,12 @@ class MiniaturePairs:
 
 
 def training_sets(seed: int = 0) -> list[MiniaturePairs]:
-    """The in-distribution data sets, the only ones that are trained."""
+    """Return the in-distribution data sets, the only ones that are trained."""
     return [MiniaturePairs(source, seed) for source in SOURCES if source.in_distribution]
 
 
 def ranking_tasks(seed: int = 0, queries: int = 200) -> list[RankingTask]:
-    """Every data set as rankings, from a split that training never draws.
+    """Return every data set as rankings, from a split that training never draws.
 
     A pool is the right target and up to 99 others: the pair's own rivals, then the truly hardest (fewest attributes
     differ) of the data set's targets up to 20, the rest at random; none of them is truly right. Where there are
@@ -96,7 +96,7 @@ def ranking_tasks(seed: int = 0, queries: int = 200) -> list[RankingTask]:
 
 
 def ranking_task(source: Source, seed: int, queries: int) -> RankingTask:
-    """One data set as rankings. See `ranking_tasks`."""
+    """Return one data set as rankings. See `ranking_tasks`."""
     draws = [draw(source, "test", seed, index) for index in range(queries)]
     extra = [draw(source, "distractors", seed, index) for index in range(max(400, queries) - queries)]
     targets = list({each.target.content_id: each.target for each in (*draws, *extra)}.values())

@@ -68,7 +68,7 @@ def write_dataset(root: Path, dataset: MiniaturePairs, pairs: int, written: dict
 
 
 def record(pair: Pair, root: Path, written: dict[str, str]) -> dict[str, str]:
-    """A pair as a row of MMEB-train; several negatives are lists written as strings, as in mmE5's files."""
+    """Return a pair as a row of MMEB-train; several negatives are lists written as strings, as in mmE5's files."""
     query, positive, *negatives = (fields(item, pair.dataset, root, written) for item in pair.items())
     if len(negatives) > 1:
         neg_text, neg_path = str([text for text, _ in negatives]), str([path for _, path in negatives])
@@ -85,7 +85,7 @@ def record(pair: Pair, root: Path, written: dict[str, str]) -> dict[str, str]:
 
 
 def fields(item: Item, dataset: str, root: Path, written: dict[str, str]) -> tuple[str, str]:
-    """An item of text and at most one picture as MMEB's text with a placeholder, and the picture's path or "".
+    """Return an item of text and at most one picture as MMEB's text with a placeholder, and the picture's path or "".
 
     Raises:
         ValueError: the item has a clip or several pictures, for which MMEB-train has no field.

@@ -43,12 +43,12 @@ class Draw(NamedTuple):
 
 
 def text_item(words: str, **attributes: str) -> Item:
-    """An item of text alone."""
+    """Return an item of text alone."""
     return Item((Text(words),), attributes)
 
 
 def picture(scene: Scene) -> Item:
-    """The item of a scene's picture alone, with the scene's true attributes."""
+    """Return the item of a scene's picture alone, with the scene's true attributes."""
     return Item((Image(DrawnScene(scene)),), scene.attributes())
 
 
@@ -61,22 +61,22 @@ def label(chance: random.Random, attribute: str) -> Draw:
 
 
 def shape_label(chance: random.Random) -> Draw:
-    """Which shape is it?"""
+    """Tell which shape is it?"""
     return label(chance, "shape")
 
 
 def colour_label(chance: random.Random) -> Draw:
-    """Which colour is it?"""
+    """Tell which colour is it?"""
     return label(chance, "colour")
 
 
 def background_label(chance: random.Random) -> Draw:
-    """Which background is it on?"""
+    """Tell which background is it on?"""
     return label(chance, "background")
 
 
 def random_shapes(chance: random.Random, number: int, **fixed: str) -> tuple[Shape, ...]:
-    """Shapes of different kinds and colours in different places."""
+    """Return shapes of different kinds and colours in different places."""
     kinds, colours = chance.sample(KINDS, number), chance.sample(list(COLOURS), number)
     places = sorted(chance.sample(PLACES, number), key=PLACES.index)
     return tuple(
@@ -94,7 +94,7 @@ def colour_of(chance: random.Random) -> Draw:
 
 
 def crowd(chance: random.Random, counts: dict[str, int]) -> Scene:
-    """A scene with the given number of large circles of each colour."""
+    """Return a scene with the given number of large circles of each colour."""
     colours = [colour for colour, count in counts.items() for _ in range(count)]
     places = sorted(chance.sample(PLACES, len(colours)), key=PLACES.index)
     chance.shuffle(colours)
@@ -141,7 +141,7 @@ def change(scene: Scene, chance: random.Random, fields: tuple[str, ...] = tuple(
 
 
 def near_misses(scene: Scene, chance: random.Random, fields: tuple[str, ...] = tuple(CHANGES)) -> list[Scene]:
-    """Three other pictures, each one field away from a one-shape scene, in three different fields."""
+    """Return three other pictures, each one field away from a one-shape scene, in three different fields."""
     return [again(change(scene, chance, (name,))[0], chance) for name in chance.sample(fields, 3)]
 
 
@@ -184,7 +184,7 @@ def edit(chance: random.Random) -> Draw:
 
 
 def crop(scene: Scene, shape: Shape) -> Item:
-    """The part of the picture around one shape, enlarged."""
+    """Return the part of the picture around one shape, enlarged."""
     row, column = divmod(PLACES.index(shape.place), 3)
     window = (column * CELL, row * CELL, (column + 1) * CELL, (row + 1) * CELL)
     attributes = {**shape.attributes(), "background": scene.background}

@@ -50,7 +50,7 @@ class Shape:
     place: str
 
     def attributes(self) -> dict[str, str]:
-        """What a description of the shape can mention."""
+        """Say what a description of the shape can mention."""
         return {"shape": self.kind, "colour": self.colour, "size": self.size, "place": self.place}
 
 
@@ -63,7 +63,7 @@ class Scene:
     jitter: int
 
     def attributes(self) -> dict[str, str]:
-        """The truth about the scene. One shape: its own attributes; more: numbered in reading order of place."""
+        """Return the truth about the scene. One shape: its own attributes; more: numbered in reading order of place."""
         named = {"background": self.background}
         if len(self.shapes) == 1:
             return named | self.shapes[0].attributes()
@@ -72,7 +72,7 @@ class Scene:
         return named
 
     def change(self, **shape_fields: str) -> "Scene":
-        """The same one-shape scene with some fields of its shape changed."""
+        """Return the same one-shape scene with some fields of its shape changed."""
         (shape,) = self.shapes
         return replace(self, shapes=(replace(shape, **shape_fields),))
 
@@ -95,7 +95,7 @@ class DrawnScene:
         return digest("scene", repr((self.scene, self.window, self.shift)))
 
     def open(self) -> PIL.Image.Image:
-        """The picture, 96 x 96, RGB."""
+        """Return the picture, 96 x 96, RGB."""
         picture = draw(self.scene, self.shift)
         if self.window is None:
             return picture.reduce(SUPERSAMPLE)
@@ -130,7 +130,7 @@ def draw(scene: Scene, shift: tuple[int, int] = (0, 0)) -> PIL.Image.Image:
 
 
 def outline(kind: str, turn: float) -> list[tuple[float, float]]:
-    """The corners of a shape of radius 1 around (0, 0), turned by `turn` radians; y points down."""
+    """Return the corners of a shape of radius 1 around (0, 0), turned by `turn` radians; y points down."""
     if kind in ("circle", "ring"):
         corners = regular(40, 0.0)
     elif kind == "square":
@@ -159,19 +159,19 @@ def outline(kind: str, turn: float) -> list[tuple[float, float]]:
 
 
 def regular(sides: int, start: float, radius: float = 1.0) -> list[tuple[float, float]]:
-    """The corners of a regular polygon; `start` is the angle of the first, in radians."""
+    """Return the corners of a regular polygon; `start` is the angle of the first, in radians."""
     angles = [start + 2 * math.pi * corner / sides for corner in range(sides)]
     return [(radius * math.cos(angle), radius * math.sin(angle)) for angle in angles]
 
 
 def tint(colour: tuple[int, int, int], chance: random.Random) -> tuple[int, int, int]:
-    """The colour, each channel moved by at most 10 of 255."""
+    """Return the colour, each channel moved by at most 10 of 255."""
     red, green, blue = (min(255, max(0, channel + chance.randint(-10, 10))) for channel in colour)
     return red, green, blue
 
 
 def random_shape(chance: random.Random, **fixed: str) -> Shape:
-    """A shape with every attribute drawn at random but those given."""
+    """Return a shape with every attribute drawn at random but those given."""
     drawn = {
         "kind": chance.choice(KINDS),
         "colour": chance.choice(list(COLOURS)),
@@ -182,26 +182,26 @@ def random_shape(chance: random.Random, **fixed: str) -> Shape:
 
 
 def random_scene(chance: random.Random, shapes: tuple[Shape, ...]) -> Scene:
-    """The shapes on a random background, with fresh jitter."""
+    """Return the shapes on a random background, with fresh jitter."""
     return Scene(shapes, chance.choice(list(BACKGROUNDS)), jitter=chance.getrandbits(32))
 
 
 def random_single(chance: random.Random) -> Scene:
-    """A scene of one random shape."""
+    """Return a scene of one random shape."""
     return random_scene(chance, (random_shape(chance),))
 
 
 def again(scene: Scene, chance: random.Random) -> Scene:
-    """Another picture of the same scene: every attribute kept, the jitter new."""
+    """Return another picture of the same scene: every attribute kept, the jitter new."""
     return replace(scene, jitter=chance.getrandbits(32))
 
 
 def phrase(shape: Shape) -> str:
-    """Such as "a large red circle"."""
+    """Return such as "a large red circle"."""
     return f"a {shape.size} {shape.colour} {shape.kind}"
 
 
 def caption(scene: Scene) -> str:
-    """Such as "a large red circle at the top left on navy"; several shapes are joined by "and"."""
+    """Return such as "a large red circle at the top left on navy"; several shapes are joined by "and"."""
     named = " and ".join(f"{phrase(shape)} at the {shape.place}" for shape in scene.shapes)
     return f"{named} on {scene.background}"

@@ -72,7 +72,7 @@ def story(chance: random.Random) -> Draw:
 
 
 def card(chance: random.Random) -> Draw:
-    """The retrieval half of multimodal RAG: a question, and the card of image and text that answers it."""
+    """Return the retrieval half of multimodal RAG: a question, and the card of image and text that answers it."""
     scene = random_single(chance)
     words = f"{INSTRUCTIONS['card']} where is {phrase(scene.shapes[0])} on {scene.background} kept?"
     target, *rivals = (
@@ -83,7 +83,7 @@ def card(chance: random.Random) -> Draw:
 
 
 def clip(chance: random.Random) -> Draw:
-    """Text to video: a shape moves across the middle of the picture."""
+    """Return text to video: a shape moves across the middle of the picture."""
     scene, direction = random_single(chance).change(place="middle"), chance.choice(list(DIRECTIONS))
     words = f"{INSTRUCTIONS['clip']} {phrase(scene.shapes[0])} moves {direction} on {scene.background}"
     misses = near_misses(scene, chance, ("kind", "colour", "size", "background"))
@@ -93,7 +93,7 @@ def clip(chance: random.Random) -> Draw:
 
 
 def moving(scene: Scene, direction: str) -> Item:
-    """A clip of six frames in which the shapes of a scene move in one direction."""
+    """Return a clip of six frames in which the shapes of a scene move in one direction."""
     x, y = DIRECTIONS[direction]
     steps = [round(CLIP_SPAN * (2 * frame / (CLIP_FRAMES - 1) - 1)) for frame in range(CLIP_FRAMES)]
     frames = tuple(DrawnScene(scene, shift=(x * step, y * step)) for step in steps)

@@ -35,12 +35,12 @@ class MmebDataset:
 def trained(
     meta_task: str, name: str, candidates: int, train_size: int, query: str, target: str, train_name: str = ""
 ) -> MmebDataset:
-    """A data set of MMEB-train and MMEB-eval."""
+    """Return a data set of MMEB-train and MMEB-eval."""
     return MmebDataset(name, train_name or name, meta_task, candidates, train_size, query, target)
 
 
 def unseen(meta_task: str, name: str, candidates: int, query: str, target: str) -> MmebDataset:
-    """A data set of MMEB-eval alone."""
+    """Return a data set of MMEB-eval alone."""
     return MmebDataset(name, None, meta_task, candidates, None, query, target)
 
 
@@ -91,7 +91,7 @@ ALL_META_TASKS = ("classification", "vqa", "retrieval", "grounding", "video")
 
 
 def known(name: str) -> MmebDataset:
-    """The data set of a name of MMEB-eval.
+    """Return the data set of a name of MMEB-eval.
 
     Raises:
         ValueError: there is none; the message lists all.

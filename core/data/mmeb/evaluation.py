@@ -57,7 +57,7 @@ def read_mmeb_eval(
     on_bad_item: OnBadItem = "stop",
     progress: bool = True,
 ) -> list[RankingTask]:
-    """The evaluation data sets of a folder. Pictures are not opened yet.
+    """Return the evaluation data sets of a folder. Pictures are not opened yet.
 
     Args:
         root: the folder with one folder a data set.
@@ -82,7 +82,7 @@ def read_mmeb_eval(
 
 
 def find_files(root: Path, dataset: MmebDataset, whole: bool) -> list[Path]:
-    """The tables of one data set. `whole`: all 36 are asked for.
+    """Return the tables of one data set. `whole`: all 36 are asked for.
 
     Raises:
         ValueError: there are none.
@@ -99,7 +99,7 @@ def find_files(root: Path, dataset: MmebDataset, whole: bool) -> list[Path]:
 
 
 def find_image_root(root: Path) -> Path:
-    """Where the pictures lie that come with a folder of tables."""
+    """Say where the pictures lie that come with a folder of tables."""
     return next((root / name for name in IMAGE_PLACES if (root / name).exists()), root)
 
 
@@ -112,7 +112,7 @@ def read_task(
     seed: int,
     on_bad_item: OnBadItem,
 ) -> RankingTask:
-    """One data set. See `read_mmeb_eval`."""
+    """Return one data set. See `read_mmeb_eval`."""
     columns, read_row = LAYOUTS[layout]
     tables = [read_table(path, columns) for path in files]
     places = [(table, index) for table in tables for index in range(len(table.rows))]
@@ -134,7 +134,7 @@ def drawn(places: Sequence[tuple[Table, int]], count: int | None, seed: str) -> 
 def made_rankings(
     places: Sequence[tuple[Table, int]], make: Callable[[Table, int], Ranking], on_bad_item: OnBadItem
 ) -> tuple[Ranking, ...]:
-    """The rankings of some rows, those left out that make none.
+    """Return the rankings of some rows, those left out that make none.
 
     Raises:
         BadItems: rows make none and `on_bad_item` is "stop", or all rows are left out.
@@ -154,7 +154,7 @@ def made_rankings(
 
 
 def ranking(row: EvalRow, items: SharedItems, where: str) -> Ranking:
-    """The ranking of one row, over a shared pool.
+    """Return the ranking of one row, over a shared pool.
 
     Raises:
         BadRow: the query or a candidate makes no item.
@@ -168,12 +168,12 @@ def ranking(row: EvalRow, items: SharedItems, where: str) -> Ranking:
 
 
 def eval_row(row: Mapping[str, object], where: str) -> EvalRow:
-    """A row of MMEB-eval. Raises `BadRow` for a field of another type and for lists of different lengths."""
+    """Return a row of MMEB-eval. Raises `BadRow` for a field of another type and for lists of different lengths."""
     return EvalRow((text(row, "qry_text", where), text(row, "qry_img_path", where)), targets(row, where))
 
 
 def instruct_row(row: Mapping[str, object], where: str) -> EvalRow:
-    """A row of MMEB_Test_Instruct; marks in instructions do not count, pictures come first. Raises `BadRow`.
+    """Return a row of MMEB_Test_Instruct; marks in instructions do not count, pictures come first. Raises `BadRow`.
 
     A line break ends queries and captions, as in V1's files and V2's harness.
     """
@@ -188,17 +188,17 @@ def instruct_row(row: Mapping[str, object], where: str) -> EvalRow:
 
 
 def joined(instruction: str, words: str) -> str:
-    """An instruction and the words that it is about, as one line."""
+    """Return an instruction and the words that it is about, as one line."""
     return f"{instruction.strip()} {words.strip()}".strip() + "\n"
 
 
 def shown_with(instruction: str, caption: str) -> str:
-    """What a candidate's picture is shown with: its caption behind the instruction, or the instruction as it is."""
+    """Say what a candidate's picture is shown with: its caption behind the instruction, or the instruction as it is."""
     return joined(instruction, caption) if caption.strip() else instruction.lstrip()
 
 
 def text(row: Mapping[str, object], field: str, where: str) -> str:
-    """A field that holds a string or nothing. Raises `BadRow`."""
+    """Return a field that holds a string or nothing. Raises `BadRow`."""
     value = row.get(field)
     if value is not None and not isinstance(value, str):
         raise BadRow(Problem(where, f"{field} holds {type(value).__name__} {str(value)[:60]!r}; it should be text."))
@@ -206,7 +206,7 @@ def text(row: Mapping[str, object], field: str, where: str) -> str:
 
 
 def targets(row: Mapping[str, object], where: str) -> list[tuple[str, str]]:
-    """Text and path of each candidate.
+    """Return text and path of each candidate.
 
     Raises:
         BadRow: a list is none, its entries are no strings, or the lists differ in length or are empty.
@@ -225,7 +225,7 @@ def targets(row: Mapping[str, object], where: str) -> list[tuple[str, str]]:
 
 
 def strings(row: Mapping[str, object], field: str, where: str) -> list[str] | str:
-    """A field that holds a list of strings (null for an empty one) or one string. Raises `BadRow`."""
+    """Return a field that holds a list of strings (null for an empty one) or one string. Raises `BadRow`."""
     value = row[field]
     if value is None or isinstance(value, str):
         return value or ""

@@ -18,7 +18,7 @@ PLACEHOLDER = re.compile(r"<\|image_(\d+)\|>")
 
 
 def read_item(row: Mapping[str, object], fields: tuple[str, str], pictures: Finder, where: str) -> Item:
-    """The item of a text field and a path field.
+    """Return the item of a text field and a path field.
 
     Raises:
         BadRow: both are empty, or the placeholders do not fit the pictures.
@@ -30,7 +30,7 @@ def read_item(row: Mapping[str, object], fields: tuple[str, str], pictures: Find
 
 
 def read_negatives(row: Mapping[str, object], pictures: Finder, where: str) -> tuple[Item, ...]:
-    """The explicit negatives: none, one (plain strings), or several (lists, which mmE5's files store as strings).
+    """Get the explicit negatives: none, one (plain strings), or several (lists, which mmE5's files store as strings).
 
     Raises:
         BadRow: there are more texts than paths or the reverse, or a negative makes no item.
@@ -46,7 +46,7 @@ def read_negatives(row: Mapping[str, object], pictures: Finder, where: str) -> t
 
 
 def as_list(value: object) -> list[str]:
-    """A field that holds nothing, one string, a list of strings, or such a list written as a string.
+    """Return a field that holds nothing, one string, a list of strings, or such a list written as a string.
 
     A string that begins with "[" and is no such list is one string.
     """
@@ -65,7 +65,7 @@ def as_list(value: object) -> list[str]:
 
 
 def build_item(text: str, paths: Sequence[str], pictures: Finder, where: str, fields: tuple[str, str]) -> Item:
-    """An item with its pictures where the placeholders stand, or in front of the text where there are none.
+    """Return an item with its pictures where the placeholders stand, or in front of the text where there are none.
 
     White space next to a placeholder is dropped: it belongs to the placeholder's line. That at the ends of the text
     stays: MMEB's queries end with a line break, which published models were trained to read (VLM2Vec's vector is its).

@@ -73,7 +73,7 @@ def read_mmeb(
     image_root: Path | None = None,
     limits: Mapping[str, int] | None = None,
 ) -> list[MmebPairs]:
-    """The training data sets under a folder.
+    """Return the training data sets under a folder.
 
     Args:
         root: the folder that holds one folder a data set.
@@ -101,7 +101,7 @@ def read_mmeb(
 
 
 def checked_limits(names: Sequence[str], limit: int | None, limits: Mapping[str, int]) -> dict[str, int | None]:
-    """The limit of each data set.
+    """Return the limit of each data set.
 
     Raises:
         ValueError: a limit is below 1, or is for a data set that is not read.
@@ -119,7 +119,7 @@ def checked_limits(names: Sequence[str], limit: int | None, limits: Mapping[str,
 def read_dataset(
     root: Path, name: str, split: str, families: Mapping[str, str], limit: int | None, seed: int, pictures: ImageFolder
 ) -> MmebPairs:
-    """One data set. See `read_mmeb`."""
+    """Return one data set. See `read_mmeb`."""
     files = split_files(root / name, split)
     if not files:
         others = sorted({SHARD.sub("", path.stem) for path in (root / name).glob("*") if path.suffix in SUFFIXES})
@@ -139,7 +139,7 @@ def read_dataset(
 
 
 def find_names(root: Path, split: str) -> list[str]:
-    """The data sets under a folder that have a split, by name; others are named in a warning."""
+    """Return the data sets under a folder that have a split, by name; others are named in a warning."""
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     names = [folder.name for folder in folders if split_files(folder, split)]
     others = [
@@ -155,7 +155,7 @@ def find_names(root: Path, split: str) -> list[str]:
 
 
 def split_files(folder: Path, split: str) -> list[Path]:
-    """The files of one split, in the order of shards; in the hub's converted branches they are <split>/0000.parquet.
+    """List the files of one split, in the order of shards; the hub's converted branches have <split>/0000.parquet.
 
     Raises:
         ValueError: the split lies there in two formats, or some of its shards are missing.
@@ -176,7 +176,7 @@ def split_files(folder: Path, split: str) -> list[Path]:
 
 
 def read_meta_tasks(root: Path) -> dict[str, str]:
-    """The meta-task of each data set that `meta_tasks.json` names; empty if there is no such file.
+    """Return the meta-task of each data set that `meta_tasks.json` names; empty if there is no such file.
 
     Raises:
         ValueError: it is not a JSON object of known meta-tasks.

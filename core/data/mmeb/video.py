@@ -67,7 +67,7 @@ class MmebVideoDataset:
 
 
 def classified(name: str, frames: str, classes: int, instruction: str) -> MmebVideoDataset:
-    """A data set of clips and their classes."""
+    """Return a data set of clips and their classes."""
     columns = ("video_id", "pos_text")
     return MmebVideoDataset(
         name, "classification", video_rows.labelled, columns, instruction, f"video_cls/{frames}",
@@ -78,12 +78,12 @@ def classified(name: str, frames: str, classes: int, instruction: str) -> MmebVi
 def retrieved(
     name: str, read: Callable[[Row, str, str], VideoRow], columns: tuple[str, ...], instruction: str
 ) -> MmebVideoDataset:
-    """A data set of clips to be found by their captions."""
+    """Return a data set of clips to be found by their captions."""
     return MmebVideoDataset(name, "retrieval", read, columns, instruction, f"video_ret/{name}", pool="global")
 
 
 def questioned(name: str, read: Callable[[Row, str, str], VideoRow], columns: tuple[str, ...]) -> MmebVideoDataset:
-    """A data set of questions about clips."""
+    """Return a data set of questions about clips."""
     return MmebVideoDataset(name, "qa", read, columns, "", f"video_qa/{name}")
 
 
@@ -172,7 +172,7 @@ def read_mmeb_video(
 
 
 def read_tables(root: Path, dataset: MmebVideoDataset) -> list[Table]:
-    """The tables of a data set; rows of MVBench get the column "subset". Raises ValueError when there are none."""
+    """Get the tables of a data set; rows of MVBench get the column "subset". Raises ValueError when there are none."""
     if dataset.name != "MVBench":
         return [read_table(path, dataset.columns) for path in find_tables(root / dataset.name, dataset)]
     tables = []
@@ -184,7 +184,7 @@ def read_tables(root: Path, dataset: MmebVideoDataset) -> list[Table]:
 
 
 def find_tables(folder: Path, dataset: MmebVideoDataset) -> list[Path]:
-    """The files of a data set's split.
+    """Return the files of a data set's split.
 
     They are <config>/<split>-*, data/<split>-* or <split>-*, .parquet, .jsonl or .json, json/<config>.json as MVBench
     has them, or else the only table of the folder.
@@ -220,7 +220,7 @@ def read_task(
     seed: int,
     on_bad_item: OnBadItem,
 ) -> RankingTask:
-    """One data set. See `read_mmeb_video`."""
+    """Return one data set. See `read_mmeb_video`."""
     place = video_root / dataset.frames
     maker = Maker(SharedItems(SharedPictures(ImageFolder(place))), Clips(place, frames), dataset)
     rows = [(table, index) for table in tables for index in range(len(table.rows))][: dataset.first]
@@ -233,7 +233,7 @@ def read_task(
 
 
 def extra_labels(root: Path, dataset: MmebVideoDataset, rows: Sequence[tuple[Table, int]]) -> list[str]:
-    """The classes that <root>/<data set>/labels.txt names, one a line; rows may lack some of them.
+    """Return the classes that <root>/<data set>/labels.txt names, one a line; rows may lack some of them.
 
     Says so where the classes are fewer than published: scores are then not comparable.
     """
@@ -260,24 +260,24 @@ class Maker:
     dataset: MmebVideoDataset
 
     def row(self, table: Table, index: int) -> VideoRow:
-        """A row as names and words. Raises `BadRow`."""
+        """Return a row as names and words. Raises `BadRow`."""
         return self.dataset.read(table.rows[index], table.where(index), self.dataset.instruction)
 
     def item(self, shown: Shown, where: str) -> Item:
-        """The item of names and words. Raises `BadRow`."""
+        """Return the item of names and words. Raises `BadRow`."""
         if shown.clip:
             return clip_item(self.items, self.clips, shown.clip, shown.words.strip(), where)
         return self.items.item(shown.words, shown.picture, where, ("query", "picture"))
 
     def local(self, table: Table, index: int) -> Ranking:
-        """A ranking of the row's own candidates. Raises `BadRow`."""
+        """Return a ranking of the row's own candidates. Raises `BadRow`."""
         row, where = self.row(table, index), table.where(index)
         shown, right = (row.targets, row.right) if not row.clips_of else self.clips_beside(row, where)
         targets = [self.item(each, where) for each in shown]
         return self.items.ranking(self.item(row.query, where), [targets[place] for place in right], targets, where)
 
     def clips_beside(self, row: VideoRow, where: str) -> tuple[tuple[Shown, ...], tuple[int, ...]]:
-        """The clips of a folder but "query", and which of them are right. Raises `BadRow`."""
+        """Return the clips of a folder but "query", and which of them are right. Raises `BadRow`."""
         folder = inside(self.clips.root, row.clips_of, where)
         names = sorted(each.name for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
         names = [name for name in names if name != "query"]
@@ -287,7 +287,7 @@ class Maker:
         return tuple(Shown(video_rows.CLIP, f"{row.clips_of}/{name}") for name in names), right
 
     def pool(self, rows: Sequence[tuple[Table, int]], labels: Sequence[str]) -> tuple[Item, ...]:
-        """All candidates of the data set; rows that make none are told of when their ranking is made."""
+        """Return all candidates of the data set; rows that make none are told of when their ranking is made."""
         found = [self.items.item(label, "", LABELS, ("label", "")) for label in labels]
         for table, index in rows:
             try:

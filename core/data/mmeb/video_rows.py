@@ -48,7 +48,7 @@ class VideoRow:
 
 
 def string(row: Row, field: str, where: str) -> str:
-    """A field that holds text or a whole number, such as an id. Raises `BadRow`."""
+    """Return a field that holds text or a whole number, such as an id. Raises `BadRow`."""
     value = row[field]
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise BadRow(Problem(where, f"{field} holds {value!r}; it should be text."))
@@ -56,7 +56,7 @@ def string(row: Row, field: str, where: str) -> str:
 
 
 def strings(row: Row, field: str, where: str) -> list[str]:
-    """A field that holds a list of texts, one at least. Raises `BadRow`."""
+    """Return a field that holds a list of texts, one at least. Raises `BadRow`."""
     value = row[field]
     if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
         raise BadRow(Problem(where, f"{field} holds {str(value)[:60]!r}; it should be a list of texts."))
@@ -64,7 +64,7 @@ def strings(row: Row, field: str, where: str) -> list[str]:
 
 
 def place(row: Row, field: str, count: int, where: str) -> int:
-    """A field that holds the place of the right answer, from 0, as a number or its digits. Raises `BadRow`."""
+    """Return a field that holds the place of the right answer, from 0, as a number or its digits. Raises `BadRow`."""
     value = str(row[field])
     if not value.isdecimal() or int(value) >= count:
         raise BadRow(Problem(where, f"{field} = {row[field]!r} is no place among {count} answers, from 0."))
@@ -72,22 +72,22 @@ def place(row: Row, field: str, count: int, where: str) -> int:
 
 
 def listed(options: Sequence[str]) -> list[str]:
-    """Answers with their letters: "(A) yes"."""
+    """Return answers with their letters: "(A) yes"."""
     return [f"({chr(ord('A') + number)}) {option}" for number, option in enumerate(options)]
 
 
 def without_letter(option: str) -> str:
-    """An answer without letter and full stop: "yes" for "A. yes."."""
+    """Return an answer without letter and full stop: "yes" for "A. yes."."""
     return option[max(0, option.find(". ")) :].strip(". ")
 
 
 def asked(words: str, clip: str, answers: Sequence[str], right: int) -> VideoRow:
-    """A question about a clip, with its own answers."""
+    """Return a question about a clip, with its own answers."""
     return VideoRow(Shown(f"{ASKED} {words}", clip), tuple(map(Shown, answers)), (right,))
 
 
 def found_by(instruction: str, words: str, clip: str) -> VideoRow:
-    """A clip to be found by words among all clips of the data set."""
+    """Return a clip to be found by words among all clips of the data set."""
     return VideoRow(Shown(f"{instruction} {words}"), (Shown(CLIP, clip),), (0,))
 
 
@@ -199,7 +199,7 @@ def moment_seeker(row: Row, where: str, instruction: str) -> VideoRow:
 
 
 def outputs(row: Row, field: str, where: str) -> list[str]:
-    """The paths of a list of {"output_path": ...}. Raises `BadRow`."""
+    """Return the paths of a list of {"output_path": ...}. Raises `BadRow`."""
     value = row[field]
     paths = (
         [each.get("output_path") if isinstance(each, dict) else None for each in value or []]
@@ -214,5 +214,5 @@ def outputs(row: Row, field: str, where: str) -> list[str]:
 
 
 def frames_folder(path: str) -> str:
-    """Where MomentSeeker's frames of a video lie."""
+    """Say where MomentSeeker's frames of a video lie."""
     return f"video_frames/{path.split('.mp4')[0].replace('/', '_')}"

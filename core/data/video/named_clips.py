@@ -25,7 +25,7 @@ class Clips:
     _found: dict[str, Video | BadVideo] = field(default_factory=dict, repr=False)
 
     def find(self, name: str, where: str) -> Video:
-        """The clip of a name: the folder of frames <root>/<name>, else a video file, its suffix named or not.
+        """Return the clip of a name: the folder of frames <root>/<name>, else a video file, its suffix named or not.
 
         Raises:
             BadRow: neither is there, it cannot be used, or the name leads out of the folder; told each time.
@@ -53,6 +53,6 @@ class Clips:
 
 
 def clip_item(items: SharedItems, clips: Clips, name: str, text: str, where: str) -> Item:
-    """The one object of a clip with words behind it; the words may be empty. Raises `BadRow`."""
+    """Return the one object of a clip with words behind it; the words may be empty. Raises `BadRow`."""
     words: tuple[Part, ...] = (Text(text),) if text else ()
     return items.keep(Item((clips.find(name, where), *words)), f"{name}\n{text}")

@@ -52,7 +52,7 @@ def read_msrvtt(
     on_bad_item: OnBadItem = "stop",
     progress: bool = True,
 ) -> RankingTask:
-    """The 1000 captions of MSR-VTT's 1k-A test split against its 1000 clips.
+    """Return the 1000 captions of MSR-VTT's 1k-A test split against its 1000 clips.
 
     Args:
         root: the folder of the annotation file.
@@ -81,7 +81,7 @@ def read_msvd(
     on_bad_item: OnBadItem = "stop",
     progress: bool = True,
 ) -> RankingTask:
-    """Every caption of MSVD's 670 test clips, about 40 a clip, against all of them. See `read_msrvtt`.
+    """Return every caption of MSVD's 670 test clips, about 40 a clip, against all of them. See `read_msrvtt`.
 
     Raises:
         ValueError: an annotation file is missing, is a pickle, or lacks a clip's captions.
@@ -127,7 +127,7 @@ def usable_clips(
     on_bad_item: OnBadItem,
     progress: bool,
 ) -> dict[str, Item]:
-    """The item of each clip that captions name, without those that cannot be used.
+    """Return the item of each clip that captions name, without those that cannot be used.
 
     Raises:
         BadItems: some cannot and `on_bad_item` is "stop", or all cannot.
@@ -148,12 +148,12 @@ def usable_clips(
 
 
 def find_video_root(root: Path) -> Path:
-    """Where the clips lie that come with a folder of annotations."""
+    """Say where the clips lie that come with a folder of annotations."""
     return next((root / name for name in VIDEO_FOLDERS if (root / name).is_dir()), root)
 
 
 def msrvtt_captions(root: Path) -> list[Caption]:
-    """The captions of the test split. Raises ValueError when the file or a column is missing."""
+    """Return the captions of the test split. Raises ValueError when the file or a column is missing."""
     present = [(root / name, column) for name, column in MSRVTT_FILES.items() if (root / name).is_file()]
     if not present:
         raise ValueError(f"{root}: neither {' nor '.join(MSRVTT_FILES)}, MSR-VTT's 1k-A test split, is there.")
@@ -166,7 +166,7 @@ def msrvtt_captions(root: Path) -> list[Caption]:
 
 
 def msvd_captions(root: Path) -> list[Caption]:
-    """The captions of the test split. Raises ValueError as `read_msvd`."""
+    """Return the captions of the test split. Raises ValueError as `read_msvd`."""
     path = root / MSVD_FILE
     if path.is_file():
         table = read_table(path, ["video_id", "caption"])
@@ -192,7 +192,7 @@ def msvd_captions(root: Path) -> list[Caption]:
 
 
 def captions_by_clip(root: Path) -> Mapping[str, Sequence[object]]:
-    """All captions of MSVD. Raises ValueError when no readable file has them."""
+    """Return all captions of MSVD. Raises ValueError when no readable file has them."""
     if (root / MSVD_TEXT).is_file():
         return described((root / MSVD_TEXT).read_text(encoding="utf-8").splitlines())
     path = root / MSVD_JSON
@@ -213,7 +213,7 @@ def captions_by_clip(root: Path) -> Mapping[str, Sequence[object]]:
 
 
 def described(lines: Iterable[str]) -> dict[str, list[str]]:
-    """The captions of lines "<clip> <caption>"; lines that begin with # say nothing."""
+    """Return the captions of lines "<clip> <caption>"; lines that begin with # say nothing."""
     found: dict[str, list[str]] = {}
     for line in lines:
         clip, _, words = line.strip().partition(" ")
@@ -223,7 +223,7 @@ def described(lines: Iterable[str]) -> dict[str, list[str]]:
 
 
 def caption_text(value: object, column: str, where: str) -> str:
-    """A caption: a string, or its words in a list. Raises ValueError if it is empty or something else."""
+    """Return a caption: a string, or its words in a list. Raises ValueError if it is empty or something else."""
     words = " ".join(map(str, value)) if isinstance(value, list) else value
     if not isinstance(words, str) or not words.strip():
         raise ValueError(f"{where}: {column} = {value!r} is no caption.")

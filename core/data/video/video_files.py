@@ -75,12 +75,12 @@ class VideoFrame:
         return digest("frame", self.clip.file_id, str(self.clip.positions[self.number]))
 
     def open(self) -> PIL.Image.Image:
-        """The frame, at most 1280 pixels wide and high. Raises `BadVideo` when the file is damaged or cut off."""
+        """Get the frame, at most 1280 pixels wide and high. Raises `BadVideo` when the file is damaged or cut off."""
         return PIL.Image.fromarray(decoded(self.clip)[self.number])
 
 
 def read_clip(path: Path, frames: int, rate: float | int | None = None) -> Video:
-    """A video file as frames spread evenly over it. The file is looked into, not decoded.
+    """Return a video file as frames spread evenly over it. The file is looked into, not decoded.
 
     Args:
         path: the file.
@@ -96,7 +96,7 @@ def read_clip(path: Path, frames: int, rate: float | int | None = None) -> Video
 
 
 def positions(total: int, per_second: float | int | None, frames: int, rate: float | int | None) -> tuple[int, ...]:
-    """Which of `total` frames are taken, as LLaVA's and LLaVE's code does it.
+    """Tell which of `total` frames are taken, as LLaVA's and LLaVE's code does it.
 
     With a rate every k-th frame, k = the clip's frames per second / rate, rounded; if that is more than `frames`, or
     without a rate, `frames` positions from the first frame to the last.
@@ -116,7 +116,7 @@ def positions(total: int, per_second: float | int | None, frames: int, rate: flo
 
 
 def frames_of_folder(folder: Path, frames: int | None) -> Video:
-    """A folder of frames that were taken before, named in order of time; the numbers in names count as numbers.
+    """Return a folder of frames that were taken before, named in order of time; the numbers in names count as numbers.
 
     Args:
         folder: holds .jpg, .jpeg or .png files.
@@ -135,17 +135,17 @@ def frames_of_folder(folder: Path, frames: int | None) -> Video:
 
 
 def is_frame(name: str) -> bool:
-    """Whether a file's name is that of a frame."""
+    """Tell whether a file's name is that of a frame."""
     return Path(name).suffix.lower() in FRAME_SUFFIXES and not name.startswith(".")
 
 
 def in_order(name: str) -> list[tuple[int, str]]:
-    """What names are sorted by: frame_9 comes before frame_10."""
+    """Say what names are sorted by: frame_9 comes before frame_10."""
     return [(int(piece), "") if piece.isdigit() else (-1, piece.lower()) for piece in UNITS.split(name)]
 
 
 def probe(path: Path) -> tuple[int, float | None]:
-    """The number of frames in a file and how many it shows a second, where it says so.
+    """Return the number of frames in a file and how many it shows a second, where it says so.
 
     Raises:
         BadVideo: the file is missing, empty, no video, of an unknown container or too large.
@@ -161,7 +161,7 @@ def probe(path: Path) -> tuple[int, float | None]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[av.container.InputContainer]:
-    """A container; what goes wrong while it is read is told as `BadVideo`."""
+    """Return a container; what goes wrong while it is read is told as `BadVideo`."""
     try:
         if path.stat().st_size == 0:
             raise BadVideo(f"{path}: the file is empty.")
@@ -174,7 +174,7 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
 
 
 def video_stream(container: av.container.InputContainer, path: Path) -> av.video.VideoStream:
-    """The first video stream.
+    """Return the first video stream.
 
     Raises:
         BadVideo: there is none, its frames are over 40 million pixels, or it is longer than six hours.
@@ -192,7 +192,7 @@ def video_stream(container: av.container.InputContainer, path: Path) -> av.video
 
 @lru_cache(maxsize=KEPT_CLIPS)
 def decoded(clip: VideoFile) -> tuple[np.ndarray, ...]:
-    """The frames of a clip as RGB of shape (height, width, 3), uint8; those of the last two clips are kept.
+    """Return the frames of a clip as RGB of shape (height, width, 3), uint8; those of the last two clips are kept.
 
     A last frame that the file announces and does not hold is replaced by the one before it.
 
@@ -219,7 +219,7 @@ def decoded(clip: VideoFile) -> tuple[np.ndarray, ...]:
 def numbered_frames(
     container: av.container.InputContainer, stream: av.video.VideoStream, wanted: Sequence[int]
 ) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Frames with their position from 0; between wanted ones that lie far apart most are never decoded."""
+    """Return frames with their position from 0; between wanted ones that lie far apart most are never decoded."""
     gaps = [after - before for before, after in zip((0, *wanted), wanted, strict=False)]
     times = frame_times(container, stream) if max(gaps) > SEEK_GAP else []
     if not times:
@@ -235,14 +235,14 @@ def numbered_frames(
 
 
 def frame_times(container: av.container.InputContainer, stream: av.video.VideoStream) -> list[int]:
-    """The time stamps of all frames in order; empty where the container does not give them."""
+    """Return the time stamps of all frames in order; empty where the container does not give them."""
     times = [packet.pts for packet in container.demux(stream) if packet.size > 0]
     container.seek(0, stream=stream)
     return [] if any(time is None for time in times) else sorted(time for time in times if time is not None)
 
 
 def pixels(frame: av.VideoFrame) -> np.ndarray:
-    """A frame as RGB, reduced to at most 1280 pixels a side."""
+    """Return a frame as RGB, reduced to at most 1280 pixels a side."""
     shrink = min(1.0, MAX_SIDE / max(frame.width, frame.height))
     width, height = max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink))
     array = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()

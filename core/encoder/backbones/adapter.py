@@ -44,7 +44,7 @@ class BackboneAdapter(ABC, Generic[Model]):
 
     @abstractmethod
     def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
-        """A picture resized for the tower; `alone` if its item has no other.
+        """Return a picture resized for the tower; `alone` if its item has no other.
 
         Raises:
             core.data.images.image_files.BadImage: it cannot be read.
@@ -52,7 +52,7 @@ class BackboneAdapter(ABC, Generic[Model]):
 
     @abstractmethod
     def video_input(self, frames: Sequence[ImageSource]) -> tuple[VisionInput, ...]:
-        """A clip's frames resized for the tower, in pieces that the tower sees one by one.
+        """Return a clip's frames resized for the tower, in pieces that the tower sees one by one.
 
         Raises:
             core.data.images.image_files.BadImage: a frame cannot be read.
@@ -60,24 +60,24 @@ class BackboneAdapter(ABC, Generic[Model]):
 
     @abstractmethod
     def image_tokens(self, picture: VisionInput) -> int:
-        """How many tokens of its own a picture takes in the input."""
+        """Say how many tokens of its own a picture takes in the input."""
 
     @abstractmethod
     def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
-        """How many tokens of its own a clip takes in the input."""
+        """Say how many tokens of its own a clip takes in the input."""
 
     def image_token_ids(self, picture: VisionInput, words: Callable[[str], list[int]]) -> list[int]:
-        """The tokens of a picture in the input; `words` gives those of template text, special tokens among it."""
+        """Get the tokens of a picture in the input; `words` gives those of template text, special tokens among it."""
         del words
         return [self.config.image_token_id] * self.image_tokens(picture)
 
     def video_token_ids(self, pieces: Sequence[VisionInput], words: Callable[[str], list[int]]) -> list[int]:
-        """The tokens of a clip in the input; `words` gives those of words that the family writes between its frames."""
+        """Write the tokens of a clip; `words` gives those of words that the family writes between its frames."""
         del words
         return [self.config.video_token_id] * self.video_tokens(pieces)
 
     def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[TemplateText | Part]:
-        """The item's parts in the order in which the model reads them, and the template's own text between them.
+        """Return the item's parts in the order in which the model reads them, and the template's own text between them.
 
         Raises:
             ValueError: the tokenizer's chat template drops, repeats or mixes up parts.
@@ -89,13 +89,13 @@ class BackboneAdapter(ABC, Generic[Model]):
         return segments(item, tokenizer, image, video)
 
     def text_ids(self, text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """The tokens of an item's own text, in which special tokens are words like any other."""
+        """Return the tokens of an item's own text, in which special tokens are words like any other."""
         return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
     def positions(
         self, token_ids: Int[Tensor, " length"], images: Sequence[VisionInput], videos: Sequence[Sequence[VisionInput]]
     ) -> Int[Tensor, "axes length"] | None:
-        """Where each token of an item is; None where that is its place in the sequence."""
+        """Say where each token of an item is; None where that is its place in the sequence."""
         del token_ids, images, videos
         return None
 
@@ -103,19 +103,19 @@ class BackboneAdapter(ABC, Generic[Model]):
     def vision(
         self, model: Model, pixels: Float[Tensor, "rows 3 *shape"], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "rows *features"]:
-        """The vision tower without the projector, over the rows of several pictures behind one another."""
+        """Return the vision tower without the projector, over the rows of several pictures behind one another."""
 
     @abstractmethod
     def project_images(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
-        """The tokens of pictures, behind one another, as `language` takes them."""
+        """Return the tokens of pictures, behind one another, as `language` takes them."""
 
     @abstractmethod
     def project_videos(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
     ) -> Float[Tensor, "tokens *d"]:
-        """The tokens of clips, behind one another; `pieces` says of how many features each clip is made."""
+        """Return the tokens of clips, behind one another; `pieces` says of how many features each clip is made."""
 
     @abstractmethod
     def language(
@@ -125,14 +125,14 @@ class BackboneAdapter(ABC, Generic[Model]):
         images: Float[Tensor, "_ *tokens"] | None,
         videos: Float[Tensor, "_ *tokens"] | None,
     ) -> Float[Tensor, "n d"]:
-        """The language model's final state, without a head, of each item's last token.
+        """Return the language model's final state, without a head, of each item's last token.
 
         It runs over words and the tokens of pictures and clips.
         """
 
     @abstractmethod
     def blocks(self, model: Model) -> nn.ModuleList:
-        """The transformer blocks of the language model."""
+        """Return the transformer blocks of the language model."""
 
     @property
     def dimensions(self) -> int:
@@ -140,13 +140,13 @@ class BackboneAdapter(ABC, Generic[Model]):
         return self.config.get_text_config().hidden_size
 
     def language_model(self, model: Model) -> PreTrainedModel:
-        """The module that holds the language model."""
+        """Return the module that holds the language model."""
         found = model.get_submodule(self.language_name)
         assert isinstance(found, PreTrainedModel)
         return found
 
     def embedding(self, model: Model) -> nn.Module:
-        """The language model's table of words' vectors."""
+        """Return the language model's table of words' vectors."""
         return self.language_model(model).get_input_embeddings()
 
     def set_up(self, model: Model) -> None:
@@ -183,7 +183,7 @@ class BackboneAdapter(ABC, Generic[Model]):
         return values
 
     def part_of(self, name: str) -> ModelPart:
-        """The part that a weight or module of the model belongs to, by its name.
+        """Return the part that a weight or module of the model belongs to, by its name.
 
         Raises:
             ValueError: it belongs to none.
@@ -194,12 +194,12 @@ class BackboneAdapter(ABC, Generic[Model]):
         raise ValueError(f"{name} of {self.config.model_type} belongs to no part; parts are {', '.join(self.parts)}.")
 
     def modules(self, model: nn.Module, part: ModelPart) -> list[nn.Module]:
-        """The modules of a part."""
+        """Return the modules of a part."""
         named = dict(model.named_modules())
         return [named[each] for each in self.parts[part] if each in named]
 
     def weights(self, model: nn.Module, part: ModelPart) -> list[tuple[str, nn.Parameter]]:
-        """The weights of a part with their names."""
+        """Return the weights of a part with their names."""
         return [(name, weight) for name, weight in model.named_parameters() if self.part_of(name) == part]
 
 
@@ -208,7 +208,7 @@ VALUES_AT_ONCE = 2**22
 
 
 def to_float64(backbone: PreTrainedModel) -> PreTrainedModel:
-    """The same weights in float64 all the way, for checks of exactness.
+    """Return the same weights in float64 all the way, for checks of exactness.
 
     transformers' RMSNorms compute in float32 whatever the weights' type; torch's own keeps the type.
     """

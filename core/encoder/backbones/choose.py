@@ -28,7 +28,7 @@ ADAPTERS: Mapping[str, type[BackboneAdapter[Any]]] = {
 
 
 def adapter_class(config: PreTrainedConfig) -> type[BackboneAdapter[Any]]:
-    """The adapter's class.
+    """Return the adapter's class.
 
     Raises:
         ValueError: no adapter is made for the model.
@@ -39,7 +39,7 @@ def adapter_class(config: PreTrainedConfig) -> type[BackboneAdapter[Any]]:
 
 
 def choose_adapter(config: PreTrainedConfig, image_processor: BaseImageProcessor) -> BackboneAdapter[Any]:
-    """The adapter of a model.
+    """Return the adapter of a model.
 
     Raises:
         ValueError: no adapter is made for the model.

@@ -31,14 +31,14 @@ class ClipAdapter(TwoTowers[CLIPModel]):
     def vision(
         self, model: CLIPModel, pixels: Float[Tensor, "rows 3 *shape"], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "rows *features"]:
-        """The class token of each picture."""
+        """Return the class token of each picture."""
         del sizes
         return model.vision_model(pixels.to(model.vision_model.dtype)).pooler_output
 
     def project_images(
         self, model: CLIPModel, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
-        """The projection of pictures."""
+        """Return the projection of pictures."""
         del sizes
         return model.visual_projection(torch.cat(list(features)).to(model.visual_projection.weight.dtype))
 
@@ -47,5 +47,5 @@ class ClipAdapter(TwoTowers[CLIPModel]):
         return model.text_projection(model.text_model(texts).pooler_output)
 
     def blocks(self, model: CLIPModel) -> nn.ModuleList:
-        """The layers of the text tower."""
+        """Return the layers of the text tower."""
         return model.text_model.encoder.layers

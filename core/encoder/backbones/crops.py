@@ -22,7 +22,7 @@ Known: TypeAlias = LlavaOnevisionImageProcessorPil | SiglipImageProcessorPil
 def crops(
     picture: PIL.Image.Image, processor: BaseImageProcessor, whole_only: bool
 ) -> UInt8[Tensor, "crops 3 height width"]:
-    """The whole picture resized to a square, then (AnyRes) its mosaic at the resolution that fits it best.
+    """Return the whole picture resized to a square, then (AnyRes) its mosaic at the resolution that fits it best.
 
     whole_only: leave the mosaic out.
     """
@@ -37,12 +37,12 @@ def crops(
 
 
 def pads_several(processor: BaseImageProcessor) -> bool:
-    """Whether a processor pads pictures of an item that has several: LLaVA-OneVision's own does."""
+    """Tell whether a processor pads pictures of an item that has several: LLaVA-OneVision's own does."""
     return isinstance(processor, LlavaOnevisionImageProcessorPil)
 
 
 def padded_to_square(picture: PIL.Image.Image, mean: Sequence[float]) -> PIL.Image.Image:
-    """The picture in the middle of a square of its longer side, on the colour that normalises to 0."""
+    """Return the picture in the middle of a square of its longer side, on the colour that normalises to 0."""
     side = max(picture.size)
     canvas = PIL.Image.new("RGB", (side, side), (int(255 * mean[0]), int(255 * mean[1]), int(255 * mean[2])))
     canvas.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
@@ -50,7 +50,7 @@ def padded_to_square(picture: PIL.Image.Image, mean: Sequence[float]) -> PIL.Ima
 
 
 def resizes_only(processor: Known) -> bool:
-    """Whether all that a processor does to pixels, scaling and normalising apart, is done by `crops`."""
+    """Tell whether all that a processor does to pixels, scaling and normalising apart, is done by `crops`."""
     size, cropped = processor.size, any(getattr(processor, name, None) for name in ("do_center_crop", "crop_size"))
     square = bool(size["height"]) and size["height"] == size["width"]
     return square and bool(processor.do_resize) and not cropped
@@ -59,14 +59,14 @@ def resizes_only(processor: Known) -> bool:
 def by_processor(
     picture: PIL.Image.Image, processor: BaseImageProcessor, whole_only: bool
 ) -> UInt8[Tensor, "crops 3 height width"]:
-    """What the processor itself makes of the picture, before it scales and normalises."""
+    """Say what the processor itself makes of the picture, before it scales and normalises."""
     made = processor([picture], do_rescale=False, do_normalize=False, return_tensors="pt")["pixel_values"]
     pixels = (made[0] if made.dim() == 5 else made).to(torch.uint8)
     return pixels[:1].clone() if whole_only else pixels
 
 
 def mosaic(picture: PIL.Image.Image, resolutions: list[list[int]], side: int, resample: int) -> list[PIL.Image.Image]:
-    """The picture fitted into the best of the resolutions (height, width), on black, cut into squares line by line."""
+    """Fit the picture into the best of the resolutions (height, width), on black, and cut it into squares by line."""
     height, width = select_best_resolution((picture.height, picture.width), resolutions)
     shape = np.empty((3, picture.height, picture.width), dtype=np.bool_)
     fitted_height, fitted_width = get_patch_output_size(shape, (height, width), input_data_format="channels_first")

@@ -37,20 +37,20 @@ class Idefics3(BackboneAdapter[Either]):
     language_name: ClassVar[str] = "text_model"
 
     def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
-        """A picture in tiles, line by line, and the whole last, if the processor cuts pictures."""
+        """Return a picture in tiles, line by line, and the whole last, if the processor cuts pictures."""
         del alone
         return self._tiles("tiles", source, whole_only=False)
 
     def video_input(self, frames: Sequence[ImageSource]) -> tuple[VisionInput, ...]:
-        """Each frame whole, as published for videos."""
+        """Return each frame whole, as published for videos."""
         return tuple(self._tiles("whole", frame, whole_only=True) for frame in frames)
 
     def image_tokens(self, picture: VisionInput) -> int:
-        """The patches of each tile, as many taken together as the connector shuffles into one."""
+        """Return the patches of each tile, as many taken together as the connector shuffles into one."""
         return len(picture.pixels) * self._tile_tokens()
 
     def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
-        """The tokens of all frames."""
+        """Return the tokens of all frames."""
         return sum(self.image_tokens(each) for each in pieces)
 
     def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[TemplateText | Part]:
@@ -58,7 +58,7 @@ class Idefics3(BackboneAdapter[Either]):
         return segments(item, tokenizer, videos_as="image")
 
     def image_token_ids(self, picture: VisionInput, words: Callable[[str], list[int]]) -> list[int]:
-        """Each tile after its row and column; the whole after an empty line."""
+        """Return each tile after its row and column; the whole after an empty line."""
         rows, columns = picture.size
         tile = [self.config.image_token_id] * self._tile_tokens()
         ids: list[int] = []
@@ -70,20 +70,20 @@ class Idefics3(BackboneAdapter[Either]):
         return [*ids, *words(f"{before}\n{AROUND}{WHOLE}" if rows else f"{AROUND}{WHOLE}"), *tile, *words(AROUND)]
 
     def video_token_ids(self, pieces: Sequence[VisionInput], words: Callable[[str], list[int]]) -> list[int]:
-        """The frames behind one another."""
+        """Return the frames behind one another."""
         return [each for piece in pieces for each in self._frame_ids(piece, "", words)]
 
     def vision(
         self, model: Either, pixels: Float[Tensor, "rows 3 *shape"], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "rows *features"]:
-        """The patches of each tile; no tile has padding."""
+        """Return the patches of each tile; no tile has padding."""
         del sizes
         return model.vision_model(pixels.to(model.vision_model.dtype)).last_hidden_state
 
     def project_images(
         self, model: Either, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
-        """The connector: squares of patches shuffled into one token each."""
+        """Return the connector: squares of patches shuffled into one token each."""
         del sizes
         connector: Any = model.connector
         dtype = connector.modality_projection.proj.weight.dtype
@@ -92,7 +92,7 @@ class Idefics3(BackboneAdapter[Either]):
     def project_videos(
         self, model: Either, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
     ) -> Float[Tensor, "tokens *d"]:
-        """The connector over every frame."""
+        """Return the connector over every frame."""
         del pieces
         return self.project_images(model, features, [])
 
@@ -119,7 +119,7 @@ class Idefics3(BackboneAdapter[Either]):
         return sequences.last(output.last_hidden_state)
 
     def blocks(self, model: Either) -> nn.ModuleList:
-        """The decoder layers."""
+        """Return the decoder layers."""
         return model.text_model.layers
 
     def _tile_tokens(self) -> int:
@@ -127,7 +127,7 @@ class Idefics3(BackboneAdapter[Either]):
         return (vision.image_size // vision.patch_size) ** 2 // self.config.scale_factor**2
 
     def _frame_ids(self, frame: VisionInput, before: str, words: Callable[[str], list[int]]) -> list[int]:
-        """A frame's tokens after some words."""
+        """Return a frame's tokens after some words."""
         return [*words(f"{before}{AROUND}{WHOLE}"), *[FRAME] * self.image_tokens(frame), *words(AROUND)]
 
     def _tiles(self, kind: str, source: ImageSource, whole_only: bool) -> VisionInput:
@@ -149,7 +149,7 @@ class SmolVLM(Idefics3):
         return segments(item, tokenizer)
 
     def video_token_ids(self, pieces: Sequence[VisionInput], words: Callable[[str], list[int]]) -> list[int]:
-        """The published words around frames."""
+        """Return the published words around frames."""
         seconds = int(len(pieces) / self.frames_per_second)
         length = f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
         before = (

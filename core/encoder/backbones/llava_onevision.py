@@ -33,7 +33,7 @@ class LlavaOnevision(BackboneAdapter[LlavaOnevisionModel]):
         self._counted: dict[tuple[str, int, int, int], int] = {}
 
     def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
-        """A picture alone is cut into crops, if the processor does so; one among several is one crop.
+        """Cut a picture that is alone into crops, if the processor does so; one among several is one crop.
 
         To the processor that cuts, one among several is padded to a square first, as in the published training.
         """
@@ -45,7 +45,7 @@ class LlavaOnevision(BackboneAdapter[LlavaOnevisionModel]):
         return self._resized(source, picture, whole_only=not alone)
 
     def video_input(self, frames: Sequence[ImageSource]) -> tuple[VisionInput, ...]:
-        """Each frame is one crop."""
+        """Make one crop of each frame."""
         return tuple(self._resized(frame, frame.open(), whole_only=True) for frame in frames)
 
     def _resized(self, source: ImageSource, picture: PIL.Image.Image, whole_only: bool) -> VisionInput:
@@ -68,7 +68,7 @@ class LlavaOnevision(BackboneAdapter[LlavaOnevisionModel]):
     def vision(
         self, model: LlavaOnevisionModel, pixels: Float[Tensor, "rows 3 *shape"], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "rows *features"]:
-        """The patches of each crop, of the layer or layers that the config names."""
+        """Return the patches of each crop, of the layer or layers that the config names."""
         del sizes
         layer = model.config.vision_feature_layer
         output = model.vision_tower(pixels.to(model.vision_tower.dtype), output_hidden_states=True, return_dict=True)
@@ -85,7 +85,7 @@ class LlavaOnevision(BackboneAdapter[LlavaOnevisionModel]):
         features: Sequence[Float[Tensor, "_ patches width"]],
         sizes: Sequence[tuple[int, int]],
     ) -> Float[Tensor, "tokens d"]:
-        """The whole picture, then the mosaic of its crops without what is padding, a newline after each line."""
+        """Return the whole picture, then the mosaic of its crops without what is padding, a newline after each line."""
         split = projected(model, features).split([len(each) for each in features])
         packed, _ = model.pack_image_features(split, sizes, model.image_newline, model.config.vision_aspect_ratio)
         return torch.cat(packed)
@@ -96,7 +96,7 @@ class LlavaOnevision(BackboneAdapter[LlavaOnevisionModel]):
         features: Sequence[Float[Tensor, "_ patches width"]],
         pieces: Sequence[int],
     ) -> Float[Tensor, "tokens d"]:
-        """Frames reduced 2 x 2 behind one another, then a newline."""
+        """Return frames reduced 2 x 2 behind one another, then a newline."""
         frames = model.apply_pooling(projected(model, features))
         newline = model.image_newline[None].to(frames)
         return torch.cat([torch.cat((clip.flatten(0, 1), newline)) for clip in frames.split(list(pieces))])
@@ -125,19 +125,19 @@ class LlavaOnevision(BackboneAdapter[LlavaOnevisionModel]):
         return sequences.last(output.last_hidden_state)
 
     def blocks(self, model: LlavaOnevisionModel) -> nn.ModuleList:
-        """The decoder layers."""
+        """Return the decoder layers."""
         return model.language_model.layers
 
 
 def projected(
     model: LlavaOnevisionModel, features: Sequence[Float[Tensor, "_ patches width"]]
 ) -> Float[Tensor, "crops patches d"]:
-    """The projector over all crops at once."""
+    """Return the projector over all crops at once."""
     return model.multi_modal_projector(torch.cat(list(features)).to(model.multi_modal_projector.linear_1.weight.dtype))
 
 
 def image_tokens(config: LlavaOnevisionConfig, crops: int, height: int, width: int) -> int:
-    """How many tokens a picture of `height` x `width` pixels takes, encoded as `crops` crops.
+    """Say how many tokens a picture of `height` x `width` pixels takes, encoded as `crops` crops.
 
     One crop: its patches and a newline. More (AnyRes): counted by the model's own packing over empty features.
     """
@@ -160,7 +160,7 @@ class PackingOnly:
 
 
 def video_tokens(config: LlavaOnevisionConfig, frames: int) -> int:
-    """How many tokens a clip takes: each frame's patches reduced 2 x 2, and one newline (LLaVE section 4.5)."""
+    """Say how many tokens a clip takes: each frame's patches reduced 2 x 2, and one newline (LLaVE section 4.5)."""
     return frames * ((patches_per_side(config) + 1) // 2) ** 2 + 1
 
 

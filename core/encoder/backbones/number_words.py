@@ -8,7 +8,7 @@ TENS = ("zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy",
 
 
 def number_words(number: int) -> str:
-    """A number from 0 to 999 in words, as in "one hundred and thirty-two".
+    """Return a number from 0 to 999 in words, as in "one hundred and thirty-two".
 
     Raises:
         ValueError: the number is outside.

@@ -45,7 +45,7 @@ class Qwen3VL(QwenVL[Qwen3VLModel]):
             )
 
     def video_token_ids(self, pieces: Sequence[VisionInput], words: Callable[[str], list[int]]) -> list[int]:
-        """Each pair of frames after its time, the mean of both frames' times, in seconds from 0.
+        """Return each pair of frames after its time, the mean of both frames' times, in seconds from 0.
 
         The layout is the one that the model was published with: the clip's own marks give way to those of the pairs.
         (transformers 5.10 and later leaves them around the whole.)
@@ -82,7 +82,7 @@ class Qwen3VL(QwenVL[Qwen3VLModel]):
     def project_images(
         self, model: Qwen3VLModel, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
-        """Each level of the features through its own merger: four patches become one token."""
+        """Return each level of the features through its own merger: four patches become one token."""
         del sizes
         tower: Any = model.visual
         levels = in_type_of(tower.merger, features).unbind(dim=1)

@@ -39,13 +39,13 @@ class QwenVL(BackboneAdapter[Model]):
     """At what rate frames are taken to follow one another: what Qwen's own tools take frames without times to have."""
 
     def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
-        """The picture at the resolution that the processor's pixel limits (`size`) allow."""
+        """Return the picture at the resolution that the processor's pixel limits (`size`) allow."""
         del alone
         patches, size = self._patches(opened(source))
         return VisionInput(digest("still", source.content_id), patches[:, :, None], size)
 
     def video_input(self, frames: Sequence[ImageSource]) -> tuple[VisionInput, ...]:
-        """Frames in twos (the tower's temporal patch), the last repeated if one is missing.
+        """Return frames in twos (the tower's temporal patch), the last repeated if one is missing.
 
         Frames take the size of the first, and the resolution that `frame_limits` allow.
         """
@@ -67,11 +67,11 @@ class QwenVL(BackboneAdapter[Model]):
         )
 
     def image_tokens(self, picture: VisionInput) -> int:
-        """A token for each square of patches that the projector merges."""
+        """Return a token for each square of patches that the projector merges."""
         return len(picture.pixels) // self.config.vision_config.spatial_merge_size**2
 
     def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
-        """The tokens of all pairs of frames."""
+        """Return the tokens of all pairs of frames."""
         return sum(self.image_tokens(each) for each in pieces)
 
     def positions(
@@ -101,7 +101,7 @@ class QwenVL(BackboneAdapter[Model]):
     def project_images(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
-        """The merger: four patches become one token."""
+        """Return the merger: four patches become one token."""
         del sizes
         tower: Any = model.visual
         return tower.merger(in_type_of(tower.merger, features))
@@ -109,7 +109,7 @@ class QwenVL(BackboneAdapter[Model]):
     def project_videos(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
     ) -> Float[Tensor, "tokens *d"]:
-        """The merger over every pair of frames."""
+        """Return the merger over every pair of frames."""
         del pieces
         return self.project_images(model, features, [])
 
@@ -120,7 +120,7 @@ class QwenVL(BackboneAdapter[Model]):
         images: Float[Tensor, "_ *tokens"] | None,
         videos: Float[Tensor, "_ *tokens"] | None,
     ) -> Float[Tensor, "n d"]:
-        """The language model with M-RoPE.
+        """Return the language model with M-RoPE.
 
         Packed sequences need a fourth axis: from it transformers reads where items begin.
         """
@@ -143,12 +143,12 @@ class QwenVL(BackboneAdapter[Model]):
         return BaseModelOutputWithPooling(pooler_output=[tokens])  # pyright: ignore[reportArgumentType]
 
     def blocks(self, model: Model) -> nn.ModuleList:
-        """The decoder layers."""
+        """Return the decoder layers."""
         language_model: Any = model.language_model
         return language_model.layers
 
     def _patches(self, picture: PIL.Image.Image, **limits: Mapping[str, int]) -> tuple[Tensor, tuple[int, int]]:
-        """The patches of one frame in the tower's order, and how many there are down and across."""
+        """Return the patches of one frame in the tower's order, and how many there are down and across."""
         side = self.config.vision_config.patch_size
         prepared = self.image_processor(
             [picture], do_rescale=False, do_normalize=False, temporal_patch_size=1, return_tensors="np", **limits
@@ -158,7 +158,7 @@ class QwenVL(BackboneAdapter[Model]):
 
 
 def opened(source: ImageSource) -> PIL.Image.Image:
-    """The picture, if it can be cut into patches.
+    """Return the picture, if it can be cut into patches.
 
     Raises:
         core.data.images.image_files.BadImage: it cannot be read, or is too narrow.
@@ -171,7 +171,7 @@ def opened(source: ImageSource) -> PIL.Image.Image:
 
 
 def frame_limits(processor: Any, frames: int) -> dict[str, Mapping[str, int]]:  # noqa: ANN401
-    """The processor's `size` for the frames of a clip of so many; empty, for that of pictures, if it sets none.
+    """Return the processor's `size` for the frames of a clip of so many; empty, for that of pictures, if it sets none.
 
     Set by an attribute of the processor, which it saves with the rest: frame_size = {"shortest_edge": fewest pixels of
     a frame, "longest_edge": most, "clip": most of all frames together}. Fewest comes first, with 5 percent room.
@@ -201,7 +201,7 @@ class PositionsOnly:
 
 
 def grid_of(sizes: Sequence[tuple[int, int]], frames: Sequence[int] | None = None) -> Int[Tensor, "pictures 3"]:
-    """Frames (1 each unless given), height and width in patches, of pictures or clips."""
+    """Return frames (1 each unless given), height and width in patches, of pictures or clips."""
     lengths = [1] * len(sizes) if frames is None else frames
     rows = [(length, *size) for length, size in zip(lengths, sizes, strict=True)]
     return torch.tensor(rows, dtype=torch.long).reshape(-1, 3)
@@ -215,7 +215,7 @@ def in_type_of(module: nn.Module, features: Sequence[Float[Tensor, "_ *width"]])
 def embedded_patches(
     convolution: nn.Module, pixels: Float[Tensor, "rows 3 frames side side"]
 ) -> Float[Tensor, "rows width"]:
-    """The tower's first convolution as the matrix product that it is, which is faster on every device.
+    """Return the tower's first convolution as the matrix product that it is, which is faster on every device.
 
     To the tower a still is two equal frames: the sum of both frames' weights is applied to one.
     """

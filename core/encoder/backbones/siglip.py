@@ -43,7 +43,7 @@ class SiglipAdapter(TwoTowers[SiglipModel]):
     def vision(
         self, model: SiglipModel, pixels: Float[Tensor, "rows 3 *shape"], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "rows *features"]:
-        """The patches of each picture, which the head then pools: `SiglipVisionModel.forward` up to it."""
+        """Return the patches of each picture, which the head then pools: `SiglipVisionModel.forward` up to it."""
         del sizes
         tower: Any = model.vision_model
         states = tower.encoder(inputs_embeds=tower.embeddings(pixels)).last_hidden_state
@@ -52,7 +52,7 @@ class SiglipAdapter(TwoTowers[SiglipModel]):
     def project_images(
         self, model: SiglipModel, features: Sequence[Float[Tensor, "_ *width"]], sizes: Sequence[tuple[int, int]]
     ) -> Float[Tensor, "tokens *d"]:
-        """The head: one query of its own attends to the patches."""
+        """Return the head: one query of its own attends to the patches."""
         del sizes
         head: Any = model.vision_model.head
         return head(torch.cat(list(features)).to(head.probe.dtype))
@@ -62,5 +62,5 @@ class SiglipAdapter(TwoTowers[SiglipModel]):
         return model.text_model(texts).pooler_output
 
     def blocks(self, model: SiglipModel) -> nn.ModuleList:
-        """The layers of the text tower."""
+        """Return the layers of the text tower."""
         return model.text_model.encoder.layers

@@ -22,7 +22,7 @@ Known: TypeAlias = Idefics3ImageProcessorPil | SmolVLMImageProcessorPil
 def tiles(
     picture: PIL.Image.Image, processor: BaseImageProcessor, whole_only: bool
 ) -> tuple[UInt8[Tensor, "tiles 3 height width"], tuple[int, int]]:
-    """The tiles line by line and the whole picture last; and their rows and columns, 0 x 0 for the whole alone.
+    """Return the tiles line by line and the whole picture last; and their rows and columns, 0 x 0 for the whole alone.
 
     whole_only: do not cut, whatever the processor does.
     """
@@ -49,7 +49,7 @@ def tiles(
 
 
 def grid(height: int, width: int, side: int) -> tuple[int, int]:
-    """How many rows and columns of tiles cover a picture: along its longer side first, then in proportion."""
+    """Say how many rows and columns of tiles cover a picture: along its longer side first, then in proportion."""
     ratio = width / height
     if width >= height:
         columns = math.ceil(width / side)
@@ -61,7 +61,7 @@ def grid(height: int, width: int, side: int) -> tuple[int, int]:
 def by_processor(
     picture: PIL.Image.Image, processor: BaseImageProcessor, whole_only: bool
 ) -> tuple[UInt8[Tensor, "tiles 3 height width"], tuple[int, int]]:
-    """What the processor itself makes of the picture, before it scales and normalises."""
+    """Say what the processor itself makes of the picture, before it scales and normalises."""
     options: dict[str, Any] = {"return_row_col_info": True} | ({"do_image_splitting": False} if whole_only else {})
     asked: Any = processor
     made = asked([[picture]], do_rescale=False, do_normalize=False, return_tensors="np", **options)

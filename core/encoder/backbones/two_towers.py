@@ -43,45 +43,45 @@ class TwoTowers(BackboneAdapter[Model]):
 
     @abstractmethod
     def text_vectors(self, model: Model, texts: Int[Tensor, "texts length"]) -> Float[Tensor, "texts d"]:
-        """The text tower's projected vectors. Rows are filled up with their last token."""
+        """Return the text tower's projected vectors. Rows are filled up with their last token."""
 
     def image_input(self, source: ImageSource, alone: bool) -> VisionInput:
-        """The picture as the tower takes it."""
+        """Return the picture as the tower takes it."""
         del alone
         pixels = crops(source.open(), self.image_processor, whole_only=True)
         return VisionInput(digest("crop", source.content_id), pixels, (1, 1))
 
     def video_input(self, frames: Sequence[ImageSource]) -> tuple[VisionInput, ...]:
-        """Each frame like a picture."""
+        """Return each frame like a picture."""
         return tuple(self.image_input(frame, alone=False) for frame in frames)
 
     def image_tokens(self, picture: VisionInput) -> int:
-        """A mark."""
+        """Return a mark."""
         del picture
         return 1
 
     def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
-        """A mark."""
+        """Return a mark."""
         del pieces
         return 1
 
     def image_token_ids(self, picture: VisionInput, words: Callable[[str], list[int]]) -> list[int]:
-        """A mark."""
+        """Return a mark."""
         del picture, words
         return [IMAGE]
 
     def video_token_ids(self, pieces: Sequence[VisionInput], words: Callable[[str], list[int]]) -> list[int]:
-        """A mark."""
+        """Return a mark."""
         del pieces, words
         return [VIDEO]
 
     def segments(self, item: Item, tokenizer: PreTrainedTokenizerBase) -> list[TemplateText | Part]:
-        """The parts as they are."""
+        """Return the parts as they are."""
         del tokenizer
         return list(item.parts)
 
     def text_ids(self, text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """A mark, and the text between the tokenizer's own ends, cut to what the tower has positions for."""
+        """Return a mark, and the text between the tokenizer's own ends, cut to what the tower has positions for."""
         limit = self.config.text_config.max_position_embeddings
         ids = tokenizer.encode(text, split_special_tokens=True)
         if len(ids) > limit:
@@ -97,7 +97,7 @@ class TwoTowers(BackboneAdapter[Model]):
         images: Float[Tensor, "_ *tokens"] | None,
         videos: Float[Tensor, "_ *tokens"] | None,
     ) -> Float[Tensor, "n d"]:
-        """The sum of the unit vectors of each item's parts."""
+        """Return the sum of the unit vectors of each item's parts."""
         kept = sequences.attended
         ids = sequences.by_item(sequences.token_ids)[kept]
         owners = torch.arange(len(kept), device=ids.device).repeat_interleave(kept.sum(dim=1))
@@ -115,22 +115,22 @@ class TwoTowers(BackboneAdapter[Model]):
     def project_videos(
         self, model: Model, features: Sequence[Float[Tensor, "_ *width"]], pieces: Sequence[int]
     ) -> Float[Tensor, "tokens *d"]:
-        """The mean of the unit vectors of each clip's frames."""
+        """Return the mean of the unit vectors of each clip's frames."""
         frames = unit(self.project_images(model, features, []))
         return torch.stack([clip.mean(dim=0) for clip in frames.split(list(pieces))])
 
     def set_up(self, model: Model) -> None:
-        """The scale and bias of the published losses are not used; ours have their own temperature."""
+        """Return the scale and bias of the published losses are not used; ours have their own temperature."""
         for name in self.unused:
             model.get_parameter(name).requires_grad_(False)
 
     def attend_packed(self, model: Model) -> None:
-        """Texts always run in rows of their own."""
+        """Run texts in rows of their own, always."""
         del model
 
 
 def texts_of(ids: Int[Tensor, " total"]) -> Int[Tensor, "texts length"]:
-    """The texts among tokens and marks in rows of their own, filled up with each one's last token."""
+    """Return the texts among tokens and marks in rows of their own, filled up with each one's last token."""
     marks = ids < 0
     number = marks.cumsum(dim=0) - 1  # of the part that a token belongs to
     starts = marks.nonzero()[:, 0]

@@ -14,7 +14,7 @@ LONGEST = 77
 
 
 def clip_tokenizer() -> PreTrainedTokenizerFast:
-    """The tiny model's words with CLIP's ends and its lower case; padding is the end once more."""
+    """Return the tiny model's words with CLIP's ends and its lower case; padding is the end once more."""
     words = Tokenizer.from_str(trained_vocabulary((START, END)).to_str())
     words.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
@@ -27,7 +27,7 @@ def clip_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def tiny_clip(seed: int = 0, width: int = 32, layers: int = 2) -> Embedder:
-    """An untrained CLIP embedder: pictures of 32 x 32 pixels, texts of 77 tokens, vectors of half the width."""
+    """Return an untrained CLIP embedder: pictures of 32 x 32 pixels, texts of 77 tokens, vectors of half the width."""
     tokenizer = clip_tokenizer()
     tower = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers}
     config = CLIPConfig(

@@ -54,7 +54,7 @@ def trained_vocabulary(special: tuple[str, ...] = (PAD, START, END, IMAGE, VIDEO
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    """The tiny model's own tokenizer with its chat template."""
+    """Return the tiny model's own tokenizer with its chat template."""
     return PreTrainedTokenizerFast(
         tokenizer_object=trained_vocabulary(),
         pad_token=PAD,
@@ -66,14 +66,14 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
-    """The id of one token."""
+    """Return the id of one token."""
     found = tokenizer.convert_tokens_to_ids(token)
     assert isinstance(found, int)
     return found
 
 
 def tiny_config(width: int = 128, layers: int = 3, vision_layers: int = 3) -> LlavaOnevisionConfig:
-    """A LLaVA-OneVision of the given language width and depth; 48 x 48 pixel pictures in 8 x 8 patches."""
+    """Return a LLaVA-OneVision of the given language width and depth; 48 x 48 pixel pictures in 8 x 8 patches."""
     tokenizer = tiny_tokenizer()
     text = Qwen2Config(
         vocab_size=len(tokenizer),
@@ -106,7 +106,7 @@ def tiny_config(width: int = 128, layers: int = 3, vision_layers: int = 3) -> Ll
 
 
 def tiny_embedder(seed: int = 0, width: int = 128, layers: int = 3, vision_layers: int = 3) -> Embedder:
-    """An untrained tiny embedder; the same seed gives the same weights."""
+    """Return an untrained tiny embedder; the same seed gives the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = LlavaOnevisionModel(tiny_config(width, layers, vision_layers))

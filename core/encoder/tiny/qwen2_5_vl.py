@@ -36,7 +36,7 @@ THREE_BILLION = QwenSize(
 
 
 def qwen2_5_vl_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast, window: int = 112) -> Qwen2_5_VLConfig:
-    """The config of a shape; `window` is the side of an attention window in pixels, the marked blocks attend beyond."""
+    """Make the config; `window` is the side of an attention window in pixels, the marked blocks attend beyond."""
     return Qwen2_5_VLConfig(
         text_config=text_config(shape, tokenizer, {"mrope_section": sections(shape), "rope_theta": 1e6}),
         vision_config={
@@ -57,6 +57,6 @@ def qwen2_5_vl_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast, windo
 
 
 def tiny_qwen2_5_vl(seed: int = 0, shape: QwenSize = TINY, window: int = 56) -> Embedder:
-    """An untrained Qwen2.5-VL embedder on torch's default device; the same seed gives the same weights."""
+    """Return an untrained Qwen2.5-VL embedder on torch's default device; the same seed gives the same weights."""
     tokenizer = qwen_tokenizer(CHAT_TEMPLATE_WITH_SYSTEM)
     return untrained(Qwen2_5_VLModel, qwen2_5_vl_config(shape, tokenizer, window), tokenizer, shape, seed)

@@ -26,7 +26,7 @@ TWO_BILLION = QwenSize(
 
 
 def qwen2_vl_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast) -> Qwen2VLConfig:
-    """The config of a shape, with Qwen2-VL's sharing of a head's frequencies among time, height and width."""
+    """Return the config of a shape, with Qwen2-VL's sharing of a head's frequencies among time, height and width."""
     return Qwen2VLConfig(
         text_config=text_config(shape, tokenizer, {"mrope_section": sections(shape), "rope_theta": 1e6}),
         vision_config={
@@ -44,6 +44,6 @@ def qwen2_vl_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast) -> Qwen
 
 
 def tiny_qwen2_vl(seed: int = 0, shape: QwenSize = TINY) -> Embedder:
-    """An untrained Qwen2-VL embedder on torch's default device; the same seed gives the same weights."""
+    """Return an untrained Qwen2-VL embedder on torch's default device; the same seed gives the same weights."""
     tokenizer = qwen_tokenizer()
     return untrained(Qwen2VLModel, qwen2_vl_config(shape, tokenizer), tokenizer, shape, seed)

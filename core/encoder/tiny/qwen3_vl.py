@@ -28,7 +28,7 @@ TWO_BILLION = QwenSize(
 
 
 def qwen3_vl_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast, places: int = 48) -> Qwen3VLConfig:
-    """The config of a shape; `places` x `places` positions are learned, what leaves the marked blocks is added later.
+    """Make the config; `places` x `places` positions are learned, what leaves the marked blocks is added later.
 
     Of a head's frequencies time, height and width have shares of 6 : 5 : 5, in turns.
     """
@@ -55,7 +55,7 @@ def qwen3_vl_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast, places:
 
 
 def tiny_qwen3_vl(seed: int = 0, shape: QwenSize = TINY, places: int = 6) -> Embedder:
-    """An untrained Qwen3-VL embedder on torch's default device; the same seed gives the same weights."""
+    """Return an untrained Qwen3-VL embedder on torch's default device; the same seed gives the same weights."""
     tokenizer = qwen_tokenizer()
     config = qwen3_vl_config(shape, tokenizer, places)
     half = [0.5, 0.5, 0.5]

@@ -59,7 +59,7 @@ class QwenSize:
 
 
 def qwen_tokenizer(chat_template: str = CHAT_TEMPLATE) -> PreTrainedTokenizerFast:
-    """The tiny model's words with Qwen's special tokens."""
+    """Return the tiny model's words with Qwen's special tokens."""
     return PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(trained_vocabulary(SPECIAL).to_str()),
         pad_token=PAD,
@@ -71,7 +71,7 @@ def qwen_tokenizer(chat_template: str = CHAT_TEMPLATE) -> PreTrainedTokenizerFas
 
 
 def special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    """The ids that a whole model's config names."""
+    """Return the ids that a whole model's config names."""
     return {
         "image_token_id": token_id(tokenizer, IMAGE),
         "video_token_id": token_id(tokenizer, VIDEO),
@@ -81,7 +81,7 @@ def special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
 
 
 def text_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast, rope: dict[str, Any]) -> dict[str, Any]:
-    """The language model's part of a config; rope: how positions turn queries and keys."""
+    """Return the language model's part of a config; rope: how positions turn queries and keys."""
     return {
         "vocab_size": max(shape.vocabulary, len(tokenizer)),
         "hidden_size": shape.width,
@@ -98,7 +98,7 @@ def text_config(shape: QwenSize, tokenizer: PreTrainedTokenizerFast, rope: dict[
 
 
 def sections(shape: QwenSize) -> list[int]:
-    """How many of a head's frequencies Qwen2-VL and Qwen2.5-VL give to time, height and width: a 2 : 3 : 3 share."""
+    """Share a head's frequencies among time, height and width as Qwen2-VL and Qwen2.5-VL do, 2 : 3 : 3."""
     pairs = shape.head_width // 2
     spatial = 3 * pairs // 8
     return [pairs - 2 * spatial, spatial, spatial]
@@ -112,7 +112,7 @@ def untrained(
     seed: int,
     **processor: object,
 ) -> Embedder:
-    """An embedder with random weights on torch's default device; the same seed gives the same weights."""
+    """Return an embedder with random weights on torch's default device; the same seed gives the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = model_class(config)

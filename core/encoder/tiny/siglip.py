@@ -16,7 +16,7 @@ LONGEST = 64
 
 
 def siglip_tokenizer() -> PreTrainedTokenizerFast:
-    """The tiny model's words with SigLIP's end, its lower case, and its way of dropping punctuation."""
+    """Return the tiny model's words with SigLIP's end, its lower case, and its way of dropping punctuation."""
     words = Tokenizer.from_str(trained_vocabulary((END, UNKNOWN)).to_str())
     words.normalizer = normalizers.Sequence(
         [
@@ -35,7 +35,7 @@ def siglip_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def tiny_siglip(seed: int = 0, width: int = 32, layers: int = 2) -> Embedder:
-    """An untrained SigLIP embedder: pictures of 32 x 32 pixels, texts of 64 tokens."""
+    """Return an untrained SigLIP embedder: pictures of 32 x 32 pixels, texts of 64 tokens."""
     tokenizer = siglip_tokenizer()
     tower = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers}
     config = SiglipConfig(

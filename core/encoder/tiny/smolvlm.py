@@ -33,7 +33,7 @@ CHAT_TEMPLATE = (
 
 
 def smolvlm_tokenizer(chat_template: str = CHAT_TEMPLATE) -> PreTrainedTokenizerFast:
-    """The tiny model's words with SmolVLM's special tokens and chat template."""
+    """Return the tiny model's words with SmolVLM's special tokens and chat template."""
     return PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(trained_vocabulary(SPECIAL).to_str()),
         pad_token=PAD,
@@ -45,7 +45,7 @@ def smolvlm_tokenizer(chat_template: str = CHAT_TEMPLATE) -> PreTrainedTokenizer
 
 
 def settings(tokenizer: PreTrainedTokenizerFast, width: int, layers: int) -> dict[str, object]:
-    """A config's entries, the same for both models."""
+    """Return a config's entries, the same for both models."""
     return {
         "text_config": {
             "model_type": "llama",
@@ -75,7 +75,7 @@ def settings(tokenizer: PreTrainedTokenizerFast, width: int, layers: int) -> dic
 
 
 def tiny_smolvlm(seed: int = 0, width: int = 32, layers: int = 2) -> Embedder:
-    """An untrained SmolVLM embedder; pictures in up to 3 x 3 tiles of 32 x 32 pixels, 4 tokens each."""
+    """Return an untrained SmolVLM embedder; pictures in up to 3 x 3 tiles of 32 x 32 pixels, 4 tokens each."""
     tokenizer = smolvlm_tokenizer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -86,7 +86,7 @@ def tiny_smolvlm(seed: int = 0, width: int = 32, layers: int = 2) -> Embedder:
 
 
 def tiny_idefics3(seed: int = 0, width: int = 32, layers: int = 2) -> Embedder:
-    """An untrained Idefics3 embedder; pictures in up to 2 x 2 tiles of 32 x 32 pixels, 4 tokens each."""
+    """Return an untrained Idefics3 embedder; pictures in up to 2 x 2 tiles of 32 x 32 pixels, 4 tokens each."""
     tokenizer = smolvlm_tokenizer(CHAT_TEMPLATE.replace(CLIP, ""))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
