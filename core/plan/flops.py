@@ -7,8 +7,8 @@ Forward, for an item of T tokens, R_c patches that attend to each other, R patch
     projector  2 P_p R / m
     vision     2 P_v R + 4 L_v d_v sum_c R_c^2
 
-P, A, P_p, P_v: numbers in the matrices (`Shape`). h: width of all heads together. m: patches in a token. Norms, activations
-and the loss are left out.
+P, A, P_p, P_v: numbers in the matrices (`Shape`). h: width of all heads together. m: patches in a token. Norms,
+activations and the loss are left out.
 
 Backward: a matrix that trains costs twice its forward (its gradient, and its input's), one that gradients only pass
 through once its forward, attention twice. Where nothing before it trains, nothing. Attention kernels that compute
