@@ -4,6 +4,7 @@ The fused kernel of torch takes half-precision inputs on a CPU, but several time
 CPU the inputs are widened, which costs little and rounds less.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
 
 import torch
@@ -48,44 +49,42 @@ def packed_attention(
     assert isinstance(longest, int)
     if query.is_cuda and torch.is_autocast_enabled("cuda"):  # rotary positions make queries and keys float32 again
         query, key, value = (each.to(torch.get_autocast_dtype("cuda")) for each in (query, key, value))
+    tokens = query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1)
     if query.is_cuda and query.dtype in HALF and dropout == 0:
-        q, k, v = (each[0].transpose(0, 1) for each in (query, key, value))
         out = varlen_attn(
-            q, k, v, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0), enable_gqa=True
+            *tokens, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0), enable_gqa=True
         )
         assert isinstance(out, Tensor)
         return out[None], None
-    runs = [(length, len(list(alike))) for length, alike in groupby(starts.diff().tolist())]
-    sizes = [length * count for length, count in runs]
-    parts = [
-        attend(
-            *(each[0].unflatten(1, (count, length)).transpose(0, 1) for each in tensors),
-            is_causal=True,
-            dropout_p=dropout,
-            scale=scaling,
-        )
-        .transpose(0, 1)
-        .flatten(1, 2)
-        for (length, count), *tensors in zip(
-            runs, *(each.split(sizes, dim=2) for each in (query, key, value)), strict=True
-        )
-    ]
-    return torch.cat(parts, dim=1).transpose(0, 1)[None], None
+    return attend_in_runs(*tokens, starts.diff().tolist(), dropout_p=dropout, scale=scaling)[None], None
 
 
-def attend(
-    query: Float[Tensor, "rows heads length d"],
-    key: Float[Tensor, "rows shared others d"],
-    value: Float[Tensor, "rows shared others d"],
+def attend_in_runs(
+    query: Float[Tensor, "total heads d"],
+    key: Float[Tensor, "total shared d"],
+    value: Float[Tensor, "total shared d"],
+    lengths: Sequence[int],
     **options: object,
-) -> Float[Tensor, "rows heads length d"]:
-    """torch's attention in at least float32 on a CPU, in the type of `value` (autocast's, if it is on) elsewhere."""
-    options["enable_gqa"] = query.shape[1] != key.shape[1]
-    if query.device.type != "cpu":
-        return scaled_dot_product_attention(query, key, value, **options)  # pyright: ignore[reportArgumentType]
+) -> Float[Tensor, "total heads d"]:
+    """Causal attention within items of these lengths, a call of torch's kernel for each run of the same length.
+
+    In at least float32 on a CPU. Tokens stay the first axis, as the kernel lays out its result: so nothing is copied
+    but the runs into one, forward and backward.
+    """
+    dtype = value.dtype
+    if query.device.type == "cpu":
+        query, key, value = widened(query), widened(key), widened(value)
+    runs = [(len(list(alike)), length) for length, alike in groupby(lengths)]
+    sizes = [count * length for count, length in runs]
+    options |= {"is_causal": True, "enable_gqa": query.shape[1] != key.shape[1]}
     with torch.autocast("cpu", enabled=False):
-        wide = widened(query), widened(key), widened(value)
-        return scaled_dot_product_attention(*wide, **options).to(value.dtype)  # pyright: ignore[reportArgumentType]
+        parts = [
+            scaled_dot_product_attention(*(each.unflatten(0, run).transpose(1, 2) for each in tensors), **options)  # pyright: ignore[reportArgumentType]
+            .transpose(1, 2)
+            .flatten(0, 1)
+            for run, *tensors in zip(runs, *(each.split(sizes) for each in (query, key, value)), strict=True)
+        ]
+    return torch.cat(parts).to(dtype)
 
 
 def widened(states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
