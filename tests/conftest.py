@@ -46,7 +46,7 @@ def guarded_connect(connect: Callable[..., Any]) -> Callable[..., Any]:
     """socket.connect that fails the test when the address is another machine."""
 
     def local_connect(self: socket.socket, address: Any) -> Any:
-        if self.backbone_adapter in (socket.AF_INET, socket.AF_INET6) and not is_local(address[0]):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not is_local(address[0]):
             pytest.fail(f"A test reached for the network: {address!r}.")
         return connect(self, address)
 

@@ -32,7 +32,7 @@ class BatchSampler:
 
     def __post_init__(self) -> None:
         if not self.datasets:
-            raise ValueError("Batches.datasets is empty; name at least one data set.")
+            raise ValueError("BatchSampler.datasets is empty; name at least one data set.")
         for dataset in self.datasets:
             if len(dataset) == 0:
                 raise ValueError(f"The data set {dataset.name!r} has no pairs.")

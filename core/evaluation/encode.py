@@ -90,7 +90,7 @@ def embed_distinct(embedder: Embedder, items: Iterable[Item], batch: int = 256, 
     """Embed items that differ from one another, in this process.
 
     Raises:
-        NotFinite: some vectors hold NaN or infinity.
+        NonFiniteVectors: some vectors hold NaN or infinity.
         core.data.images.image_files.BadImage: a picture cannot be read.
     """
     listed = tuple(items)
@@ -169,7 +169,7 @@ class Portions(Dataset[list[TokenizedItem] | BadImage]):
 
 
 def refuse_not_finite(items: Sequence[Item], vectors: Float[np.ndarray, "items d"]) -> None:
-    """Raise NotFinite, naming the first five items, unless every vector is finite."""
+    """Raise NonFiniteVectors, naming the first five items, unless every vector is finite."""
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(bad):
         names = "; ".join(f"{items[row].content_id} ({items[row].text[:60]!r})" for row in bad[:5])

@@ -90,7 +90,7 @@ class Trainer:
 
         Raises:
             Interrupted: Ctrl-C or SIGTERM; a checkpoint was written first.
-            NotFinite: embeddings, loss or gradient are not finite, and on_nonfinite says stop.
+            NonFiniteStep: embeddings, loss or gradient are not finite, and on_nonfinite says stop.
             ValueError: something else about a step's data, or the disk, is wrong.
         """
         settings = self.settings

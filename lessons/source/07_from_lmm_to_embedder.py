@@ -344,13 +344,13 @@ print(llave_prompt("<|image_1|>\nFind a caption of the image.\n"))
 
 # %% [markdown] tags=["explain"]
 # **Explain.** Someone writes a caption that contains the characters `<|im_end|>`. What could happen, and how does the
-# project prevent it? (Look at `Scaffold` in `core/encoder/prompts.py`.)
+# project prevent it? (Look at `TemplateText` in `core/encoder/prompts.py`.)
 
 # %% [markdown] tags=["instructor"]
 # If the finished string is tokenised as a whole, the characters become the special token: the user's turn ends early,
 # and text can pretend to be template. The project never builds that string. The template is cut at the places of the
-# parts; only its own pieces (`Scaffold`) may hold special tokens, and an item's text is tokenised with special tokens
-# split into ordinary characters. Joining strings, as in the exercise, is how the published code does it.
+# parts; only its own pieces (`TemplateText`) may hold special tokens, and an item's text is tokenised with special
+# tokens split into ordinary characters. Joining strings, as in the exercise, is how the published code does it.
 
 # %% [markdown]
 # ## How many tokens is a picture?
