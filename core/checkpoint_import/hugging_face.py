@@ -20,8 +20,8 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming, rename_source_key
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.checkpoint_import.account import Account, Left, Rename, account
 from core.checkpoint_import.source import check_folder, read_json, settings, stored_tensors
+from core.checkpoint_import.tensor_account import Account, Left, Rename, account
 from core.checkpoint_import.writing import empty_model, shapes, write_embedder, write_record
 from core.encoder.backbones.choose import ADAPTERS, adapter_class
 from core.encoder.embedder_folder import LOAD_ERRORS

@@ -7,10 +7,10 @@ from typing import Any
 from tokenizers import AddedToken
 from transformers import LlavaOnevisionConfig, LlavaOnevisionImageProcessorPil, PreTrainedTokenizerBase, Qwen2Tokenizer
 
-from core.checkpoint_import.account import account
 from core.checkpoint_import.llave_config import onevision_config
 from core.checkpoint_import.llave_weights import rename
 from core.checkpoint_import.source import check_folder, read_json, settings, stored_tensors
+from core.checkpoint_import.tensor_account import account
 from core.checkpoint_import.writing import empty_model, shapes, write_embedder, write_record
 from core.encoder.embedder_folder import LOAD_ERRORS
 

@@ -2,7 +2,7 @@
 
 import re
 
-from core.checkpoint_import.account import Left
+from core.checkpoint_import.tensor_account import Left
 
 TOWER = "model.vision_tower.vision_tower.vision_model."
 SEEN_LAYERS = 26

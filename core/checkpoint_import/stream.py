@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import torch
 
-from core.checkpoint_import.account import Tensor
 from core.checkpoint_import.source import DTYPES, INDEX, WEIGHTS, Stored
+from core.checkpoint_import.tensor_account import Tensor
 
 SHARD_BYTES = 5_000_000_000
 PIECE_BYTES = 1 << 24

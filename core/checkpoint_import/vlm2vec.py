@@ -8,10 +8,10 @@ from typing import Any
 from peft import LoraConfig
 from transformers import PreTrainedModel
 
-from core.checkpoint_import.account import Account
 from core.checkpoint_import.hugging_face import read_image_processor, read_model, read_tokenizer
 from core.checkpoint_import.source import check_folder, entry, read_json, settings, tensors_of
 from core.checkpoint_import.stream import write_shard
+from core.checkpoint_import.tensor_account import Account
 from core.checkpoint_import.vlm2vec_weights import account_adapter, written_targets
 from core.checkpoint_import.writing import empty_model, write_embedder, write_record
 from core.encoder.embedder import Embedder

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from core.checkpoint_import.account import Account, Left, Rename, TensorShape, account
 from core.checkpoint_import.hugging_face import renaming
 from core.checkpoint_import.source import Stored
+from core.checkpoint_import.tensor_account import Account, Left, Rename, TensorShape, account
 from core.encoder.lora import PREFIX, targets_pattern
 
 ADAPTED = re.compile(

@@ -12,8 +12,8 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel, PreTraine
 from transformers.core_model_loading import revert_weight_conversion
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.checkpoint_import.account import Account, Tensor, TensorShape
 from core.checkpoint_import.stream import write_shards
+from core.checkpoint_import.tensor_account import Account, Tensor, TensorShape
 from core.data.images.image_files import BytesImage
 from core.data.records import Image, Item, Text
 from core.encoder.embedder import Embedder

@@ -14,7 +14,7 @@ from core.encoder.embedder_folder import LOAD_ERRORS, read_description
 from core.encoder.freezing import make_trainable
 from core.encoder.tiny.llava_onevision import tiny_embedder, tiny_tokenizer
 from core.estimate.published_configs import CONFIGS, published
-from core.training.start import narrow_frozen, set_resolution
+from core.training.starting_model import narrow_frozen, set_resolution
 
 
 @dataclass(frozen=True)

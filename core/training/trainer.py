@@ -33,7 +33,7 @@ from core.training.nan_guard import NonFiniteFault, NonFiniteStep, write_fault
 from core.training.optimizer import learning_rate
 from core.training.recorder import Recorder
 from core.training.run_folder import open_run, refuse_existing, write_skipped
-from core.training.start import starting_embedder
+from core.training.starting_model import starting_embedder
 from core.training.step import StepOutcome, Stepper, margin, mixed_precision
 from core.training.step_data import StepData, Steps, load
 

@@ -10,8 +10,8 @@ from transformers import Idefics3Model, PreTrainedModel, PreTrainedTokenizerBase
 
 from core.data.records import ImageSource, Item, Part, digest
 from core.encoder.backbones.adapter import BackboneAdapter, ModelPart
+from core.encoder.backbones.image_tiles import tiles
 from core.encoder.backbones.number_words import number_words
-from core.encoder.backbones.tiles import tiles
 from core.encoder.inputs import VisionInput
 from core.encoder.pooling import Sequences
 from core.encoder.prompts import TemplateText, segments

@@ -13,7 +13,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from core.data.records import ImageSource, digest
 from core.encoder.backbones.adapter import BackboneAdapter, ModelPart
-from core.encoder.backbones.crops import crops, padded_to_square, pads_several
+from core.encoder.backbones.image_crops import crops, padded_to_square, pads_several
 from core.encoder.inputs import VisionInput
 from core.encoder.pooling import Sequences
 

@@ -18,7 +18,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from core.data.records import ImageSource, Item, Part, digest
 from core.encoder.backbones.adapter import BackboneAdapter, Model, ModelPart
-from core.encoder.backbones.crops import crops
+from core.encoder.backbones.image_crops import crops
 from core.encoder.inputs import VisionInput
 from core.encoder.pooling import Sequences, unit
 from core.encoder.prompts import TemplateText

@@ -6,10 +6,10 @@ import pytest
 import torch
 from published_folders import llava_config
 
-from core.checkpoint_import.account import account
 from core.checkpoint_import.llave_config import onevision_config
 from core.checkpoint_import.llave_weights import TOWER, rename
 from core.checkpoint_import.source import Stored
+from core.checkpoint_import.tensor_account import account
 from core.checkpoint_import.writing import empty_model, saved_names, shapes
 
 FOLDER = Path("LLaVE")

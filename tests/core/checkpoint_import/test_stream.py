@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.checkpoint_import.account import Tensor
 from core.checkpoint_import.source import tensors_of
 from core.checkpoint_import.stream import write_shards
+from core.checkpoint_import.tensor_account import Tensor
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ PEAK = """
 import json, resource, struct, sys
 from pathlib import Path
 import torch
-from core.checkpoint_import.account import Tensor
+from core.checkpoint_import.tensor_account import Tensor
 from core.checkpoint_import.source import tensors_of
 from core.checkpoint_import.stream import write_shards
 

@@ -27,7 +27,7 @@ from core.estimate.memory import (
 from core.estimate.model import estimated_model
 from core.estimate.model_shape import Blank, picture_size, shape_of
 from core.parallel.fsdp import language_parts
-from core.training.start import narrow_frozen, starting_embedder
+from core.training.starting_model import narrow_frozen, starting_embedder
 from core.training.step import Stepper
 from core.training.step_data import Steps
 

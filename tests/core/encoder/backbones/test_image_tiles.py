@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import Idefics3ImageProcessorPil, SmolVLMImageProcessorPil
 
-from core.encoder.backbones import tiles as made
-from core.encoder.backbones.tiles import by_processor, tiles
+from core.encoder.backbones import image_tiles as made
+from core.encoder.backbones.image_tiles import by_processor, tiles
 
 SIDE = {"longest_edge": 16}
 PROCESSORS = {

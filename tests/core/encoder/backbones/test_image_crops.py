@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import LlavaOnevisionImageProcessorPil, SiglipImageProcessorPil
 
-from core.encoder.backbones import crops as made
-from core.encoder.backbones.crops import by_processor, crops, padded_to_square
+from core.encoder.backbones import image_crops as made
+from core.encoder.backbones.image_crops import by_processor, crops, padded_to_square
 
 SIDE = 24
 SIZES = [(24, 24), (50, 50), (100, 40), (40, 100), (7, 9), (1, 90), (73, 71), (200, 30), (48, 24)]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.checkpoint_import.account import Left, account
 from core.checkpoint_import.source import Stored
+from core.checkpoint_import.tensor_account import Left, account
 
 FOLDER = Path("published")
 WANTED = {"one": (2, 3), "two": (4,)}

@@ -13,7 +13,7 @@ from core.config.settings import TrainSettings
 from core.data.records import Image, Item, Text
 from core.encoder.embedder import Embedder
 from core.estimate.model_shape import Blank
-from core.training.start import starting_embedder
+from core.training.starting_model import starting_embedder
 
 PHOTOGRAPH = Image(Blank(200, 150))
 
