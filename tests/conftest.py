@@ -31,6 +31,13 @@ settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Give each test one thread, whatever the test before it chose for its process."""
+    torch.set_num_threads(1)
+    yield
+
+
 def is_local(host: str | bytes | None) -> bool:
     """Whether a host is this machine: a loopback address, its own name, or none at all."""
     name = host.decode() if isinstance(host, bytes) else host

@@ -163,7 +163,7 @@ def fresh_accelerator():
 @pytest.mark.slow
 @pytest.mark.usefixtures("fresh_accelerator")
 @pytest.mark.parametrize(
-    ("name", "family", "changes"),
+    ("name", "adapter", "changes"),
     [
         ("llave-0.5b", "llava_onevision", ["--data.block", "1"]),
         ("ega-llava-ov-7b", "llava_onevision", []),

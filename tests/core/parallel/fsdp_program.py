@@ -1,7 +1,7 @@
 """One rank of a real gloo job: two training steps of each case, whole or sharded, with the gradient cache.
 
-python sharding_program.py RANK WORLD RENDEZVOUS_FILE train OUT_FOLDER   steps 1 and 2; a checkpoint between them
-python sharding_program.py RANK WORLD RENDEZVOUS_FILE resume OUT_FOLDER  step 2 from the checkpoint of another job
+python fsdp_program.py RANK WORLD RENDEZVOUS_FILE train OUT_FOLDER   steps 1 and 2; a checkpoint between them
+python fsdp_program.py RANK WORLD RENDEZVOUS_FILE resume OUT_FOLDER  step 2 from the checkpoint of another job
 """
 
 import json

@@ -22,12 +22,12 @@ from core.encoder.embedder import Embedder
 from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.parallel import fsdp as sharding
 
-PROGRAM = Path(__file__).with_name("sharding_program.py")
-SPEC = importlib.util.spec_from_file_location("sharding_program", PROGRAM)
+PROGRAM = Path(__file__).with_name("fsdp_program.py")
+SPEC = importlib.util.spec_from_file_location("fsdp_program", PROGRAM)
 assert SPEC is not None
 assert SPEC.loader is not None
 program = importlib.util.module_from_spec(SPEC)
-sys.modules["sharding_program"] = program
+sys.modules["fsdp_program"] = program
 SPEC.loader.exec_module(program)
 
 WORLDS = [2, pytest.param(4, marks=pytest.mark.slow)]

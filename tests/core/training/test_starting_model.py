@@ -45,7 +45,7 @@ def test_pixels_are_limited(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("family", "changes", "message"),
+    ("adapter", "changes", "message"),
     [
         ("qwen2_vl", {"max_crops": 2}, "max_crops = 2 does not fit qwen2_vl"),
         ("llava_onevision", {"max_pixels": 1000}, "do not fit llava_onevision"),
