@@ -32,10 +32,9 @@ settings.load_profile("shared")
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def one_thread() -> None:
     """Give each test one thread, whatever the test before it chose for its process."""
     torch.set_num_threads(1)
-    yield
 
 
 def is_local(host: str | bytes | None) -> bool:
