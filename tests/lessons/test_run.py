@@ -6,6 +6,7 @@ but of what looks at its own text or starts processes.
 """
 
 import ast
+import gc
 import json
 import re
 import subprocess
@@ -24,8 +25,9 @@ from workbench.lessons.notebooks import student_notebook
 from workbench.lessons.page import FIGURE
 from workbench.lessons.source import tags
 
-BUSY = 4
-"""How many times its declared computing time a lesson may take: machines that run tests are slow and shared."""
+BUSY = 8
+"""How many times its declared computing time a lesson may take: machines that run tests are slow, and two workers share
+their cores."""
 START_S = 120
 """Seconds for a process to import torch and transformers, on such a machine."""
 LARGEST_FIGURE = 1_500_000
@@ -84,7 +86,16 @@ def test_a_source_runs_as_a_script_within_its_time(name):
         assert f"Exercise {number}: right." in done.stdout
 
 
+@pytest.fixture
+def no_garbage_collection():
+    """Python 3.11 refuses to parse (SystemError) where a collection in its midst runs a browser's greenlet."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @every_lesson
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_a_solved_notebook_is_its_script_cell_by_cell(name):
     cells = nbformat.read(LESSONS / "solutions" / f"{name}.ipynb", 4).cells
     code = [cell.source for cell in cells if cell.cell_type == "code" and "install" not in tags(cell)]
