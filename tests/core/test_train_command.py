@@ -21,9 +21,9 @@ def losses(run: Path) -> list[float]:
 @pytest.mark.slow
 def test_one_and_two_processes_give_the_same_losses(tmp_path: Path) -> None:
     """float64, equal global batch, 20 steps: 1e-9 relative."""
-    for processes in (1, 2):
+    for processes, start in ((1, train_warm), (2, train)):
         settings = ["--output", str(tmp_path / str(processes)), "--precision", "float64", "--steps", "20"]
-        done = train(processes, *settings)
+        done = start(processes, *settings)
         assert done.returncode == 0, done.stderr
     one, two = losses(tmp_path / "1"), losses(tmp_path / "2")
     assert len(one) == len(two) == 20
@@ -52,7 +52,7 @@ def test_ctrl_c_saves_says_how_to_go_on_and_resuming_equals_an_unbroken_run(tmp_
     assert 5 <= done < 40
     assert (broken / f"checkpoints/{done:06d}/model.safetensors").is_file()
     assert f"Stopped after step {done} of 40; saved. Go on with: torchrun --nproc_per_node=2" in errors
-    resumed = train(2, "--config", str(broken / "config.yaml"), "--resume", "true")
+    resumed = train_warm(2, "--config", str(broken / "config.yaml"), "--resume", "true")
     assert resumed.returncode == 0, resumed.stderr
     assert losses(broken) == losses(whole)
 

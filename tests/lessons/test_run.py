@@ -9,8 +9,6 @@ import ast
 import gc
 import json
 import re
-import subprocess
-import sys
 import time
 
 import nbformat
@@ -79,8 +77,7 @@ def in_a_kernel(name, notebook, folder):
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_source_runs_as_a_script_within_its_time(name):
-    script = [sys.executable, f"lessons/source/{name}.py"]
-    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=limit(name), check=False)
+    done = warm_processes.run([f"lessons/source/{name}.py"], folder=ROOT, timeout_s=limit(name))
     assert done.returncode == 0, done.stderr[-3000:]
     for number in lesson(name).exercises:
         assert f"Exercise {number}: right." in done.stdout

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import warm_processes
 from training_jobs import kill_all, ranks
 
 from benchmarks.mmeb_files import write_mmeb_eval
@@ -22,19 +23,25 @@ PATIENCE = 240.0
 MOVED = re.compile(r"encoding: [^\r\n]*\| [1-9][0-9]*/[0-9]+ ")
 
 
-def line(processes: int, *arguments: str) -> list[str]:
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"] if processes else []
-    return [sys.executable, *launcher, str(ROOT / "core/eval.py"), *arguments]
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+def launch(*arguments: str) -> subprocess.Popen[str]:
+    """Start torchrun itself with two processes, in a session of its own."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    return subprocess.Popen(
+        [sys.executable, *launcher, str(ROOT / "core/eval.py"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+    )
 
 
 def evaluate(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        line(processes, *arguments), capture_output=True, text=True, env=environment(), check=False, timeout=PATIENCE
-    )
+    """Run the command to its end, by as many ranks; by 0 processes without a group."""
+    program = [ROOT / "core/eval.py", *arguments]
+    if processes == 0:
+        return warm_processes.run(program, timeout_s=PATIENCE)
+    return warm_processes.run_ranks(processes, program, PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +109,7 @@ def test_a_dying_process_ends_the_job_and_what_was_encoded_is_kept(checkpoint, t
     """Killed in the middle: the rest says so; started again, the job encodes only what was not on the disk."""
     cache = ("--cache", str(tmp_path / "vectors"), "--portion", "8", "--batch", "1")
     told = (*arguments(checkpoint, tmp_path / "out", *cache), "--suite.queries", "60")
-    started = subprocess.Popen(
-        line(2, *told),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=environment(),
-    )
+    started = launch(*told)
     try:
         wait_for_encoding(started)
         ranks(started)[victim].send_signal(signal.SIGKILL)
