@@ -17,10 +17,11 @@ from typing import Literal, TypeAlias, get_args
 
 from core.data.checks.pairs import usable_indices, why_bad
 from core.data.checks.problems import BadRow, OnBadItem, Problem
+from core.data.file_names import inside
 from core.data.images.image_files import BadImage, FileImage
 from core.data.records import Image, Item, Pair, Ranking, RankingTask, Text, image_item
 from core.data.retrieval_instructions import CAPTION_TO_IMAGE, IMAGE_TO_CAPTION
-from core.data.tables import Table, inside, read_table
+from core.data.tables import Table, read_table
 
 Direction: TypeAlias = Literal["caption-to-image", "image-to-caption"]
 
