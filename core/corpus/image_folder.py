@@ -8,7 +8,6 @@ skipped.jsonl           what could not be used and why, if anything was skipped
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,7 +27,7 @@ from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
 from core.data.file_names import inside
 from core.data.folder import METADATA
 from core.data.images.file_kinds import PICTURE_SUFFIXES
-from core.data.images.folder_listing import Listing, list_folder, told
+from core.data.images.folder_listing import Listing, beside_table, list_folder, told
 from core.data.images.image_files import FileImage
 from core.data.records import Image, Item
 from core.data.tables import Table, read_table
@@ -180,7 +179,7 @@ def list_pictures(folder: Path, caption_column: str = "text") -> tuple[list[Pict
         raise ValueError(f"{folder}: both {' and '.join(METADATA)} lie there; keep one.")
     if tables:
         pictures, problems = listed_by(folder, read_table(tables[0], ["file_name"]), caption_column)
-        return pictures, problems, not_named(folder, tables[0], pictures)
+        return pictures, problems, beside_table(folder, tables[0], [each.source.path for each in pictures])
     listing = list_folder(folder)
     if not listing.pictures:
         others = f" Left out: {listing.left_out[0]}" if listing.left_out else ""
@@ -188,15 +187,6 @@ def list_pictures(folder: Path, caption_column: str = "text") -> tuple[list[Pict
         raise ValueError(f"{folder}: holds no pictures; they end in {', '.join(PICTURE_SUFFIXES)}.{others}{passed}")
     files = [Picture(str(path.relative_to(folder)), FileImage(path), origin=str(path)) for path in listing.pictures]
     return files, [], listing
-
-
-def not_named(folder: Path, table: Path, pictures: Sequence[Picture]) -> Listing:
-    """List what lies beside a table: all that it does not name is passed over, pictures by that rule."""
-    listing = list_folder(
-        folder, {os.path.realpath(path) for path in (table, *(each.source.path for each in pictures))}
-    )
-    rest = len(listing.pictures) + len(listing.left_out)
-    return Listing((), (), ({f"not named by {table.name}": rest} if rest else {}) | dict(listing.ignored))
 
 
 def listed_by(folder: Path, table: Table, caption_column: str) -> tuple[list[Picture], list[Problem]]:

@@ -5,7 +5,7 @@ Every file is one of the three. Nothing is opened but the first bytes of files w
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,6 +69,17 @@ def list_folder(folder: Path, named: Set[str] = frozenset()) -> Listing:
         else:
             ignored[f"no picture ({path.suffix.lower() or 'no suffix'})"] += 1
     return Listing(tuple(pictures), tuple(left_out), dict(sorted(ignored.items())))
+
+
+def beside_table(folder: Path, table: Path, named: Iterable[Path]) -> Listing:
+    """List what lies beside a table of pictures: what it does not name is passed over, pictures by that rule.
+
+    Raises:
+        ValueError: as `list_folder`.
+    """
+    listing = list_folder(folder, {os.path.realpath(path) for path in (table, *named)})
+    rest = len(listing.pictures) + len(listing.left_out)
+    return Listing((), (), ({f"not named by {table.name}": rest} if rest else {}) | dict(listing.ignored))
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, bool]]:
