@@ -36,7 +36,7 @@ def to_rgb(image: PIL.Image.Image, name: str = "picture") -> PIL.Image.Image:
 def on_white(image: PIL.Image.Image, name: str) -> PIL.Image.Image:
     """Return a picture with transparency over a white ground. Says once if nothing is to be seen then."""
     layer = image.convert("LA").convert("RGBA") if image.mode == "La" else image.convert("RGBA")
-    if layer.getextrema()[3] == (255, 255):
+    if layer.getchannel("A").getextrema() == (255, 255):
         return layer.convert("RGB")
     flat = PIL.Image.alpha_composite(PIL.Image.new("RGBA", layer.size, WHITE), layer).convert("RGB")
     if flat.getextrema() == ((255, 255),) * 3:

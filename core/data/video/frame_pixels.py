@@ -38,7 +38,7 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
 
     The numbers are those of the container, in units of 1 / 65536; without a matrix nothing moves.
     """
-    found = frame.side_data.get(Type.DISPLAYMATRIX)
+    found = next((each for each in frame.side_data if each.type == Type.DISPLAYMATRIX), None)
     if found is None or len(bytes(found)) < MATRIX.size:
         return 1, 0, 0, 1
     a, b, _, c, d, *_ = MATRIX.unpack(bytes(found)[: MATRIX.size])

@@ -1,12 +1,10 @@
 """The reader of MMEB-train's layout, on small folders written by the tests."""
 
-import io
 import json
 import os
 import pickle
 import random
 import shutil
-import unicodedata
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -352,47 +350,6 @@ def test_pictures_are_read_out_of_archives_as_they_are_shipped(
     (dataset,) = read_mmeb(tmp_path, ["OK-VQA"])
     (source,) = pickle.loads(pickle.dumps(dataset))[0].query.images()
     assert (source.content_id, source.open().tobytes()) == (expected, pixels)
-
-
-@pytest.mark.parametrize("flag", [True, False], ids=["says UTF-8", "as the Finder writes it"])
-def test_names_are_found_in_archives_that_a_mac_packed(tmp_path: Path, flag: bool) -> None:
-    name = "na\u00efve/caf\u00e9.png"
-    write(tmp_path, [row(qry_image_path=f"images/OK-VQA/{name}")])
-    pixels = FileImage(tmp_path / "images" / "b.png").open().tobytes()
-    stored = unicodedata.normalize("NFD", name)
-    (tmp_path / "images_zip").mkdir()
-    archive = tmp_path / "images_zip" / "OK-VQA.zip"
-    if flag:
-        with zipfile.ZipFile(archive, "w") as packed:
-            packed.write(tmp_path / "images" / "b.png", stored)
-    else:
-        archive.write_bytes(archive_without_flag(tmp_path / "images" / "b.png", stored.encode()))
-    shutil.rmtree(tmp_path / "images")
-    (dataset,) = read_mmeb(tmp_path, ["OK-VQA"])
-    (source,) = dataset[0].query.images()
-    assert source.open().tobytes() == pixels
-
-
-def archive_without_flag(picture: Path, name: bytes) -> bytes:
-    """An archive of one picture whose name is bytes of no stated encoding."""
-    plain = "x" * len(name)
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as packed:
-        packed.write(picture, plain)
-    return stream.getvalue().replace(plain.encode(), name)
-
-
-def test_two_other_forms_in_an_archive_are_told(tmp_path: Path) -> None:
-    name = "a\u0301\u00e9.png"
-    path = write(tmp_path, [row(qry_image_path=f"images/OK-VQA/{name}")])
-    (tmp_path / "images_zip").mkdir()
-    with zipfile.ZipFile(tmp_path / "images_zip" / "OK-VQA.zip", "w") as packed:
-        for form in ("NFC", "NFD"):
-            packed.write(tmp_path / "images" / "b.png", unicodedata.normalize(form, name))
-    shutil.rmtree(tmp_path / "images")
-    (dataset,) = read_mmeb(tmp_path, ["OK-VQA"])
-    with pytest.raises(BadRow, match=rf"{path} row 1: the picture .*OK-VQA\.zip holds 2 names that look like it"):
-        dataset[0]
 
 
 def test_an_unpacked_picture_comes_before_the_archive_and_a_missing_one_names_both(tmp_path: Path) -> None:
