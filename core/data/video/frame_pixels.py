@@ -5,7 +5,6 @@ import struct
 import av.video
 import numpy as np
 import PIL.Image
-from av.sidedata.sidedata import Type
 
 from core.data.images.flattening import to_rgb
 
@@ -38,10 +37,10 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
 
     The numbers are those of the container, in units of 1 / 65536; without a matrix nothing moves.
     """
-    found = next((each for each in frame.side_data if each.type == Type.DISPLAYMATRIX), None)
-    if found is None or len(bytes(found)) < MATRIX.size:
+    found = bytes(frame.side_data.get("DISPLAYMATRIX") or b"")
+    if len(found) < MATRIX.size:
         return 1, 0, 0, 1
-    a, b, _, c, d, *_ = MATRIX.unpack(bytes(found)[: MATRIX.size])
+    a, b, _, c, d, *_ = MATRIX.unpack(found[: MATRIX.size])
     return a, b, c, d
 
 
