@@ -9,6 +9,7 @@ from transformers.utils import logging as transformers_logging
 
 from core.config.command_line import parse
 from core.corpus.image_folder import EmbedSettings, embed_to_files
+from core.data.images.folder_listing import told
 
 
 def main() -> int:
@@ -22,6 +23,8 @@ def main() -> int:
         return 1
     for problem in done.problems:
         print(f"skipped {problem}", file=sys.stderr)
+    if done.ignored:
+        print(f"passed over: {told(done.ignored)}")
     print(f"{len(done.pictures)} pictures embedded, {len(done.problems)} skipped: {settings.out}")
     return 0
 

@@ -7,9 +7,9 @@ from gradio.themes import Default
 
 from apps.live_search import cards as search_cards
 from apps.live_search.answers import ANY, AUTOMATIC, INSTRUCTION_CHOICES, MOST, NOTHING, POOL, Answers, Catalogue
+from core.data.images.file_kinds import PICTURE_SUFFIXES
 from workbench.live_search.queries import MAX_TEXT, VIDEO_TYPES
 
-PICTURE_TYPES = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"]
 MAX_UPLOAD = "20mb"
 COLUMN_WIDTHS: list[str | int] = ["75px", "75px", "110px", "75px", "125px"]
 THEME = Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"])
@@ -43,7 +43,9 @@ def query_tab() -> QueryTab:
         text = gr.Textbox(
             label="Text", placeholder="a large red circle at the top left on navy", lines=2, max_length=MAX_TEXT
         )
-        image = gr.File(label="Picture or video", type="binary", file_types=[*PICTURE_TYPES, *VIDEO_TYPES], height=140)
+        image = gr.File(
+            label="Picture or video", type="binary", file_types=[*PICTURE_SUFFIXES, *VIDEO_TYPES], height=140
+        )
         preview = gr.HTML(visible=False)
         instruction = gr.Dropdown(
             list(INSTRUCTION_CHOICES),

@@ -1,14 +1,15 @@
 """Embed a folder of pictures: list them, encode them, write their vectors and a table.
 
-manifest.json           checkpoint, folder, dimensions, numbers of pictures embedded and skipped
+manifest.json           checkpoint, folder, dimensions, numbers of pictures embedded and skipped, and of files that
+                        were passed over, by rule
 embeddings.safetensors  "items": (pictures, d) float32 unit vectors
 items.parquet           row i: content id, file (relative to the folder), modality, text (its caption, or empty)
 skipped.jsonl           what could not be used and why, if anything was skipped
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +24,17 @@ from core.checkpoints import checkpoint as checkpoints
 from core.config.ranges import check_range
 from core.data.checks.pairs import unreadable
 from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
+from core.data.file_names import inside
 from core.data.folder import METADATA
+from core.data.images.file_kinds import PICTURE_SUFFIXES
+from core.data.images.folder_listing import Listing, beside_table, list_folder, told
 from core.data.images.image_files import FileImage
 from core.data.records import Image, Item
-from core.data.tables import Table, inside, read_table
+from core.data.tables import Table, read_table
 from core.encoder.embedder import Embedder
 from core.evaluation.encode import refuse_not_finite
 from core.files.atomic import whole_folder
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 FILES = ("manifest.json", "embeddings.safetensors", "items.parquet", "skipped.jsonl")
 
 
@@ -73,11 +76,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class EmbeddedPictures:
-    """The pictures that could be used, their unit vectors row by row, and the problems of the others."""
+    """The pictures that could be used, their unit vectors row by row, and the problems of the others.
+
+    ignored: how many files below the folder each rule passes over.
+    """
 
     pictures: tuple[Picture, ...]
     vectors: Float[np.ndarray, "pictures d"]
     problems: tuple[Problem, ...]
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
 
 def embed_to_files(settings: EmbedSettings, progress: bool = True) -> EmbeddedPictures:
@@ -98,6 +105,7 @@ def embed_to_files(settings: EmbedSettings, progress: bool = True) -> EmbeddedPi
         "dimensions": done.vectors.shape[1],
         "pictures": len(done.pictures),
         "skipped": len(done.problems),
+        "ignored": dict(done.ignored),
     }
     with whole_folder(settings.out) as partial:
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
@@ -130,7 +138,7 @@ def embed_folder(
             (the message names up to ten); or no picture is left.
         core.evaluation.encode.NonFiniteVectors: the model gives vectors that are not finite.
     """
-    listed, problems = list_pictures(folder, caption_column)
+    listed, problems, listing = list_pictures(folder, caption_column)
     total = len(listed) + len(problems)
     found = unreadable([each.source for each in listed], str(folder), progress)
     reasons = dict(found)
@@ -143,7 +151,7 @@ def embed_folder(
     if not pictures:
         raise ValueError(f"{folder}: none of its {total} pictures can be used. The first: {problems[0]}")
     vectors = embed_pictures(embedder, pictures, batch, progress)
-    return EmbeddedPictures(pictures, vectors, tuple(problems))
+    return EmbeddedPictures(pictures, vectors, (*problems, *listing.left_out), listing.ignored)
 
 
 def embed_pictures(
@@ -158,8 +166,8 @@ def embed_pictures(
     return vectors
 
 
-def list_pictures(folder: Path, caption_column: str = "text") -> tuple[list[Picture], list[Problem]]:
-    """Return the pictures of a folder, not yet opened, and the rows of its metadata that name none.
+def list_pictures(folder: Path, caption_column: str = "text") -> tuple[list[Picture], list[Problem], Listing]:
+    """Return the pictures of a folder, not yet opened, the rows of its metadata that name none, and what else is there.
 
     Raises:
         ValueError: there is no such folder, it has no pictures, or its metadata cannot be read.
@@ -170,11 +178,15 @@ def list_pictures(folder: Path, caption_column: str = "text") -> tuple[list[Pict
     if len(tables) == 2:
         raise ValueError(f"{folder}: both {' and '.join(METADATA)} lie there; keep one.")
     if tables:
-        return listed_by(folder, read_table(tables[0], ["file_name"]), caption_column)
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    if not files:
-        raise ValueError(f"{folder}: holds no pictures; they end in {', '.join(SUFFIXES)}.")
-    return [Picture(str(path.relative_to(folder)), FileImage(path), origin=str(path)) for path in files], []
+        pictures, problems = listed_by(folder, read_table(tables[0], ["file_name"]), caption_column)
+        return pictures, problems, beside_table(folder, tables[0], [each.source.path for each in pictures])
+    listing = list_folder(folder)
+    if not listing.pictures:
+        others = f" Left out: {listing.left_out[0]}" if listing.left_out else ""
+        passed = f" Passed over: {told(listing.ignored)}." if listing.ignored else ""
+        raise ValueError(f"{folder}: holds no pictures; they end in {', '.join(PICTURE_SUFFIXES)}.{others}{passed}")
+    files = [Picture(str(path.relative_to(folder)), FileImage(path), origin=str(path)) for path in listing.pictures]
+    return files, [], listing
 
 
 def listed_by(folder: Path, table: Table, caption_column: str) -> tuple[list[Picture], list[Problem]]:

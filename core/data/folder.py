@@ -17,10 +17,12 @@ from typing import Literal, TypeAlias, get_args
 
 from core.data.checks.pairs import usable_indices, why_bad
 from core.data.checks.problems import BadRow, OnBadItem, Problem
+from core.data.file_names import inside
+from core.data.images.folder_listing import beside_table, told
 from core.data.images.image_files import BadImage, FileImage
 from core.data.records import Image, Item, Pair, Ranking, RankingTask, Text, image_item
 from core.data.retrieval_instructions import CAPTION_TO_IMAGE, IMAGE_TO_CAPTION
-from core.data.tables import Table, inside, read_table
+from core.data.tables import Table, read_table
 
 Direction: TypeAlias = Literal["caption-to-image", "image-to-caption"]
 
@@ -91,6 +93,7 @@ def folder_pairs(root: Path, caption_column: str = "text", held_out: float = 0.1
     """
     whole = open_folder(root, caption_column)
     training, _ = split_rows(whole, held_out)
+    tell_rest(whole)
     return [replace(whole, name=name, rows=training) for name in get_args(Direction)]
 
 
@@ -179,6 +182,18 @@ def open_folder(root: Path, caption_column: str) -> FolderPairs:
             "Name the one with the captions by --data.caption_column."
         )
     return FolderPairs(root, table, caption_column, "caption-to-image", range(len(table.rows)))
+
+
+def tell_rest(whole: FolderPairs) -> None:
+    """Say how many files below a folder its metadata does not name."""
+    named = []
+    for row in whole.rows:
+        try:
+            named.append(whole.picture(row).path)
+        except BadRow:
+            continue
+    if rest := beside_table(whole.root, whole.table.path, named).ignored:
+        logger.warning("%s: passed over: %s.", whole.root, told(rest))
 
 
 def split_rows(whole: FolderPairs, held_out: float) -> tuple[Sequence[int], Sequence[int]]:

@@ -14,6 +14,7 @@ Queries of meta-task classification are clustered too, by what is right for them
 
 import json
 import logging
+import os
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
+from core.data.file_names import inside
 from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, Part, Ranking, RankingTask, Text, Video
-from core.data.tables import inside, read_table
+from core.data.tables import read_table
 from core.data.video.named_clips import Clips
 
 SUFFIXES = (".jsonl", ".json")
@@ -154,7 +156,7 @@ class Reader:
     def picture(self, name: str, where: str) -> Image:
         """Return a picture that is there. Raises `BadRow`."""
         path = inside(self.root, name, where)
-        if not path.is_file():
+        if not os.path.isfile(path):  # which is False for names too long, too
             raise BadRow(Problem(where, f"the picture {path} is missing."))
         return Image(FileImage(path))
 

@@ -1,19 +1,18 @@
-"""Tables on disk (Parquet, JSON, JSON lines, CSV): rows that know their place, and paths kept inside a folder."""
+"""Tables on disk (Parquet, JSON, JSON lines, CSV): rows that know their place."""
 
 import csv
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import overload
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.data.checks.problems import BadRow, Problem
-
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What CSV files are separated by that are none."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,8 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
     line 1, blank lines count).
 
     Raises:
-        ValueError: the file is missing, damaged or not UTF-8, holds no row, or lacks a required column.
+        ValueError: the file is missing, damaged or not UTF-8, holds no row, names a column twice, or lacks a
+            required column.
     """
     readers = {".parquet": read_parquet, ".jsonl": read_json, ".json": read_json, ".csv": read_csv}
     if path.suffix not in readers:
@@ -78,6 +78,7 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
 def read_parquet(path: Path) -> Table:
     """Read Parquet; rows are counted from 1."""
     table = pq.ParquetFile(path).read()
+    check_columns(path, table.column_names)
     return Table(path, tuple(table.column_names), ArrowRows(table), range(1, table.num_rows + 1))
 
 
@@ -90,9 +91,11 @@ def read_json(path: Path) -> Table:
     text = path.read_text(encoding="utf-8-sig")
     if text.lstrip().startswith("["):
         try:
-            values = json.loads(text)
+            values = json.loads(text, object_pairs_hook=named_once)
         except json.JSONDecodeError as error:
             raise ValueError(f"{path} line {error.lineno}: not valid JSON ({error.msg}).") from error
+        except (TwiceNamed, RecursionError) as error:
+            raise ValueError(f"{path}: {too_deep(error)}") from error
         numbers: Sequence[int] = range(1, len(values) + 1)
     else:
         lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
@@ -109,9 +112,30 @@ def read_json(path: Path) -> Table:
 def parse_line(path: Path, number: int, line: str) -> object:
     """Return the value of one line of JSON lines. Raises ValueError with the line's number."""
     try:
-        return json.loads(line)
+        return json.loads(line, object_pairs_hook=named_once)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} row {number}: not valid JSON ({error.msg} at character {error.pos}).") from error
+    except (TwiceNamed, RecursionError) as error:
+        raise ValueError(f"{path} row {number}: {too_deep(error)}") from error
+
+
+class TwiceNamed(ValueError):
+    """A JSON object that has one name twice, so that one of its values would be lost."""
+
+
+def named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object. Raises `TwiceNamed`."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TwiceNamed(f"{twice!r} is named twice in one object. Remove or rename one of them.")
+    return found
+
+
+def too_deep(error: TwiceNamed | RecursionError) -> str:
+    """Say what is wrong with JSON that is well formed."""
+    return str(error) if isinstance(error, TwiceNamed) else "lists or objects nested too deep to be read."
 
 
 def read_csv(path: Path) -> Table:
@@ -133,6 +157,7 @@ def read_csv(path: Path) -> Table:
     if not records:
         return Table(path, (), [], [])
     header = records[0][1]
+    check_header(path, header)
     for number, record in records[1:]:
         if len(record) != len(header):
             raise ValueError(
@@ -143,17 +168,27 @@ def read_csv(path: Path) -> Table:
     return Table(path, tuple(header), rows, [number for number, _ in records[1:]])
 
 
-def inside(root: Path, relative: str, where: str) -> Path:
-    """Return the path of a file that a table names, kept inside the folder it belongs to.
+def check_header(path: Path, header: Sequence[str]) -> None:
+    """Check that the names of columns differ and are separated by commas.
 
     Raises:
-        BadRow: the name is absolute, climbs with "..", or leads out of the folder by a symbolic link.
+        ValueError: two columns have one name, or there is one column whose name holds another separator.
     """
-    name = PurePosixPath(relative)
-    if name.is_absolute() or PureWindowsPath(relative).drive or ".." in name.parts or "\\" in relative:
-        reason = 'is not a plain relative path with "/"; write it relative to'
-    elif "\0" in relative or not Path(os.path.realpath(root / name)).is_relative_to(os.path.realpath(root)):
-        reason = "leads out of"
-    else:
-        return root / name
-    raise BadRow(Problem(where, f"the picture's path {relative!r} {reason} {root}."))
+    for separator, name in SEPARATORS.items():
+        pieces = header[0].split(separator) if len(header) == 1 else []
+        if len(pieces) > 1 and all(piece.strip() for piece in pieces):
+            raise ValueError(
+                f"{path}: its columns seem to be separated by {name} ({header[0]!r}); a CSV is separated by commas. "
+                "Save it with commas."
+            )
+    check_columns(path, header)
+
+
+def check_columns(path: Path, names: Sequence[str]) -> None:
+    """Raise ValueError if two columns have one name: the values of one of them would be lost."""
+    seen: dict[str, int] = {}
+    for place, name in enumerate(names, start=1):
+        if name in seen:
+            what = f"are both named {name!r}" if name else "both have no name"
+            raise ValueError(f"{path}: columns {seen[name]} and {place} {what}. Rename or remove one of them.")
+        seen[name] = place

@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.data.images.image_files import to_rgb
+from core.data.images.flattening import to_rgb
 from core.data.records import Image, ImageSource, Item, Part, Text, Video
 from core.encoder.embedder import Embedder
 

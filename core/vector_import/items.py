@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from core.data.checks.pairs import unreadable
+from core.data.file_names import inside
 from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, Part, Text
-from core.data.tables import Table, inside, read_table
+from core.data.tables import Table, read_table
 
 ID, TEXT, IMAGE, ATTRIBUTES, DATASET, META_TASK = "id", "text", "image", "attributes", "dataset", "meta_task"
 LISTED = 10

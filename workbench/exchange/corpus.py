@@ -13,8 +13,8 @@ from safetensors.numpy import load_file
 
 from core.corpus.image_folder import EmbeddedPictures, Picture
 from core.data.checks.problems import BadRow
+from core.data.file_names import inside
 from core.data.images.image_files import FileImage
-from core.data.tables import inside
 from workbench.bundles.bundle import MANIFEST, Bundle, open_bundle
 from workbench.bundles.files import NORM_TOLERANCE
 from workbench.search.search import SearchIndex, bundle_index, folder_index

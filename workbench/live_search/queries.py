@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 from jaxtyping import Float
 
+from core.data.images.file_kinds import format_of
 from core.data.images.image_files import BytesImage
 from core.data.miniature.words import INSTRUCTIONS
 from core.data.records import Image, Item, Part, Text, Video
@@ -59,7 +60,9 @@ def uploaded_part(data: bytes) -> Image | Video:
 
 
 def is_video(data: bytes) -> bool:
-    """Tell whether bytes begin as MP4 or MOV, WebM or Matroska, or AVI do."""
+    """Tell whether bytes begin as MP4 or MOV, WebM or Matroska, or AVI do; HEIC and AVIF begin as MP4, too."""
+    if format_of(data) is not None:
+        return False
     return data[4:8] == b"ftyp" or data[:4] == b"\x1a\x45\xdf\xa3" or (data[:4] == b"RIFF" and data[8:12] == b"AVI ")
 
 

@@ -1,57 +1,18 @@
 """Pictures from files and bytes, opened late and with limits: only known formats, only sane sizes."""
 
 import hashlib
-import io
+import stat
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import PIL.Image
-import PIL.ImageOps
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-MAX_PIXELS = 40_000_000
-# Pillow's own limits lie above ours; the first is a warning, which strict filters turn into an exception.
-BOMBS = (PIL.Image.DecompressionBombWarning, PIL.Image.DecompressionBombError)
+from core.data.images.bad_image import BadImage
+from core.data.images.decoding import decode
 
-
-class BadImage(ValueError):
-    """A picture that cannot be used; the message names the file and the reason."""
-
-
-def decode(data: bytes, name: str) -> PIL.Image.Image:
-    """Decode an encoded picture to RGB, turned upright; of an animation the first frame.
-
-    Raises:
-        BadImage: the bytes are no PNG, JPEG, WebP, GIF or BMP, are damaged, or hold over 40 million pixels.
-    """
-    try:
-        with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise BadImage(
-                    f"{name}: {width} x {height} pixels; at most {MAX_PIXELS:,} are read. Shrink the picture."
-                )
-            return to_rgb(PIL.ImageOps.exif_transpose(image))
-    except BadImage:
-        raise
-    except PIL.UnidentifiedImageError as error:
-        raise BadImage(f"{name}: not a readable picture (unknown format). Use one of {', '.join(FORMATS)}.") from error
-    except (OSError, ValueError, SyntaxError, EOFError, *BOMBS) as error:
-        raise BadImage(f"{name}: not a readable picture ({error}). Use one of {', '.join(FORMATS)}.") from error
-
-
-def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Return the picture in RGB; transparency is dropped, and the colour under it stays.
-
-    Pillow's own conversion clips 16-bit grey to white and warns of palettes with transparency.
-    """
-    if image.mode.startswith("I;16"):
-        return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode == "P":
-        image = image.convert("RGBA")
-    return image.convert("RGB")
+MAX_BYTES = 500_000_000
+"""Of one file."""
 
 
 def bytes_id(data: bytes) -> str:
@@ -88,9 +49,16 @@ class FileImage:
 
     def _read(self) -> bytes:
         try:
+            facts = self.path.stat()
+            if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
+                raise BadImage(f"{self.path}: cannot be read (a pipe, a socket or a device, no file).")
+            if facts.st_size > MAX_BYTES:
+                raise BadImage(f"{self.path}: {facts.st_size:,} bytes; at most {MAX_BYTES:,} are read. Shrink it.")
             return self.path.read_bytes()
-        except OSError as error:
-            raise BadImage(f"{self.path}: cannot be read ({error.strerror or error}).") from error
+        except BadImage:
+            raise
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            raise BadImage(f"{self.path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
 
 
 @dataclass(frozen=True)

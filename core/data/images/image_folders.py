@@ -6,6 +6,7 @@ A folder's own files come first. Archives are those in the folder itself, in <fo
 as "Train/1.jpg".
 """
 
+import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,10 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing_extensions import Protocol, runtime_checkable
 
 from core.data.checks.problems import BadRow, Problem
+from core.data.file_names import TwoForms, inside
 from core.data.images.image_files import FileImage
 from core.data.images.zip_archives import ZipArchive, open_archive
 from core.data.records import ImageSource
-from core.data.tables import inside
 
 ARCHIVE_FOLDERS = ("", "images", "images_zip")
 IMAGES = "images"
@@ -48,14 +49,21 @@ class ImageFolder:
             ValueError: an archive cannot be read.
         """
         path = inside(self.root, relative, where)
-        if not self.archives or path.is_file():
+        if not self.archives or os.path.isfile(path):  # False for names too long, too
             return FileImage(path)
-        plain = relative.removeprefix(f"{IMAGES}/")
-        named = PurePosixPath(plain).parts[0]
-        for archive in sorted(self.archives, key=lambda each: each.stem != named):
-            for name in (relative, plain, plain.removeprefix(f"{archive.stem}/")):
+        named = PurePosixPath(relative.removeprefix(f"{IMAGES}/")).parts[0]
+        archives = sorted(self.archives, key=lambda each: each.stem != named)
+        for archive in archives:
+            for name in names_in(archive, relative):
                 if found := self._archive(archive).find(name):
                     return found
+        for archive in archives if not relative.isascii() else ():
+            try:
+                for name in names_in(archive, relative):
+                    if found := self._archive(archive).find_other_form(name):
+                        return found
+            except TwoForms as error:
+                raise BadRow(Problem(where, f"the picture {relative!r}: {error}")) from error
         listed = ", ".join(map(str, self.archives[:5])) + ", ..." * (len(self.archives) > 5)
         raise BadRow(Problem(where, f"the picture {relative!r} is neither in {self.root} nor in {listed}."))
 
@@ -63,6 +71,12 @@ class ImageFolder:
         if path not in self._opened:
             self._opened[path] = open_archive(path)
         return self._opened[path]
+
+
+def names_in(archive: Path, relative: str) -> tuple[str, str, str]:
+    """Say what a picture of a relative path may be called in an archive."""
+    plain = relative.removeprefix(f"{IMAGES}/")
+    return relative, plain, plain.removeprefix(f"{archive.stem}/")
 
 
 def open_image_folder(root: Path) -> ImageFolder:

@@ -7,13 +7,14 @@ No handle is kept or shared, so pictures can be read by threads, forked or spawn
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import PIL.Image
 
+from core.data.file_names import by_form, same_name
 from core.data.images.image_files import BadImage, bytes_id, decode, keep_id
 
 MAX_BYTES = 200_000_000
@@ -23,6 +24,7 @@ ENTRY = struct.Struct("<QQQ?I")
 """offset, packed, size, deflated, checksum of a `ZipImage`."""
 SIGNATURE = b"PK\x03\x04"
 ENCRYPTED = 0x1
+UTF_8 = 0x800
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 RAW_DEFLATE = -zlib.MAX_WBITS
 
@@ -107,6 +109,19 @@ class ZipArchive:
         entry = self.entries.get(name)
         return None if entry is None else ZipImage(self.path, name, *ENTRY.unpack(entry))
 
+    def find_other_form(self, name: str) -> ZipImage | None:
+        """Return the picture whose name differs from a missing one only in its Unicode form, or None.
+
+        Raises:
+            core.data.file_names.TwoForms: there are several.
+        """
+        found = same_name(name, self._by_form, str(self.path))
+        return None if found is None else self.find(found)
+
+    @cached_property
+    def _by_form(self) -> Mapping[str, Sequence[str]]:
+        return by_form(self.entries)
+
 
 def open_archive(path: Path) -> ZipArchive:
     """Read an archive's directory; folders in it are left out.
@@ -127,7 +142,18 @@ def open_archive(path: Path) -> ZipArchive:
             raise ValueError(
                 f"{path}: {member.filename!r} is encrypted or packed by an unknown method; unpack the archive."
             )
-    return ZipArchive(path, {each.filename: packed_entry(each) for each in members if is_plain(each.filename)})
+    names = {member_name(each): each for each in members}
+    return ZipArchive(path, {name: packed_entry(each) for name, each in names.items() if is_plain(name)})
+
+
+def member_name(member: zipfile.ZipInfo) -> str:
+    """Return a member's name; Macs write UTF-8 without saying so, which Python reads as letters of old PCs."""
+    if member.flag_bits & UTF_8 or member.filename.isascii():
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return member.filename
 
 
 def packed_entry(member: zipfile.ZipInfo) -> bytes:

@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 from tqdm import tqdm
 
 from core.data.checks.problems import BadRow, OnBadItem, Problem
+from core.data.file_names import inside
 from core.data.images.image_folders import ImageFolder
 from core.data.mmeb import video_rows
 from core.data.mmeb.evaluation import drawn, made_rankings
@@ -24,7 +25,7 @@ from core.data.mmeb.training import split_files
 from core.data.mmeb.video_rows import Row, Shown, VideoRow
 from core.data.records import Item, Ranking, RankingTask
 from core.data.shared_items import SharedItems, SharedPictures
-from core.data.tables import Table, inside, read_table
+from core.data.tables import Table, read_table
 from core.data.video.named_clips import Clips, clip_item
 
 Family: TypeAlias = Literal["classification", "qa", "retrieval", "moment"]

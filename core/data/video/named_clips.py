@@ -1,15 +1,19 @@
 """Find the clips that tables name: folders of frames, or video files, below one folder."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.data.checks.problems import BadRow, Problem
+from core.data.file_names import inside
 from core.data.records import Item, Part, Text, Video
 from core.data.shared_items import SharedItems
-from core.data.tables import inside
 from core.data.video.video_files import BadVideo, frames_of_folder, read_clip
 
-SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".flv", ".gif")
+SUFFIXES = (
+    *(".mp4", ".avi", ".webm", ".mkv", ".mov", ".mpg", ".mpeg", ".flv", ".gif"),
+    *(".m4v", ".3gp", ".ts", ".mts", ".m2ts", ".wmv", ".asf", ".ogv"),
+)
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,8 @@ class Clips:
             BadRow: neither is there, it cannot be used, or the name leads out of the folder; told each time.
         """
         if name not in self._found:
-            path = inside(self.root, name, where)
             try:
-                self._found[name] = self._read(path)
+                self._found[name] = self._read(name, where)
             except BadVideo as error:
                 self._found[name] = error
         found = self._found[name]
@@ -41,13 +44,15 @@ class Clips:
             raise BadRow(Problem(where, str(found)))
         return found
 
-    def _read(self, path: Path) -> Video:
-        if path.is_dir():
+    def _read(self, name: str, where: str) -> Video:
+        path = inside(self.root, name, where)
+        if os.path.isdir(path):
             return frames_of_folder(path, self.frames)
-        named = [path] if path.suffix.lower() in SUFFIXES else []
-        files = named + [path.with_name(path.name + suffix) for suffix in SUFFIXES]
-        for file in files:
-            if file.is_file():
+        if os.path.isfile(path):
+            return read_clip(path, self.frames, self.rate)
+        for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES)):
+            file = inside(self.root, name + suffix, where)
+            if os.path.isfile(file):
                 return read_clip(file, self.frames, self.rate)
         raise BadVideo(f"{path}: neither a folder of frames nor a video file with this name ({', '.join(SUFFIXES)}).")
 

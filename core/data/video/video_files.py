@@ -20,20 +20,22 @@ import numpy as np
 import PIL.Image
 from av.error import FFmpegError
 
-from core.data.images.image_files import MAX_PIXELS, BadImage, FileImage
+from core.data.images.bad_image import BadImage
+from core.data.images.file_kinds import CLIP, FORMATS, HEAD, PICTURE_SUFFIXES, format_of, what_it_is
+from core.data.images.image_files import FileImage
 from core.data.records import Video, digest
+from core.data.video.frame_pixels import pixels
 
 CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "mpeg", "flv", "gif", "asf", "ogg")
 OPTIONS = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
 MAX_SECONDS = 6 * 3600
-MAX_SIDE = 1280
-"""Larger frames are reduced to it when they are decoded, which bounds the memory that a clip takes."""
+MAX_PIXELS = 40_000_000
+"""Of a frame."""
 KEPT_CLIPS = 2
 ENOUGH = 0.9
 """The share of the frames that a file says it has, below which it is taken to be cut off."""
 SEEK_GAP = 300
 """Frames between two that are wanted, from which on the decoder jumps to the key frame before the second."""
-FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 UNITS = re.compile(r"(\d+)")
 
 
@@ -119,7 +121,7 @@ def frames_of_folder(folder: Path, frames: int | None) -> Video:
     """Return a folder of frames that were taken before, named in order of time; the numbers in names count as numbers.
 
     Args:
-        folder: holds .jpg, .jpeg or .png files.
+        folder: holds pictures; other files and hidden ones are no frames.
         frames: take so many, spread evenly; None, or more than there are: all.
 
     Raises:
@@ -129,14 +131,14 @@ def frames_of_folder(folder: Path, frames: int | None) -> Video:
         raise BadVideo(f"{folder}: no such folder of frames.")
     names = sorted((each.name for each in os.scandir(folder) if is_frame(each.name)), key=in_order)
     if not names:
-        raise BadVideo(f"{folder}: holds no frames ({', '.join(FRAME_SUFFIXES)}).")
+        raise BadVideo(f"{folder}: holds no frames ({', '.join(PICTURE_SUFFIXES)}).")
     taken = range(len(names)) if frames is None else positions(len(names), None, frames, None)
     return Video(tuple(FileImage(folder / names[place]) for place in taken))
 
 
 def is_frame(name: str) -> bool:
     """Tell whether a file's name is that of a frame."""
-    return Path(name).suffix.lower() in FRAME_SUFFIXES and not name.startswith(".")
+    return name.lower().endswith(PICTURE_SUFFIXES) and not name.startswith(".")
 
 
 def in_order(name: str) -> list[tuple[int, str]]:
@@ -165,12 +167,30 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
     try:
         if path.stat().st_size == 0:
             raise BadVideo(f"{path}: the file is empty.")
+        if not path.is_file():
+            raise BadVideo(f"{path}: cannot be read (a folder, a pipe or a device, no file).")
         with av.open(str(path), options=OPTIONS) as container:
             yield container
+    except BadVideo:
+        raise
     except FFmpegError as error:
-        raise BadVideo(f"{path}: not a readable video ({error.strerror or error}).") from error
+        raise BadVideo(f"{path}: not a readable video ({what_instead(path) or error.strerror or error}).") from error
     except OSError as error:
         raise BadVideo(f"{path}: cannot be read ({error.strerror or error}).") from error
+    except Exception as error:  # whatever PyAV raises for damaged bytes: UnicodeDecodeError, OverflowError ...
+        cause = str(error) or type(error).__name__
+        raise BadVideo(f"{path}: not a readable video (damaged: {type(error).__name__}: {cause}).") from error
+
+
+def what_instead(path: Path) -> str:
+    """Say in words what a file is that is no video, or nothing where it looks like one."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    form = format_of(head)
+    if form in FORMATS:
+        return f"a {form} picture"
+    words = what_it_is(head)
+    return "" if words in (CLIP, "unknown format") or "a video" in words else words
 
 
 def video_stream(container: av.container.InputContainer, path: Path) -> av.video.VideoStream:
@@ -239,12 +259,3 @@ def frame_times(container: av.container.InputContainer, stream: av.video.VideoSt
     times = [packet.pts for packet in container.demux(stream) if packet.size > 0]
     container.seek(0, stream=stream)
     return [] if any(time is None for time in times) else sorted(time for time in times if time is not None)
-
-
-def pixels(frame: av.VideoFrame) -> np.ndarray:
-    """Return a frame as RGB, reduced to at most 1280 pixels a side."""
-    shrink = min(1.0, MAX_SIDE / max(frame.width, frame.height))
-    width, height = max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink))
-    array = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-    array.setflags(write=False)
-    return array

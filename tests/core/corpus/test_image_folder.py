@@ -41,6 +41,7 @@ def alone(tiny, path):
 
 def test_every_picture_below_the_folder_is_embedded_under_its_own_name(tiny, checkpoint, pictures, tmp_path):
     (pictures / "notes.txt").write_text("no picture")
+    (pictures / ".hidden.png").write_text("no picture")
     out = tmp_path / "out"
     embed_to_files(EmbedSettings(checkpoint, pictures, out, batch=2), progress=False)
     rows = pq.read_table(out / "items.parquet").to_pylist()
@@ -52,6 +53,7 @@ def test_every_picture_below_the_folder_is_embedded_under_its_own_name(tiny, che
         assert row["item"] == Item((Image(FileImage(pictures / row["file"])),)).content_id
     manifest = json.loads((out / "manifest.json").read_text())
     assert (manifest["pictures"], manifest["skipped"], manifest["dimensions"]) == (3, 0, 32)
+    assert manifest["ignored"] == {"hidden, or an operating system's own": 1, "no picture (.txt)": 1}
     assert not (out / "skipped.jsonl").exists()
 
 
@@ -62,7 +64,9 @@ def test_metadata_chooses_the_pictures_and_gives_the_captions(tiny, pictures, na
         "metadata.csv": 'file_name,words\nbelow/c.webp," a green one "\nb.png,\n',
     }
     (pictures / name).write_text(lines[name])
+    (pictures / "icon.svg").write_text("<svg/>")
     done = embed_folder(tiny, pictures, "words", progress=False)
+    assert (done.problems, done.ignored) == ((), {f"not named by {name}": 2})
     assert [(each.file, each.text) for each in done.pictures] == [("below/c.webp", "a green one"), ("b.png", "")]
     np.testing.assert_allclose(done.vectors[1], alone(tiny, pictures / "b.png"), atol=1e-5)
 
@@ -87,6 +91,32 @@ def test_bad_rows_are_skipped_counted_and_listed(tiny, checkpoint, pictures, tmp
     assert sorted(each["where"].rsplit(" row ", 1)[1] for each in listed) == ["2", "3", "4", "5"]
     with pytest.raises(ValueError, match="4 of 6 rows"):
         embed_folder(tiny, pictures, progress=False)
+
+
+def test_what_is_no_picture_here_is_counted_and_listed_without_a_stop(tiny, checkpoint, pictures, tmp_path):
+    """A drawing, a HEIC, a linked folder: left out by name; JPEG under its other names, TIFF and AVIF are embedded."""
+    for name, form in (("photo.jfif", "JPEG"), ("photo.jpe", "JPEG"), ("scan.tif", "TIFF"), ("new.avif", "AVIF")):
+        PIL.Image.new("RGB", (20, 10), "blue").save(pictures / name, form)
+    (pictures / "icon.svg").write_text("<svg/>")
+    (tmp_path / "elsewhere").mkdir()
+    (pictures / "album").symlink_to(tmp_path / "elsewhere")
+    out = tmp_path / "out"
+    done = embed_to_files(EmbedSettings(checkpoint, pictures, out), progress=False)
+    assert [each.file for each in done.pictures] == sorted(
+        [*COLOURS, "photo.jfif", "photo.jpe", "scan.tif", "new.avif"]
+    )
+    listed = [json.loads(line) for line in (out / "skipped.jsonl").read_text().splitlines()]
+    assert [each["where"].rsplit("/", 1)[1] for each in listed] == ["album", "icon.svg"]
+    assert json.loads((out / "manifest.json").read_text())["skipped"] == 2
+
+
+def test_drawings_in_transparency_alone_have_vectors_of_their_own(tiny, tmp_path):
+    for name, box in (("a.png", (0, 0, 20, 40)), ("b.png", (20, 0, 40, 40))):
+        picture = PIL.Image.new("RGBA", (40, 40))
+        picture.paste((0, 0, 0, 255), box)
+        picture.save(tmp_path / name)
+    vectors = embed_folder(tiny, tmp_path, progress=False).vectors
+    assert vectors[0] @ vectors[1] < 0.999
 
 
 def test_nothing_left_is_an_error_even_when_skipping(tiny, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,32 @@ def test_each_bad_row_is_reported_with_file_and_row(tmp_path: Path) -> None:
         assert [problem.where for problem in problems] == places
         assert all(reason in problem.reason for reason, problem in zip(reasons, problems, strict=True))
         assert [kept[index].origin for index in range(len(kept))] == [f"{path} row 1", f"{path} row 7"]
+
+
+def test_a_linked_picture_folder_is_named_with_what_to_do(tmp_path: Path) -> None:
+    disk, root = tmp_path / "bigdisk", tmp_path / "set"
+    disk.mkdir()
+    root.mkdir()
+    for number in range(2):
+        picture(disk / f"{number}.png", number)
+    (root / "images").symlink_to(disk)
+    path = make(root, [("images/0.png", "one"), ("images/1.png", "two")])
+    with pytest.raises(BadItems, match=rf"{path} row 1: .*{root / 'images'} is a symbolic link to {disk}.*cp -rl"):
+        usable(folder_pairs(root)[0], progress=False)
+
+
+def test_names_in_another_unicode_form_are_found_and_the_rest_is_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    composed = "caf\u00e9.png"
+    picture(tmp_path / unicodedata.normalize("NFD", composed), 1)
+    for number, name in enumerate(("b.png", "unnamed.png")):
+        picture(tmp_path / name, number)
+    (tmp_path / "icon.svg").write_text("<svg/>")
+    make(tmp_path, [(composed, "one"), ("b.png", "two")])
+    datasets = folder_pairs(tmp_path)
+    assert usable(datasets[0], progress=False)[1] == []
+    assert f"{tmp_path}: passed over: 2 not named by metadata.jsonl." in caplog.messages
 
 
 def test_a_caption_of_white_space_is_a_bad_row(tmp_path: Path) -> None:

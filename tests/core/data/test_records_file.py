@@ -1,6 +1,7 @@
 """One's own rankings from JSON lines: any mix of parts, shared pools, and errors that name row and field."""
 
 import json
+import unicodedata
 
 import av
 import numpy as np
@@ -61,6 +62,23 @@ def test_parts_keep_their_order_and_pools_are_shared(folder):
     assert second.query is first.candidates[1] is names.rankings[0].candidates[0]
     assert [part.text for part in first.candidates[0].parts if isinstance(part, Text)] == ["a card"]
     assert first.origin.endswith("mine.jsonl row 2")
+
+
+def test_pictures_and_clips_are_found_in_another_unicode_form(folder):
+    mac = {name: unicodedata.normalize("NFD", name) for name in ("\u00e9t\u00e9.png", "caf\u00e9.mp4")}
+    (folder / "red.png").rename(folder / mac["\u00e9t\u00e9.png"])
+    (folder / "clip.mp4").rename(folder / mac["caf\u00e9.mp4"])
+    query = [{"image": "\u00e9t\u00e9.png"}, {"video": "caf\u00e9"}]
+    (task,) = read_records(write(folder, {"query": query, "candidates": [TEXT], "right": 0}), frames=2)
+    image, clip = task.rankings[0].query.parts
+    assert image.source.open().getpixel((0, 0)) == (255, 0, 0)
+    assert len(clip.frames) == 2
+
+
+def test_a_name_too_long_for_the_disk_is_missing(folder):
+    path = write(folder, {"query": [{"image": "a" * 300}], "candidates": [TEXT], "right": 0})
+    with pytest.raises(BadItems, match=r"row 1: the picture .* is missing"):
+        read_records(path)
 
 
 def test_the_suite_is_embedded_scored_and_clustered(folder, tiny):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from core.data.tables import read_table
@@ -48,6 +50,15 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path, name: 
         ("m.json", '[{"file_name": "a"}, 3]', "row 2: a row is a JSON object"),
         ("m.json", '[{"file_name": "a"},\n', "line 2: not valid JSON"),
         ("m.jsonl", '{"text": "a"}\n', "column 'file_name' is missing; its columns are text"),
+        ("m.csv", "file_name,text,text\na,b,c\n", "columns 2 and 3 are both named 'text'. Rename or remove"),
+        ("m.csv", "file_name,text,,\na,b,,\n", "columns 3 and 4 both have no name"),
+        ("m.csv", "file_name;text\na.png;red, round\n", "separated by semicolons .*separated by commas. Save it"),
+        ("m.csv", "file_name\ttext\na.png\tred\n", "separated by tabs"),
+        ("m.jsonl", '{"file_name": "a"}\n{"file_name": "b", "file_name": "c"}\n', "row 2: 'file_name' is named twice"),
+        ("m.jsonl", '{"file_name": "b", "more": {"x": 1, "x": 2}}\n', "row 1: 'x' is named twice in one object"),
+        ("m.json", '[{"file_name": "b", "file_name": "c"}]', "'file_name' is named twice"),
+        ("m.jsonl", "[" * 200_000, "nested too deep"),
+        ("m.jsonl", '{"a": ' + "[" * 200_000 + "\n", "row 1: lists or objects nested too deep"),
         ("m.parquet", "PAR1", "cannot be read"),
         ("m.txt", "a", r"a table is one of \.parquet"),
     ],
@@ -56,6 +67,17 @@ def test_what_cannot_be_read_names_file_and_row(tmp_path: Path, name: str, text:
     path = saved(tmp_path, name, text)
     with pytest.raises(ValueError, match=rf"{path}.*{message}"):
         read_table(path, ["file_name"])
+
+
+def test_a_parquet_file_with_two_columns_of_one_name_is_told(tmp_path: Path) -> None:
+    table = pa.table([pa.array(["a.png"]), pa.array(["x"]), pa.array(["y"])], names=["file_name", "text", "text"])
+    pq.write_table(table, tmp_path / "m.parquet")
+    with pytest.raises(ValueError, match=r"m\.parquet: columns 2 and 3 are both named 'text'"):
+        read_table(tmp_path / "m.parquet", [])
+
+
+def test_a_header_of_one_column_may_be_any_word(tmp_path: Path) -> None:
+    assert read_table(saved(tmp_path, "m.csv", "file_name\na;b.png\n"), []).rows[0] == {"file_name": "a;b.png"}
 
 
 def test_other_encodings_and_missing_files_are_named(tmp_path: Path) -> None:
