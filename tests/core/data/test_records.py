@@ -53,7 +53,7 @@ def test_kinds_of_parts_have_different_ids() -> None:
 
 
 def test_item_names_its_kinds_and_lists_its_pictures_in_reading_order() -> None:
-    one, two, three = (BytesImage(data) for data in (b"1", b"2", b"3"))
+    one, two, three = (DrawnScene(random_single(random.Random(seed))) for seed in range(3))
     item = Item((Text("a"), Image(one), Text("b"), Video((two, three))))
     assert item.modality == "text+image+video"
     assert item.text == "a [image] b [video]"
