@@ -20,7 +20,8 @@ Suite: TypeAlias = Literal["miniature", "folder", "mmeb", "mmeb_v2", "mmeb_v2_vi
 
 GENERATED = ("miniature",)
 FEW = 200
-"""Queries of each data set of the suites without a published number of them."""
+"""Queries of each data set of the miniature, which could draw any number."""
+EVERY = 10**9
 
 
 @dataclass
@@ -49,7 +50,7 @@ class SuiteSettings:
     datasets: list[str] = field(default_factory=list)
     """Names of the data sets to score; empty means all."""
     queries: int | None = None
-    """Queries of each data set, at most, drawn at random; null: all, of the miniature and a folder 200."""
+    """Queries of each data set, at most, drawn at random; null: all, of the miniature 200."""
     seed: int = 0
     """Draws the miniature's test split, the pools of a folder, and the queries."""
     on_bad_item: Literal["stop", "skip"] = "stop"
@@ -91,7 +92,7 @@ def folder(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
         path(settings),
         settings.caption_column,
         held_out=1.0 if settings.held_out is None else settings.held_out,
-        queries=settings.queries or FEW,
+        queries=settings.queries or EVERY,
         seed=settings.seed,
         on_bad_item=settings.on_bad_item,
         progress=progress,

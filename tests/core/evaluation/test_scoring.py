@@ -77,12 +77,12 @@ def test_random_vectors_score_near_chance():
 
 
 def test_metrics_by_hand():
-    """Similarities 0.9, 0.8, ... to the query; the right answer on ranks 1, 3 and 7 of 12."""
+    """Similarities 0.9, 0.8, ... to three queries of one vector; the right answers on ranks 1, 3 and 7 of 12."""
     query, *rest = np.eye(13)
     cosines = 0.9 - 0.1 * np.arange(12)
-    vectors = [query] + [c * query + np.sqrt(1 - c * c) * other for c, other in zip(cosines, rest, strict=True)]
-    items = words("query", *(f"candidate {c}" for c in range(12)))
-    rankings = tuple(Ranking(items[0], items[1:], (rank - 1,)) for rank in (1, 3, 7))
+    vectors = [query] * 3 + [c * query + np.sqrt(1 - c * c) * other for c, other in zip(cosines, rest, strict=True)]
+    items = words("one", "two", "three", *(f"candidate {c}" for c in range(12)))
+    rankings = tuple(Ranking(query, items[3:], (rank - 1,)) for query, rank in zip(items, (1, 3, 7), strict=False))
     ranked = rank_all([RankingTask("hand", "vqa", True, rankings)], Embedded(items, unit_rows(np.array(vectors))))
     np.testing.assert_allclose(ranked[1].similarities, cosines, atol=1e-6)
     assert [each.placement.rank for each in ranked] == [1, 3, 7]
