@@ -109,12 +109,15 @@ def faults(
         for item in pair.items():
             for source in item.images():
                 pictures.setdefault(source, {})[index] = pair.origin
-    for source, reason in unreadable(list(pictures), dataset.name, progress):
+    bad = dict(unreadable(list(pictures), dataset.name, progress))
+    for source, reason in bad.items():
         for index, origin in pictures[source].items():
             earlier = f"{found[index].reason} " if index in found else ""
             found[index] = Problem(origin, earlier + reason)
     if positives is not None:
-        positives.update(repeats.positives(dataset, filter(was_opened, pictures)))
+        opened = [source for source in pictures if source not in bad]
+        for query, items in repeats.positives(dataset, opened).items():
+            positives[query] = tuple(dict.fromkeys((*positives.get(query, ()), *items)))
     return dict(sorted(found.items()))
 
 
