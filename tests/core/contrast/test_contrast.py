@@ -226,6 +226,14 @@ def test_whatever_is_known_to_be_right_is_no_negative(name: str) -> None:
             assert_equal(value_and_gradient(objective, EmbeddingBatch(**batch), tile_rows), expected)
 
 
+@settings(max_examples=25)
+@given(st.integers(1, 13), st.integers(0, 2**31), st.integers(1, 15), st.integers(0, 5), st.integers(1, 9))
+def test_repeats_of_any_kind(n: int, seed: int, tile_rows: int, negatives: int, items: int) -> None:
+    batch = make_repeats(n, seed, negatives, items)
+    found = value_and_gradient(HardnessWeighted(9.0, TAU), EmbeddingBatch(**batch), tile_rows)
+    assert_equal(found, dense(batch, llave))
+
+
 def by_names(pairs: str, negatives: str = "", owners: tuple[int, ...] = (), known: str = "") -> dict[str, Tensor]:
     """Make a batch of items that letters name: "Ab Cd" has the rows (A, b) and (C, d)."""
     vectors = dict(zip("ABCDabcd", make_batch(8, 1, duplicates=False)["queries"], strict=True))
