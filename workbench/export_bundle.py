@@ -1,6 +1,6 @@
 """Export a bundle for Embedding Atlas, or into a vector database.
 
-python workbench/export_bundle.py --bundle runs/miniature/bundles/000500-miniature --to atlas --output items.parquet
+python workbench/export_bundle.py --bundle runs/mine/bundles/000500-miniature-1a2b3c4d --to atlas --output items.parquet
 python workbench/export_bundle.py --bundle vectors --to lancedb --output database
 """
 

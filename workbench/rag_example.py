@@ -1,6 +1,6 @@
 """Answer a question from cards of text and image: find them, and hand them to a generator of your choice.
 
-python workbench/rag_example.py --bundle runs/miniature/bundles/000500-miniature --dataset cards --question "where ...?"
+python workbench/rag_example.py --bundle runs/mine/bundles/000500-miniature-1a2b3c4d --dataset cards --question "where?"
 python workbench/rag_example.py --cards cards.jsonl --checkpoint runs/mine --question "..." --generator FOLDER
 """
 

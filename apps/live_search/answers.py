@@ -10,6 +10,7 @@ import gradio as gr
 
 from apps.live_search import cards as search_cards
 from core.data.miniature.words import INSTRUCTIONS
+from core.data.records import Item
 from workbench.bundles.bundle import manifest_digest
 from workbench.live_search.queries import (
     build_query,
@@ -169,15 +170,19 @@ class Answers:
     ) -> tuple[str, Any]:
         """Rank items for words, a picture or clip, or both; beside it what another source finds."""
         words = text or ""
-        query = build_query(words, image, asked_for(instruction, bool(words.strip()), image is not None))
+
+        def query_for(source: Source) -> Item:
+            asked = asked_for(instruction, bool(words.strip()), image is not None, source.picture_instruction)
+            return build_query(words, image, asked)
 
         def find(source: Source, chosen: str | None) -> list[Hit]:
             if source.embedder is None:
                 raise ValueError(source.no_embedder)
-            vector = embed_query(source.embedder, query)
+            vector = embed_query(source.embedder, query_for(source))
             return source.nearest(vector, limited(count), chosen, chosen_kind(kind))
 
         source = self.catalogue.open(name)
+        query = query_for(source)
         hits = find(source, scope)
         if beside in (None, NOTHING):
             return shown("Query", shown_query(query), hits)
@@ -243,8 +248,8 @@ def preferred(datasets: list[str]) -> str | None:
     return "edit" if "edit" in datasets else next(iter(datasets), None)
 
 
-def asked_for(choice: str | None, has_text: bool, has_image: bool) -> str:
-    """Return the instruction that a choice means.
+def asked_for(choice: str | None, has_text: bool, has_image: bool, of_pictures: str) -> str:
+    """Return the instruction that a choice means; of_pictures: that of pictures alone, as the model was trained.
 
     Raises:
         ValueError: the choice is none of those offered.
@@ -252,7 +257,7 @@ def asked_for(choice: str | None, has_text: bool, has_image: bool) -> str:
     if choice not in INSTRUCTION_CHOICES:
         raise ValueError(f"instruction = {choice!r} is not offered; choose one from the list.")
     if choice == AUTOMATIC:
-        return default_instruction(has_text, has_image)
+        return default_instruction(has_text, has_image, of_pictures)
     return "" if choice == NONE else choice
 
 

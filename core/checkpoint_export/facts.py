@@ -110,10 +110,11 @@ def newest_bundle(checkpoint: Path) -> Path | None:
 
 
 def newest_of_each_suite(checkpoint: Path) -> list[Path]:
-    """For each suite by name the bundle that was written last."""
-    found: dict[str, Path] = {}
+    """For each suite, by name and the files that it reads, the bundle that was written last."""
+    found: dict[tuple[str, str], Path] = {}
     for folder in bundles_of(checkpoint):
-        found.setdefault(str(read(folder / "manifest.json").get("suite", {}).get("name")), folder)
+        suite = read(folder / "manifest.json").get("suite", {})
+        found.setdefault((str(suite.get("name")), str(suite.get("path"))), folder)
     return list(found.values())
 
 

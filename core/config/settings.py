@@ -6,7 +6,7 @@ from typing import Literal
 
 from core.config.estimate_settings import EstimateSettings
 from core.config.model_settings import ModelSettings
-from core.config.ranges import check_range
+from core.config.ranges import SEEDS, check_range
 from core.objectives.settings import ObjectiveSettings
 
 
@@ -151,7 +151,7 @@ class TrainSettings:
     precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
     """Of the encoder's arithmetic; auto is bfloat16 on hardware that has it, float32 elsewhere."""
     seed: int = 0
-    """Seeds the weights, the data and the order of the batches."""
+    """Seeds the weights, the data and the order of the batches: any whole number of 64 bits."""
     save_every: int = 200
     """Write a checkpoint every so many steps, and at the end."""
     keep_latest: int = 2
@@ -187,6 +187,7 @@ class TrainSettings:
     plan: EstimateSettings = field(default_factory=EstimateSettings)
 
     def __post_init__(self) -> None:
+        check_range("seed", self.seed, *SEEDS)
         check_range("steps", self.steps, 1, 10**9)
         check_range("batch", self.batch, 2, 10**7)
         check_range("chunk", self.chunk, 1, 10**6)

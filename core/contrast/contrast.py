@@ -58,8 +58,8 @@ def value_and_gradient(
     loss = 1/(2N) sum_i [ loss_i(query -> targets) + loss_i(target -> queries) ], or 1/N sum_i of the first alone.
     Explicit negatives are candidates of every query and anchors of nothing.
 
-    Equal to the single-process float64 gradient for any world size and tile size. Columns whose target equals a
-    row's positive, or whose query equals the row's query, are known to be right and are no negatives.
+    Equal to the single-process float64 gradient for any world size and tile size. What is known to be right for a
+    query (`core.contrast.known_positives`) is no negative of it, nor is the query one of what is right for it.
     `observe` sees every tile, the value of its rows, and sum_k slope_kij e^(z_kij - A_ki) of its pairs (the pull on
     each negative but for the row's factor; 0 where a pair is no negative).
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from core.contrast.known_positives import KnownPositives
 from core.objectives.filters import Filters, beyond_positive, like_own_target
 from core.objectives.objective import PairSimilarities
 from core.parallel.collectives import all_rows, largest_over_ranks, rank, world_size
@@ -36,6 +37,7 @@ class EmbeddingBatch:
     query_ids, target_ids: content ids as integers >= 0; equal ids are equal items.
     negatives: explicit hard negatives, further columns for every query of the batch; negative_owners is the row of
     this rank's that each was given for.
+    known: further pairs (query id, item id) of this rank's queries that the data knows to be right.
     reward_queries, reward_targets, reward_negatives: a reward model's vectors of the same items; None: the policy's.
     """
 
@@ -46,6 +48,7 @@ class EmbeddingBatch:
     negatives: Float[Tensor, "k d"] | None = None
     negative_ids: Int[Tensor, " k"] | None = None
     negative_owners: Int[Tensor, " k"] | None = None
+    known: Int[Tensor, "pairs 2"] | None = None
     reward_queries: Float[Tensor, "n r"] | None = None
     reward_targets: Float[Tensor, "n r"] | None = None
     reward_negatives: Float[Tensor, "k r"] | None = None
@@ -85,7 +88,6 @@ class SimilarityTiles:
                 with_negatives(precise(batch.reward_targets), batch.reward_negatives, count)
             ).to(self.reward_queries)
         self.tile_rows = tile_rows or max(FEWEST_ROWS, TILE_ELEMENTS[self.queries.device.type] // len(self.columns))
-        self._repeats = self._find_repeats()
         self._kept: dict[int, Tile] = {}
 
     def _read_ids(self, batch: EmbeddingBatch, count: int) -> None:
@@ -104,8 +106,15 @@ class SimilarityTiles:
             ],
             dim=1,
         )
-        self.column_ids, self.column_query_ids, self.column_owners = all_rows(mine).unbind(1)
-        self.query_ids, self.target_ids = batch.query_ids, batch.target_ids
+        self.column_ids, query_ids, self.column_owners = all_rows(mine).unbind(1)
+        self.known_positives = KnownPositives(
+            self.column_ids,
+            self.column_ids != PADDING,
+            self.anchors,
+            query_ids[self.anchors],
+            slice(rank() * self.rows, (rank() + 1) * self.rows),
+            batch.known,
+        )
 
     @cached_property
     def anchors(self) -> Int[Tensor, " total"] | slice:
@@ -137,11 +146,6 @@ class SimilarityTiles:
             return self.positive
         return (self.reward_queries * self.reward_columns[self.own_positions]).sum(dim=1).to(self.positive.dtype)
 
-    def _find_repeats(self) -> Bool[Tensor, " n"]:
-        """Return rows of this rank whose query or target occurs again: only they have candidates to leave out by id."""
-        own = self.own_positions
-        return repeated(self.column_ids)[own] | repeated(self.column_query_ids)[own]
-
     def __iter__(self) -> Iterator["Tile"]:
         """Return the tiles in order; the first few are the same objects in every walk."""
         whole = self.tile_rows * len(self.columns) * self.queries.element_size()
@@ -150,14 +154,6 @@ class SimilarityTiles:
             if (len(self._kept) + 1) * whole <= KEPT_BYTES[self.queries.device.type]:
                 self._kept[start] = tile
             yield tile
-
-    def same(self, rows: Int[Tensor, " some"]) -> Bool[Tensor, "some columns"]:
-        """Mark candidates of some rows that are known to be right: the same target, or that of the same query."""
-        return (self.target_ids[rows, None] == self.column_ids) | (self.query_ids[rows, None] == self.column_query_ids)
-
-    def repeated_rows(self, rows: slice) -> Int[Tensor, " some"]:
-        """Return those of some rows that have candidates to leave out by id."""
-        return self._repeats[rows].nonzero().flatten() + rows.start
 
 
 @dataclass
@@ -198,6 +194,12 @@ class Tile:
         return torch.arange(len(column), device=column.device), column
 
     @cached_property
+    def _known(self) -> tuple[Int[Tensor, " some"], Bool[Tensor, "some columns"]] | None:
+        """Rows of the tile that have candidates known to be right, and which; None where there are none."""
+        rows = self.tiles.known_positives.rows(self.rows)
+        return None if rows is None else (rows - self.rows.start, self.tiles.known_positives.mask(rows))
+
+    @cached_property
     def _filtered(self) -> tuple[Bool[Tensor, "m columns"] | None, Bool[Tensor, "m columns"] | None]:
         """What the filters leave out, for rows as anchors and for columns as anchors."""
         tiles, filters, similarity = self.tiles, self.tiles.filters, self.pairs.similarity
@@ -224,9 +226,9 @@ class Tile:
         values[self.positions] = fill
         if len(tiles.padding):
             values[:, tiles.padding] = fill
-        repeats = tiles.repeated_rows(self.rows)
-        if len(repeats):
-            values[repeats - self.rows.start] = values[repeats - self.rows.start].masked_fill(tiles.same(repeats), fill)
+        if self._known is not None:
+            some, right = self._known
+            values[some] = values[some].masked_fill(right, fill)
         rows, columns = self._filtered
         if rows is None or columns is None:
             return values, values
@@ -248,9 +250,3 @@ def with_negatives(
     if negatives is not None:
         padded[: len(negatives)] = precise(negatives)
     return torch.cat([targets, padded])
-
-
-def repeated(ids: Shaped[Tensor, " columns"]) -> Bool[Tensor, " columns"]:
-    """Tell which ids occur more than once."""
-    _, index, counts = torch.unique(ids, return_inverse=True, return_counts=True)
-    return counts[index] > 1

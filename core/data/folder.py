@@ -11,15 +11,16 @@ import logging
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from core.data.checks.pairs import usable_indices, why_bad
+from core.data.checks.pairs import unreadable, usable_indices
 from core.data.checks.problems import BadRow, OnBadItem, Problem
 from core.data.file_names import inside
 from core.data.images.folder_listing import beside_table, told
-from core.data.images.image_files import BadImage, FileImage
+from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, Pair, Ranking, RankingTask, Text, image_item
 from core.data.retrieval_instructions import CAPTION_TO_IMAGE, IMAGE_TO_CAPTION
 from core.data.tables import Table, read_table
@@ -28,6 +29,8 @@ Direction: TypeAlias = Literal["caption-to-image", "image-to-caption"]
 
 METADATA = ("metadata.jsonl", "metadata.csv")
 META_TASK = "retrieval"
+HELD_OUT = 0.1
+"""The share of a folder's pictures that training leaves for evaluation."""
 MIN_HELD_OUT = 20
 
 logger = logging.getLogger(__name__)
@@ -38,6 +41,8 @@ class FolderPairs:
     """The rows of a folder in one direction; satisfies `core.data.records.PairDataset`.
 
     `rows` are the indices of the table's rows that are used. A row that makes no pair raises `BadRow` when asked for.
+    Each picture file is one object, also of copies made by `dataclasses.replace`, so that it is decoded once for
+    its id.
     """
 
     root: Path
@@ -46,6 +51,7 @@ class FolderPairs:
     name: Direction
     rows: Sequence[int]
     meta_task: str = META_TASK
+    _pictures: dict[Path, FileImage] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,7 +74,8 @@ class FolderPairs:
     def picture(self, index: int) -> FileImage:
         """Get the picture of a row, not yet opened. Raises `BadRow` if the row names none or one outside the folder."""
         name = self._field(index, "file_name")
-        return FileImage(inside(self.root, name, self.table.where(self.rows[index])))
+        path = inside(self.root, name, self.table.where(self.rows[index]))
+        return self._pictures.setdefault(path, FileImage(path))
 
     def _field(self, index: int, column: str) -> str:
         value = self.table.rows[self.rows[index]].get(column)
@@ -79,7 +86,9 @@ class FolderPairs:
         return value
 
 
-def folder_pairs(root: Path, caption_column: str = "text", held_out: float = 0.1) -> list[FolderPairs]:
+def folder_pairs(
+    root: Path, caption_column: str = "text", held_out: float = HELD_OUT, progress: bool = False
+) -> list[FolderPairs]:
     """Return the two training data sets of a folder: caption to image, and image to caption.
 
     Args:
@@ -87,12 +96,13 @@ def folder_pairs(root: Path, caption_column: str = "text", held_out: float = 0.1
         caption_column: the column with the captions.
         held_out: the share of pictures, 0 to below 1, kept for `folder_rankings`. Which ones depends on their
             contents alone. If they make fewer than 20 rows, training and rankings both use every row.
+        progress: show a bar while pictures are opened.
 
     Raises:
         ValueError: the folder, its metadata or a column is missing, or a number is out of range.
     """
     whole = open_folder(root, caption_column)
-    training, _ = split_rows(whole, held_out)
+    training, _ = split_rows(whole, held_out, progress)
     tell_rest(whole)
     return [replace(whole, name=name, rows=training) for name in get_args(Direction)]
 
@@ -100,7 +110,7 @@ def folder_pairs(root: Path, caption_column: str = "text", held_out: float = 0.1
 def folder_rankings(
     root: Path,
     caption_column: str = "text",
-    held_out: float = 0.1,
+    held_out: float = HELD_OUT,
     queries: int = 200,
     pool: int = 100,
     seed: int = 0,
@@ -110,12 +120,12 @@ def folder_rankings(
     """Held-out rows as rankings in both directions; the right candidate has index 0.
 
     A pool holds no second picture with the query's caption and no second caption of the query's picture. It is
-    smaller than `pool` where the held-out rows give no more.
+    smaller than `pool` where the held-out rows give no more. A folder that was not trained on is held out as a whole.
 
     Args:
         root: the folder.
         caption_column: the column with the captions.
-        held_out: as in `folder_pairs`.
+        held_out: as in `folder_pairs`; 1 for every row of a folder that was not trained on.
         queries: at most so many rankings a direction, drawn at random.
         pool: at most so many candidates a ranking, the right one included; at least 2.
         seed: of the draws.
@@ -130,7 +140,7 @@ def folder_rankings(
     if queries < 1 or pool < 2:
         raise ValueError(f"queries = {queries} must be at least 1 and pool = {pool} at least 2.")
     whole = open_folder(root, caption_column)
-    _, held = split_rows(whole, held_out)
+    held = whole.rows if held_out == 1 else split_rows(whole, held_out, progress)[1]
     kept, problems = usable_indices(replace(whole, rows=held), on_bad_item, progress)
     for problem in problems:
         logger.warning("Left out of the rankings: %s", problem)
@@ -196,17 +206,20 @@ def tell_rest(whole: FolderPairs) -> None:
         logger.warning("%s: passed over: %s.", whole.root, told(rest))
 
 
-def split_rows(whole: FolderPairs, held_out: float) -> tuple[Sequence[int], Sequence[int]]:
+def split_rows(whole: FolderPairs, held_out: float, progress: bool = False) -> tuple[Sequence[int], Sequence[int]]:
     """Return the rows to train on and the rows to score on, by the content of their pictures.
 
-    Every row with the same picture falls on the same side. Rows that cannot be used are never held out.
+    Every row with the same picture falls on the same side. Rows that cannot be used are never held out. Each picture is
+    opened for it, and not again by the check that follows.
 
     Raises:
         ValueError: `held_out` is outside 0 to below 1.
     """
     if not 0 <= held_out < 1:
         raise ValueError(f"held_out = {held_out} is outside 0 to below 1; it is the share kept for evaluation.")
-    held = [row for row in whole.rows if is_held_out(whole, row, held_out)]
+    pictures = named_pictures(whole)
+    bad = {each for each, _ in unreadable(list(dict.fromkeys(pictures.values())), str(whole.root), progress)}
+    held = [row for row, picture in pictures.items() if picture not in bad and falls_below(picture, held_out)]
     if len(held) < MIN_HELD_OUT:
         logger.warning(
             "%s: %d held-out rows are fewer than %d, so all %d rows are both trained and scored; "
@@ -218,11 +231,16 @@ def split_rows(whole: FolderPairs, held_out: float) -> tuple[Sequence[int], Sequ
     return [row for row in whole.rows if row not in chosen], held
 
 
-def is_held_out(whole: FolderPairs, row: int, share: float) -> bool:
-    """Tell whether a row's picture falls in the held-out share; never so for a row that cannot be used."""
-    try:
-        whole.caption(row)
-        picture = whole.picture(row)
-        return int(picture.content_id, 16) < share * 16 ** len(picture.content_id) and why_bad(picture) is None
-    except (BadRow, BadImage):
-        return False
+def named_pictures(whole: FolderPairs) -> dict[int, FileImage]:
+    """Return the picture of each row that has a caption and a picture inside the folder."""
+    found: dict[int, FileImage] = {}
+    for row in whole.rows:
+        with suppress(BadRow):
+            whole.caption(row)
+            found[row] = whole.picture(row)
+    return found
+
+
+def falls_below(picture: FileImage, share: float) -> bool:
+    """Tell whether a picture's id, as a number from 0 to 1, is below a share."""
+    return int(picture.content_id, 16) < share * 16 ** len(picture.content_id)

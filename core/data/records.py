@@ -5,6 +5,7 @@ scored on. All are plain immutable records; images stay references until somebod
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,13 +23,22 @@ def digest(*fields: str) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:16]
 
 
+def as_read(text: str) -> str:
+    """Return a text as every model gets it: in Unicode's composed form (NFC), so that what looks alike is alike.
+
+    Nothing else is changed: line ends, white space, letter case and a byte order mark are tokens of their own to most
+    tokenizers.
+    """
+    return unicodedata.normalize("NFC", text)
+
+
 @runtime_checkable
 class ImageSource(Protocol):
     """Where a picture comes from: a file, bytes, or a generator's scene."""
 
     @property
     def content_id(self) -> str:
-        """The same for the same picture, wherever it lies."""
+        """The same for the same pixels in RGB, wherever and however they are stored: what the model sees."""
         ...
 
     def open(self) -> PIL.Image.Image:
@@ -44,8 +54,8 @@ class Text:
 
     @cached_property
     def content_id(self) -> str:
-        """The id of the characters."""
-        return digest("text", self.text)
+        """The id of the characters as the model gets them."""
+        return digest("text", as_read(self.text))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.image_processing_utils import BaseImageProcessor
 
-from core.data.records import Image, Item, Text, Video
+from core.data.records import Image, Item, Text, Video, as_read
 from core.encoder.backbones.adapter import BackboneAdapter, ModelPart
 from core.encoder.backbones.choose import choose_adapter
 from core.encoder.embedder_folder import DESCRIPTION, FORMAT, LOAD_ERRORS, SHARDS, load_backbone, read_description
@@ -273,7 +273,7 @@ class ItemTokenizer:
             if isinstance(segment, TemplateText):
                 ids += self._scaffold(segment.text)
             elif isinstance(segment, Text):
-                words = adapter.text_ids(segment.text, self.tokenizer)[:left]
+                words = adapter.text_ids(as_read(segment.text), self.tokenizer)[:left]
                 left = None if left is None else left - len(words)
                 ids += words
             elif isinstance(segment, Image):

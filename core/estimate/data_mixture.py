@@ -72,7 +72,8 @@ def pictured(item: Item) -> bool:
 def mixture(settings: DataSettings, seed: int) -> tuple[Mixture | None, list[str]]:
     """Return the pairs of a training, and all that is wrong with its data; None if neither data nor sizes are known.
 
-    Every data set is looked at by itself, so that all problems are found. Pictures are not opened.
+    Every data set is looked at by itself, so that all problems are found. Pictures are opened of a folder alone, whose
+    contents decide which are held out.
     """
     if settings.source == "miniature":
         try:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from core.config.ranges import seed_of_32_bits
+
 SEEDS = 3
 """k-means is started from so many seeds, and the V-measures are averaged."""
 SHUFFLES = 20
@@ -56,7 +58,7 @@ def by_chance(labels: Int[np.ndarray, " n"], runs: list[Int[np.ndarray, " n"]], 
     """Return the mean V-measure of clusters against shuffled labels."""
     from sklearn.metrics import v_measure_score
 
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed_of_32_bits(seed))
     shuffled = [generator.permutation(labels) for _ in range(SHUFFLES)]
     return float(np.mean([v_measure_score(each, runs[0]) for each in shuffled]))
 
@@ -71,7 +73,7 @@ def clustered(vectors: Float[np.ndarray, "n d"], clusters: int, seed: int) -> In
     if np.ptp(vectors, axis=0).max() <= 1e-6:
         return np.zeros(len(vectors), dtype=np.int64)
     clusters = min(clusters, len(np.unique(vectors, axis=0)))
-    found = KMeans(clusters, n_init=2, random_state=seed).fit_predict(vectors)  # pyright: ignore[reportArgumentType]
+    found = KMeans(clusters, n_init=2, random_state=seed_of_32_bits(seed)).fit_predict(vectors)  # pyright: ignore[reportArgumentType]
     return found.astype(np.int64)
 
 
@@ -81,7 +83,7 @@ def capped(labels: Int[np.ndarray, " n"], seed: int = 0) -> Int[np.ndarray, " ke
     A thousand classes of one item each could be clustered perfectly by vectors that mean nothing. Which of the
     classes of equal size and which of the items are taken is drawn by the seed.
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed_of_32_bits(seed))
     names, counts = np.unique(labels, return_counts=True)
     order = generator.permutation(len(names))
     largest = order[np.argsort(-counts[order], kind="stable")][:MOST_CLASSES]

@@ -16,6 +16,7 @@ from core.encoder.embedder import Embedder
 from core.encoder.feature_cache import FeatureCache
 from core.encoder.freezing import set_attention
 from core.evaluation.bundle import Description, write_bundle
+from core.evaluation.bundle_name import default_folder
 from core.evaluation.encode import Embedded, Encoding, distinct_items
 from core.evaluation.encode_distributed import embed_distributed, encode_shard
 from core.evaluation.encoding_workers import EncodingWorkers
@@ -24,6 +25,7 @@ from core.evaluation.report_files import report_files
 from core.evaluation.scoring import clustering_scores, rank_all, scores
 from core.evaluation.settings import EvalSettings
 from core.evaluation.suites import suite_tasks
+from core.evaluation.training_folders import labelled, with_rows
 from core.evaluation.vector_cache import VectorCache, encoder_name
 from core.files.run_layout import CONFIG
 from core.objectives.settings import ObjectiveSettings
@@ -46,14 +48,15 @@ def evaluate(
     workers = workers or EncodingWorkers()
     with workers.calling_off():
         checkpoint = checkpoints.resolve(settings.checkpoint)
-        tasks = suite_tasks(settings.suite, progress)
+        asked, rows = with_rows(settings.suite, checkpoint.folder)
+        tasks = labelled(suite_tasks(asked, progress), rows)
         embedder = load_embedder(settings, checkpoint.folder)
         embedded = embed(settings, embedder, tasks, workers, progress)
     ranked = rank_all(tasks, embedded)
     found = scores(ranked) + clustering_scores(ranked, embedded, settings.suite.seed)
     objective = trained_objective(checkpoint.folder)
-    folder = settings.out or default_folder(checkpoint, settings.suite.name)
-    suite = plain(settings.suite)
+    folder = settings.out or default_folder(checkpoint, asked, embedded.items, ranked, embedder.backbone.dtype)
+    suite = plain(asked) | ({"rows": rows} if rows else {})
     description = Description(str(checkpoint.folder), checkpoint.step, suite, plain(objective))
     reports = report_files(tasks, found, str(checkpoint.folder), suite, settings.report)
     write_bundle(folder, description, objective.at(1, 1), embedded, ranked, found, reports)
@@ -141,10 +144,3 @@ def trained_objective(checkpoint: Path) -> ObjectiveSettings:
         learned = {name: reached[name] for name in ("temperature", "bias") if name in reached}
         return replace(settings, **learned)
     return settings
-
-
-def default_folder(checkpoint: checkpoints.Checkpoint, suite: str) -> Path:
-    """<run>/bundles/<step>-<suite>, or <checkpoint>/bundle-<suite> outside a run."""
-    if checkpoint.folder.parent.name == "checkpoints":
-        return checkpoint.folder.parent.parent / "bundles" / f"{checkpoint.step:06d}-{suite}"
-    return checkpoint.folder / f"bundle-{suite}"

@@ -16,6 +16,7 @@ An item is its picture or clip, then its text. Ties count there as mteb counts t
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,6 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.data.images.flattening import to_rgb
+from core.data.images.image_files import pixels_id, with_id
 from core.data.records import Image, ImageSource, Item, Part, Text, Video
 from core.encoder.embedder import Embedder
 
@@ -53,13 +55,16 @@ class OpenedImage:
 
     @property
     def content_id(self) -> str:
-        """The hash of the pixels, their mode and size."""
-        head = f"{self.picture.mode} {self.picture.size} ".encode()
-        return hashlib.sha256(head + self.picture.tobytes()).hexdigest()[:16]
+        """The id of the pixels in RGB, in whichever mode the picture is stored."""
+        return self._pixels_id
+
+    @cached_property
+    def _pixels_id(self) -> str:
+        return pixels_id(to_rgb(self.picture))
 
     def open(self) -> PIL.Image.Image:
         """Return the picture in RGB."""
-        return to_rgb(self.picture)
+        return with_id(self, to_rgb(self.picture))
 
 
 class EmbedderModel:

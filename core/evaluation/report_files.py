@@ -90,9 +90,11 @@ def as_record(table: ReportTable) -> dict[str, Any]:
 
 def printed(folder: Path, scores: Sequence[Score]) -> str:
     """Say what the command prints: the tables, and where the bundle and its report are."""
-    suite = json.loads((folder / "manifest.json").read_text())["suite"]["name"]
+    described = json.loads((folder / "manifest.json").read_text())["suite"]
+    suite = described["name"]
     clusters = [table(scores, "V-measure")] if any(each.metric == "V-measure" for each in scores) else []
-    blocks = [table(scores), recall_table(scores), *clusters]
+    rows = [f"Rows: {described['rows']}."] if "rows" in described else []
+    blocks = [table(scores), recall_table(scores), *clusters, *rows]
     for paper in paper_tables(suite, scores, "this checkpoint")[:1]:
         rows = [[cell.text for cell in row.cells[:-1]] for row in paper.rows]  # without the sources
         blocks.append("\n".join([paper.title, text_table(paper.columns[:-1], rows), *paper.notes]))

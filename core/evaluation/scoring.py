@@ -32,7 +32,11 @@ DENSE = 8
 
 @dataclass(frozen=True)
 class Ranked:
-    """One ranking with its outcome. Rows index the embedded items; equal candidates are one, right if any is."""
+    """One ranking with its outcome. Rows index the embedded items; equal candidates are one, right if any is.
+
+    Whatever is known to be right is no wrong answer: right is also what another ranking of the data set names for the
+    same query, and the query itself is no candidate unless it is named as right.
+    """
 
     task: RankingTask
     ranking: Ranking
@@ -55,8 +59,24 @@ def rank_all(tasks: Sequence[RankingTask], embedded: Embedded) -> list[Ranked]:
     """
     pools = Pools(embedded.row)
     return [
-        each for task in tasks for block in blocks(task, pools) for each in rank_block(task, block, pools, embedded)
+        each
+        for task in tasks
+        for known in (right_of_repeats(task, pools),)
+        for block in blocks(task, pools)
+        for each in rank_block(task, block, pools, embedded, known)
     ]
+
+
+def right_of_repeats(task: RankingTask, pools: Pools) -> dict[int, Int[np.ndarray, " right"]]:
+    """Return the rows of all right answers of each query that several rankings of a task ask, by the query's row."""
+    asked: dict[int, list[Ranking]] = {}
+    for ranking in task.rankings:
+        asked.setdefault(pools.row(ranking.query), []).append(ranking)
+    return {
+        query: np.unique(np.concatenate([pools.of(each).listed[list(each.right)] for each in rankings]))
+        for query, rankings in asked.items()
+        if len(rankings) > 1
+    }
 
 
 def blocks(task: RankingTask, pools: Pools) -> Iterator[list[Ranking]]:
@@ -74,14 +94,27 @@ def blocks(task: RankingTask, pools: Pools) -> Iterator[list[Ranking]]:
         yield block
 
 
-def rank_block(task: RankingTask, block: Sequence[Ranking], pools: Pools, embedded: Embedded) -> list[Ranked]:
-    """Return some rankings of a task at once."""
+def rank_block(
+    task: RankingTask,
+    block: Sequence[Ranking],
+    pools: Pools,
+    embedded: Embedded,
+    known: Mapping[int, Int[np.ndarray, " right"]],
+) -> list[Ranked]:
+    """Return some rankings of a task at once; known: what `right_of_repeats` gives."""
     queries = np.array([pools.row(each.query) for each in block])
     listed = [pools.of(each) for each in block]
     cosines = similarities(embedded.vectors, queries, listed)
-    right = [pool.right(each.right) for pool, each in zip(listed, block, strict=True)]
-    found = placements(np.concatenate(cosines), np.concatenate(right), [len(each) for each in right])
     candidates = [pool.distinct for pool in listed]
+    right = [pool.right(each.right) for pool, each in zip(listed, block, strict=True)]
+    for place, query in enumerate(queries.tolist()):
+        if query in known:
+            right[place] = np.isin(candidates[place], known[query])
+        own = (candidates[place] == query) & ~right[place]
+        if own.any():
+            candidates[place], right[place] = candidates[place][~own], right[place][~own]
+            cosines[place] = cosines[place][~own]
+    found = placements(np.concatenate(cosines), np.concatenate(right), [len(each) for each in right])
     columns = (block, queries.tolist(), candidates, right, cosines, found)
     return [Ranked(task, *each) for each in zip(*columns, strict=True)]
 

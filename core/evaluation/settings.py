@@ -19,7 +19,8 @@ class EvalSettings:
     suite: SuiteSettings = field(default_factory=SuiteSettings)
     """What to score it on."""
     out: Path | None = None
-    """Folder of the bundle; by default <run>/bundles/<step>-<suite>."""
+    """Folder of the bundle; by default <run>/bundles/<step>-<suite>-<digest>, with the folder's name
+    before the digest of what was scored: another evaluation has another name."""
     cache: Path | None = None
     """Folder that remembers vectors by checkpoint and content: a second evaluation encodes nothing that one before it
     has encoded, and a killed one goes on where it was; null: none."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from core.config.ranges import check_range
+from core.config.ranges import SEEDS, check_range
 from core.data.checks.problems import OnBadItem
 from core.data.checks.rankings import usable_tasks
 from core.data.folder import folder_rankings
@@ -20,7 +20,8 @@ Suite: TypeAlias = Literal["miniature", "folder", "mmeb", "mmeb_v2", "mmeb_v2_vi
 
 GENERATED = ("miniature",)
 FEW = 200
-"""Queries of each data set of the suites without a published number of them."""
+"""Queries of each data set of the miniature, which could draw any number."""
+EVERY = 10**9
 
 
 @dataclass
@@ -43,10 +44,13 @@ class SuiteSettings:
     """Frames of each clip, 1 to 1024; null: 32 for msrvtt and msvd as in LLaVE, 8 for mmeb_v2_video as in VLM2Vec."""
     caption_column: str = "text"
     """folder: the column that holds the captions."""
+    held_out: float | None = None
+    """folder: the share of its pictures to score, above 0 to 1, those that a training leaves out first; null: the tenth
+    that was held out of a folder that the checkpoint was trained on, and all of another one, which is unseen."""
     datasets: list[str] = field(default_factory=list)
     """Names of the data sets to score; empty means all."""
     queries: int | None = None
-    """Queries of each data set, at most, drawn at random; null: all, of the miniature and a folder 200."""
+    """Queries of each data set, at most, drawn at random; null: all, of the miniature 200."""
     seed: int = 0
     """Draws the miniature's test split, the pools of a folder, and the queries."""
     on_bad_item: Literal["stop", "skip"] = "stop"
@@ -56,6 +60,9 @@ class SuiteSettings:
     def __post_init__(self) -> None:
         if self.queries is not None:
             check_range("suite.queries", self.queries, 1, 10**9)
+        if self.held_out is not None:
+            check_range("suite.held_out", self.held_out, 1e-6, 1)
+        check_range("suite.seed", self.seed, *SEEDS)
         if self.frames is not None:
             check_range("suite.frames", self.frames, 1, 1024)
         if self.name not in GENERATED and self.path is None:
@@ -84,7 +91,8 @@ def folder(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
     tasks = folder_rankings(
         path(settings),
         settings.caption_column,
-        queries=settings.queries or FEW,
+        held_out=1.0 if settings.held_out is None else settings.held_out,
+        queries=settings.queries or EVERY,
         seed=settings.seed,
         on_bad_item=settings.on_bad_item,
         progress=progress,

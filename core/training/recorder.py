@@ -74,12 +74,13 @@ class Recording:
             "probability": value.pull[row] * direction[row, columns] * self._objective.temperature,
             "share": share[row, place],
         }
-        pairs = [self._data.pairs[tile.rows.start + each] for each in row.tolist()]
+        places = row.cpu() + tile.rows.start
+        pairs = [self._data.pairs[each] for each in places.tolist()]
         columns_of_names = {
             "step": [self._step] * len(pairs),
             "dataset": [pair.dataset for pair in pairs],
-            "query_id": [pair.query.content_id[:15] for pair in pairs],
-            "positive_id": [pair.positive.content_id[:15] for pair in pairs],
+            "query_id": [short_id(each) for each in self._data.query_ids[places].tolist()],
+            "positive_id": [short_id(each) for each in self._data.target_ids[places].tolist()],
             "origin": [pair.origin for pair in pairs],
             "negative_id": [short_id(each) for each in tile.tiles.column_ids[columns].tolist()],
         }

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.checkpoints.checkpoint import optimizer_tensors, put_back
+from core.config.ranges import seed_of_32_bits
 from core.config.settings import TrainSettings
 from core.contrast.contrast import Contrast, value_and_gradient
 from core.contrast.gradient_cache import CachedEncoder, graph_budget
@@ -89,7 +90,8 @@ class Stepper:
     def __call__(self, data: StepData) -> StepOutcome:
         """Return one step; every rank must call it with its part of the same step."""
         settings, accelerator = self.settings, self.accelerator
-        set_seed(settings.seed * 1_000_003 + data.step * accelerator.num_processes + accelerator.process_index)
+        own = data.step * accelerator.num_processes + accelerator.process_index
+        set_seed(seed_of_32_bits(settings.seed * 1_000_003 + own))
         objective = self.objective(data.step)
         chunks = self._chunks(data)
         encoder = self._encoder(chunks)
@@ -236,6 +238,7 @@ def batch_of(
         vectors[targets],
         data.query_ids.to(device),
         data.target_ids.to(device),
+        known=None if data.known is None else data.known.to(device),
         reward_queries=None if reward is None else reward[queries],
         reward_targets=None if reward is None else reward[targets],
     )

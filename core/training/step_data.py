@@ -1,7 +1,7 @@
 """Collate the pairs of a step: every distinct item once, tokenized, in chunks of similar length."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Int
@@ -20,7 +20,8 @@ class StepData:
     chunks: the distinct items, in chunks sorted by length. items: the same one by one; item r is row r of the vectors
     of all chunks laid behind one another. query_rows, target_rows, negative_rows: which row each pair's query, its
     target and each explicit negative is. query_ids, target_ids, negative_ids: their content ids. negative_owners:
-    which pair each explicit negative was given for.
+    which pair each explicit negative was given for. known: pairs (query id, item id) that the data set knows to be
+    right besides the rows of the step, None where it asks nothing several times.
     """
 
     step: int
@@ -34,6 +35,7 @@ class StepData:
     negative_rows: Int[Tensor, " k"]
     negative_ids: Int[Tensor, " k"]
     negative_owners: Int[Tensor, " k"]
+    known: Int[Tensor, "pairs 2"] | None = None
 
     @property
     def tokens(self) -> int:
@@ -41,9 +43,9 @@ class StepData:
         return sum(int(chunk.attention_mask.sum()) for chunk in self.chunks)
 
 
-def integer_id(item: Item) -> int:
-    """Return the first 60 bits of the content id as a number, which fits a tensor of int64."""
-    return int(item.content_id[:15], 16)
+def integer_id(content_id: str) -> int:
+    """Return the first 60 bits of a content id as a number, which fits a tensor of int64."""
+    return int(content_id[:15], 16)
 
 
 def step_data(
@@ -53,24 +55,32 @@ def step_data(
     collate: Callable[[Sequence[TokenizedItem]], ModelInputs],
     chunk: int,
     negatives: int = 0,
+    positives: Mapping[str, Sequence[str]] | None = None,
 ) -> StepData:
     """Prepare a rank's pairs: items that occur more than once are encoded once and their gradients add up.
 
     At most `negatives` explicit hard negatives of each pair are used, in the order in which the data gives them.
+    `positives` names what the data set knows to be right for queries that it asks several times, by content ids.
     """
     owned = [(owner, item) for owner, pair in enumerate(pairs) for item in pair.negatives[:negatives]]
     items = [item for pair in pairs for item in (pair.query, pair.positive)] + [item for _, item in owned]
-    distinct = list({item.content_id: item for item in items}.values())
-    prepared = [prepare(item) for item in distinct]
+    # Prepared before an id is asked for: a picture that was opened knows its id, so none is decoded for it alone.
+    tokenized = {item: prepare(item) for item in dict.fromkeys(items)}
+    id_of = {item: item.content_id for item in tokenized}
+    first: dict[str, Item] = {}
+    for item, name in id_of.items():
+        first.setdefault(name, item)
+    distinct = list(first.values())
+    prepared = [tokenized[item] for item in distinct]
     indices = sorted_chunks([each.length for each in prepared], chunk)
     in_order = [distinct[index] for each in indices for index in each]
-    row_of = {item.content_id: row for row, item in enumerate(in_order)}
+    row_of = {id_of[item]: row for row, item in enumerate(in_order)}
 
     def rows(items: Sequence[Item]) -> Tensor:
-        return torch.tensor([row_of[item.content_id] for item in items], dtype=torch.long)
+        return torch.tensor([row_of[id_of[item]] for item in items], dtype=torch.long)
 
     def ids(items: Sequence[Item]) -> Tensor:
-        return torch.tensor([integer_id(item) for item in items], dtype=torch.long)
+        return torch.tensor([integer_id(id_of[item]) for item in items], dtype=torch.long)
 
     queries, targets = [pair.query for pair in pairs], [pair.positive for pair in pairs]
     given = [item for _, item in owned]
@@ -86,7 +96,16 @@ def step_data(
         negative_rows=rows(given),
         negative_ids=ids(given),
         negative_owners=torch.tensor([owner for owner, _ in owned], dtype=torch.long),
+        known=known_pairs([id_of[item] for item in dict.fromkeys(queries)], positives or {}),
     )
+
+
+def known_pairs(queries: Sequence[str], positives: Mapping[str, Sequence[str]]) -> Int[Tensor, "pairs 2"] | None:
+    """Return what is known to be right for some queries as pairs of ids; None where nothing is known."""
+    pairs = [
+        (integer_id(query), integer_id(item)) for query in dict.fromkeys(queries) for item in positives.get(query, ())
+    ]
+    return torch.tensor(pairs, dtype=torch.long) if pairs else None
 
 
 @dataclass(frozen=True)
@@ -100,10 +119,11 @@ class Steps(Dataset[StepData]):
     rank: int
     world: int
     negatives: int = 0
+    positives: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __getitem__(self, step: int) -> StepData:
         pairs = self.batches.pairs(step, self.rank, self.world)
-        return step_data(step, pairs, self.prepare, self.collate, self.chunk, self.negatives)
+        return step_data(step, pairs, self.prepare, self.collate, self.chunk, self.negatives, self.positives)
 
 
 def load(steps: Steps, first: int, last: int, workers: int) -> DataLoader[StepData]:

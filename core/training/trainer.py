@@ -16,6 +16,7 @@ from tqdm import tqdm
 from core.checkpoints import checkpoint as checkpoints
 from core.checkpoints.checkpoint import Checkpoint, CheckpointScore, TrainingState
 from core.checkpoints.sharded import is_sharded_checkpoint, load_sharded, save_sharded
+from core.config.ranges import seed_of_32_bits
 from core.config.settings import TrainSettings
 from core.data.batches import BatchSampler
 from core.data.sources import training_data
@@ -58,7 +59,7 @@ class Trainer:
             mixed_precision=mixed_precision(settings.precision), cpu=not torch.cuda.is_available()
         )
         check_world(settings, self.accelerator.num_processes)
-        set_seed(settings.seed)
+        set_seed(seed_of_32_bits(settings.seed))
         refuse_existing(settings)
         self.embedder = placed(
             starting_embedder(settings, self.accelerator.is_main_process), settings, self.accelerator
@@ -70,7 +71,10 @@ class Trainer:
             else None
         )
         self.step = Stepper(settings, self.embedder, self.accelerator, recorder)
-        datasets, problems = training_data(settings.data, settings.seed, self.accelerator.is_main_process)
+        self.positives: dict[str, tuple[str, ...]] = {}
+        datasets, problems = training_data(
+            settings.data, settings.seed, self.accelerator.is_main_process, self.positives
+        )
         data = settings.data
         self.batches = BatchSampler(datasets, settings.batch, data.block, settings.seed, data.weights)
         latest = open_run(settings, self.accelerator)
@@ -125,6 +129,7 @@ class Trainer:
             accelerator.process_index,
             accelerator.num_processes,
             self.settings.data.negatives,
+            self.positives,
         )
 
     def save(self, logs: list[Log]) -> None:

@@ -1,5 +1,7 @@
 """Import the vectors of another tool into a bundle that the explorer opens as any other."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +64,11 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     Raises:
         ValueError: a file cannot be used; the message names it, the row, the column and the value.
     """
+    model = settings.model or settings.out.resolve().name
+    suite = {"name": settings.name, "origin": ORIGIN, "model": model}
+    suite |= {name: str(getattr(settings, name)) for name in ("embeddings", "items", "pairs")}
+    folder = settings.out / "bundles" / settings.name
+    refuse_others(folder, suite)
     items = read_items(settings.items, settings.pictures, progress)
     ids = [item.name for item in items.items]
     raw = read_vectors(settings.embeddings, settings.column)
@@ -70,13 +77,26 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     embedded = Embedded(items.items, vectors.rows)
     ranked = rank_all(tasks, embedded)
     found = scores(ranked) + clustering_scores(ranked, embedded)
-    model = settings.model or settings.out.resolve().name
-    suite = {"name": settings.name, "origin": ORIGIN, "model": model}
-    suite |= {name: str(getattr(settings, name)) for name in ("embeddings", "items", "pairs")}
-    folder = settings.out / "bundles" / settings.name
     description = Description(model, 0, suite, plain(settings.objective))
     write_bundle(folder, description, settings.objective.at(1, 1), embedded, ranked, found)
     return Imported(folder, found, tuple(filter(None, (vectors.note, repeats(items)))))
+
+
+def refuse_others(folder: Path, suite: Mapping[str, str]) -> None:
+    """Raise ValueError if a folder holds the bundle of other files or of another model, which would be lost."""
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        return
+    try:
+        there = json.loads(manifest.read_text())["suite"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{manifest}: cannot be read ({error}); name another bundle by --name.") from error
+    differs = [name for name, value in suite.items() if there.get(name) != value]
+    if differs:
+        raise ValueError(
+            f"{folder}: holds a bundle of {differs[0]} = {there.get(differs[0])!r}, not {suite[differs[0]]!r}, which "
+            "would be lost. Name another bundle by --name, or delete that one."
+        )
 
 
 def repeats(items: OutsideItems) -> str:

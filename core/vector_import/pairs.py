@@ -41,7 +41,8 @@ def read_pairs(path: Path, items: OutsideItems, default_dataset: str) -> list[Ra
     default those of the query's item), in_distribution (whether the model was trained on the data set), asks (names
     of attributes that the query pins down: then true hardness is known). A row without candidates ranks every target
     of its data set: all right answers and all candidates that any row of it names, without the query itself. Items
-    with the same words and picture as a right answer are right too.
+    with the same words and picture as a right answer are right too, and so is what another row of the data set names
+    for the same query.
 
     Raises:
         ValueError: the table cannot be read, or an id is no item's; the message names file, row and column.
@@ -119,16 +120,25 @@ def flag(value: object, where: str) -> bool:
 def task_of(name: str, group: Group) -> RankingTask:
     """Get the rankings of one data set. The pool of all its targets is one object, whatever the number of queries."""
     pool = tuple(dict.fromkeys(item for row in group.rows for item in (*row.right, *(row.candidates or ()))))
-    members = set(pool)
     shared = places(pool)
+    right = right_by_query(group.rows)
     rankings = []
     for row in group.rows:
-        if row.candidates is None and row.query not in members:
-            rankings.append(ranking(row, pool, shared))
+        known, own = right[row.query.content], row.query.content
+        if row.candidates is None and own not in shared:
+            rankings.append(ranking(row, known, pool, shared))
         else:
-            chosen = tuple(each for each in candidates_of(row, pool) if each != row.query)
-            rankings.append(ranking(row, chosen, places(chosen)))
+            chosen = tuple(each for each in candidates_of(row, pool) if each.content != own or each in known)
+            rankings.append(ranking(row, known, chosen, places(chosen)))
     return RankingTask(name, group.meta_task, group.trained, tuple(rankings))
+
+
+def right_by_query(rows: Sequence[Asked]) -> dict[tuple[str, ...], tuple[NamedItem, ...]]:
+    """Return all right answers that the rows of a data set name for each content of a query, whatever its id."""
+    found: dict[tuple[str, ...], dict[NamedItem, None]] = {}
+    for row in rows:
+        found.setdefault(row.query.content, {}).update(dict.fromkeys(row.right))
+    return {query: tuple(items) for query, items in found.items()}
 
 
 def candidates_of(row: Asked, pool: Sequence[NamedItem]) -> Sequence[NamedItem]:
@@ -144,7 +154,12 @@ def places(pool: Sequence[NamedItem]) -> dict[tuple[str, ...], list[int]]:
     return found
 
 
-def ranking(row: Asked, pool: tuple[NamedItem, ...], where: Mapping[tuple[str, ...], Sequence[int]]) -> Ranking:
-    """Return one query over its pool; whatever looks like a right answer is right."""
-    right = sorted({place for item in row.right for place in where[item.content]})
+def ranking(
+    row: Asked,
+    known: Sequence[NamedItem],
+    pool: tuple[NamedItem, ...],
+    where: Mapping[tuple[str, ...], Sequence[int]],
+) -> Ranking:
+    """Return one query over its pool; whatever looks like an answer that is known to be right is right."""
+    right = sorted({place for item in known for place in where.get(item.content, ())})
     return Ranking(row.query, pool, tuple(right), row.asks)

@@ -12,10 +12,12 @@ from core.data.images.file_kinds import format_of
 from core.data.images.image_files import BytesImage
 from core.data.miniature.words import INSTRUCTIONS
 from core.data.records import Image, Item, Part, Text, Video
+from core.data.retrieval_instructions import IMAGE_TO_CAPTION
 from core.data.video.video_files import BadVideo, read_clip
 from core.encoder.embedder import Embedder
 from core.evaluation.bundle import thumbnail, webp
 from core.evaluation.encode import refuse_not_finite
+from core.evaluation.training_folders import trained_on_a_folder
 from workbench.search.search import ShownPart, preview
 
 MAX_TEXT = 1000
@@ -24,11 +26,26 @@ CLIP_FRAMES = 8
 VIDEO_TYPES = (".mp4", ".mov", ".webm", ".mkv", ".avi")
 
 
-def default_instruction(has_text: bool, has_picture: bool) -> str:
-    """Guess what a query asks for: a picture for words, a look-alike for a picture or clip, an edit for both."""
+LOOK_ALIKE = INSTRUCTIONS["look_alike"]
+
+
+def default_instruction(has_text: bool, has_picture: bool, of_pictures: str = LOOK_ALIKE) -> str:
+    """Guess what a query asks for: a picture for words, an edit for words and a picture or clip.
+
+    of_pictures: what a picture or clip alone asks for: a look-alike, or what the model was trained to give for it.
+    """
     if has_text and has_picture:
         return INSTRUCTIONS["edit"]
-    return INSTRUCTIONS["look_alike"] if has_picture else INSTRUCTIONS["caption_to_image"]
+    return of_pictures if has_picture else INSTRUCTIONS["caption_to_image"]
+
+
+def picture_instruction(checkpoint: Path) -> str:
+    """Return the instruction of pictures alone that a checkpoint was trained with: a folder's asks for a caption.
+
+    Raises:
+        ValueError: the settings of its run cannot be read.
+    """
+    return IMAGE_TO_CAPTION if trained_on_a_folder(checkpoint) else LOOK_ALIKE
 
 
 def build_query(text: str, upload: bytes | None, instruction: str) -> Item:

@@ -15,6 +15,7 @@ from core.encoder.embedder import Embedder
 from core.encoder.embedder_folder import DESCRIPTION
 from workbench.bundles.bundle import Bundle, list_bundles, open_bundle
 from workbench.exchange.stored import VectorDatabase, search_database
+from workbench.live_search.queries import LOOK_ALIKE, picture_instruction
 from workbench.search.search import (
     Example,
     Hit,
@@ -50,6 +51,11 @@ class Source(Protocol):
     @property
     def no_embedder(self) -> str:
         """Why there is no model for queries; else empty."""
+        ...
+
+    @property
+    def picture_instruction(self) -> str:
+        """The instruction of a picture alone, as the model for queries was trained with it."""
         ...
 
     @property
@@ -96,6 +102,7 @@ class SearchSource:
     embedder: Embedder | None
     no_embedder: str = ""
     skipped: Sequence[Problem] = ()
+    picture_instruction: str = LOOK_ALIKE
 
     @property
     def modalities(self) -> list[str]:
@@ -137,6 +144,7 @@ class DatabaseSource:
     embedder: Embedder
     no_embedder: str = ""
     skipped: Sequence[Problem] = ()
+    picture_instruction: str = LOOK_ALIKE
     examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
 
     @property
@@ -176,7 +184,8 @@ def database_source(database: VectorDatabase, checkpoint: Path) -> DatabaseSourc
     Raises:
         ValueError: the checkpoint cannot be loaded, or its vectors have another length than the database's.
     """
-    return DatabaseSource(database, loaded(checkpoint, database.dimensions, database.title))
+    embedder, asking = loaded(checkpoint, database.dimensions, database.title)
+    return DatabaseSource(database, embedder, picture_instruction=asking)
 
 
 def bundles_under(root: Path) -> dict[str, Path]:
@@ -202,12 +211,12 @@ def bundle_source(folder: Path, root: Path, checkpoint: Path | None = None) -> S
         **{f"the targets of {name}": rows for name, rows in by_dataset.items()},
         EVERYTHING: np.arange(len(bundle.vectors)),
     }
-    embedder, reason = None, ""
+    embedder, asking, reason = None, LOOK_ALIKE, ""
     try:
-        embedder = loaded(checkpoint or checkpoint_of(bundle, root), bundle.vectors.shape[1], "the bundle")
+        embedder, asking = loaded(checkpoint or checkpoint_of(bundle, root), bundle.vectors.shape[1], "the bundle")
     except ValueError as error:
         reason = str(error)
-    return SearchSource(described(bundle), bundle_index(bundle), scopes, listed, embedder, reason)
+    return SearchSource(described(bundle), bundle_index(bundle), scopes, listed, embedder, reason, (), asking)
 
 
 def described(bundle: Bundle) -> str:
@@ -241,8 +250,8 @@ def checkpoint_of(bundle: Bundle, root: Path) -> Path:
     )
 
 
-def loaded(checkpoint: Path, dimensions: int, searched: str) -> Embedder:
-    """Load a checkpoint whose vectors have so many numbers, as those of what is searched.
+def loaded(checkpoint: Path, dimensions: int, searched: str) -> tuple[Embedder, str]:
+    """Load a checkpoint whose vectors have so many numbers as what is searched, and its instruction of pictures.
 
     Raises:
         ValueError: it cannot be loaded, or its vectors have another length.
@@ -254,7 +263,7 @@ def loaded(checkpoint: Path, dimensions: int, searched: str) -> Embedder:
             f"{folder} makes vectors of {embedder.dimensions} numbers, but {searched} has {dimensions}: they are not "
             "of one model. Name the checkpoint that embedded them by --checkpoint, or embed them again."
         )
-    return embedder
+    return embedder, picture_instruction(folder)
 
 
 def folder_source(folder: Path, checkpoint: Path, on_bad_item: OnBadItem, progress: bool = True) -> SearchSource:
@@ -271,5 +280,11 @@ def folder_source(folder: Path, checkpoint: Path, on_bad_item: OnBadItem, progre
     title = f"{count:,} picture{'s' * (count != 1)} of {folder.name}, embedded by {found.folder.parent.parent.name}"
     title += f" after {found.step:,} steps" if found.step else ""
     return SearchSource(
-        title, index, {EVERY_PICTURE: np.arange(len(index.texts))}, {}, embedder, skipped=embedded.problems
+        title,
+        index,
+        {EVERY_PICTURE: np.arange(len(index.texts))},
+        {},
+        embedder,
+        skipped=embedded.problems,
+        picture_instruction=picture_instruction(found.folder),
     )

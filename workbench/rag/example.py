@@ -93,7 +93,7 @@ def prepared(settings: RagSettings) -> tuple[Embedder, Cards, list[Score]]:
     if settings.bundle is not None:
         bundle = open_bundle(settings.bundle)
         found = settings.checkpoint or checkpoint_of(bundle, settings.bundle.parent.parent.parent)
-        return loaded(found, bundle.vectors.shape[1], "the bundle"), bundle_cards(bundle, settings.dataset), []
+        return loaded(found, bundle.vectors.shape[1], "the bundle")[0], bundle_cards(bundle, settings.dataset), []
     assert settings.checkpoint is not None
     embedder = Embedder.load(checkpoints.resolve(settings.checkpoint).folder)
     if settings.cards is None:

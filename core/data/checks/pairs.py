@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
-from core.data.images.image_files import BadImage
+from core.data.images.image_files import BadImage, was_opened
 from core.data.miniature.benchmark import MiniaturePairs
 from core.data.records import ImageSource, Pair, PairDataset
+from core.data.repeated_queries import RepeatedQueries
 
 CHUNK = 1024
 
@@ -42,7 +43,10 @@ class Subset:
 
 
 def usable(
-    dataset: PairDataset, on_bad_item: OnBadItem = "stop", progress: bool = True
+    dataset: PairDataset,
+    on_bad_item: OnBadItem = "stop",
+    progress: bool = True,
+    positives: dict[str, tuple[str, ...]] | None = None,
 ) -> tuple[PairDataset, list[Problem]]:
     """Return the data set without its bad rows, and the problems of those left out, one a row.
 
@@ -52,6 +56,7 @@ def usable(
         dataset: what is to be trained or scored on.
         on_bad_item: "stop" refuses a data set with bad rows; "skip" leaves them out.
         progress: show a bar with rate and time left.
+        positives: gets the content ids of all targets of each query that the data set asks several times.
 
     Raises:
         BadItems: there are bad rows and `on_bad_item` is "stop".
@@ -59,15 +64,17 @@ def usable(
     """
     if isinstance(dataset, MiniaturePairs):
         return dataset, []
-    kept, problems = usable_indices(dataset, on_bad_item, progress)
+    kept, problems = usable_indices(dataset, on_bad_item, progress, positives)
     return (Subset(dataset, tuple(kept)) if problems else dataset), problems
 
 
-def usable_indices(dataset: PairDataset, on_bad_item: OnBadItem, progress: bool) -> tuple[list[int], list[Problem]]:
+def usable_indices(
+    dataset: PairDataset, on_bad_item: OnBadItem, progress: bool, positives: dict[str, tuple[str, ...]] | None = None
+) -> tuple[list[int], list[Problem]]:
     """Return the indices of the good rows, and the problems of the others. See `usable`."""
     if on_bad_item not in ("stop", "skip"):
         raise ValueError(f'on_bad_item = {on_bad_item!r} is neither "stop" nor "skip".')
-    found = faults(dataset, progress)
+    found = faults(dataset, progress, positives)
     problems = list(found.values())
     if found and on_bad_item == "stop":
         raise BadItems(problems, len(dataset))
@@ -85,9 +92,12 @@ def check_pairs(dataset: PairDataset, progress: bool = True) -> list[Problem]:
     return list(faults(dataset, progress).values())
 
 
-def faults(dataset: PairDataset, progress: bool) -> dict[int, Problem]:
-    """Return the problem of each bad row by its index, in the order of rows. See `check_pairs`."""
+def faults(
+    dataset: PairDataset, progress: bool, positives: dict[str, tuple[str, ...]] | None = None
+) -> dict[int, Problem]:
+    """Return the problem of each bad row by its index, in the order of rows. See `check_pairs` and `usable`."""
     found: dict[int, Problem] = {}
+    repeats = RepeatedQueries()
     pictures: dict[ImageSource, dict[int, str]] = {}
     for index in tqdm(range(len(dataset)), f"reading rows of {dataset.name}", unit="row", disable=not progress):
         try:
@@ -95,13 +105,19 @@ def faults(dataset: PairDataset, progress: bool) -> dict[int, Problem]:
         except BadRow as error:
             found[index] = error.problem
             continue
+        repeats.see(index, pair)
         for item in pair.items():
             for source in item.images():
                 pictures.setdefault(source, {})[index] = pair.origin
-    for source, reason in unreadable(list(pictures), dataset.name, progress):
+    bad = dict(unreadable(list(pictures), dataset.name, progress))
+    for source, reason in bad.items():
         for index, origin in pictures[source].items():
             earlier = f"{found[index].reason} " if index in found else ""
             found[index] = Problem(origin, earlier + reason)
+    if positives is not None:
+        opened = [source for source in pictures if source not in bad]
+        for query, items in repeats.positives(dataset, opened).items():
+            positives[query] = tuple(dict.fromkeys((*positives.get(query, ()), *items)))
     return dict(sorted(found.items()))
 
 
@@ -121,7 +137,9 @@ def unreadable(sources: list[ImageSource], name: str, progress: bool) -> Iterato
 
 
 def why_bad(source: ImageSource) -> str | None:
-    """Say why a picture cannot be opened, or None if it can."""
+    """Say why a picture cannot be opened, or None if it can; one that was opened before is not opened again."""
+    if was_opened(source):
+        return None
     try:
         source.open()
     except BadImage as error:

@@ -15,39 +15,49 @@ MAX_BYTES = 500_000_000
 """Of one file."""
 
 
-def bytes_id(data: bytes) -> str:
-    """Return the content id of an encoded picture, wherever its bytes lie."""
-    return hashlib.sha256(data).hexdigest()[:16]
+def pixels_id(picture: PIL.Image.Image) -> str:
+    """Return the content id of an upright RGB picture: the hash of its size and pixels, which is what a model sees.
+
+    In whichever format, with whichever metadata and palette it was stored: it is the same picture.
+    """
+    found = hashlib.sha256(f"{picture.width} {picture.height} ".encode())
+    found.update(picture.tobytes())
+    return found.hexdigest()[:16]
 
 
-def keep_id(source: object, data: bytes) -> None:
-    """Let a source that was opened know its id, so that its bytes are not read once more for it."""
-    if "_id" not in vars(source):
-        vars(source)["_id"] = bytes_id(data)
+def with_id(source: object, picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Return the decoded picture of a source, which keeps its id, so that it is not decoded once more for it."""
+    if not was_opened(source):
+        vars(source)["_pixels_id"] = pixels_id(picture)
+    return picture
+
+
+def was_opened(source: object) -> bool:
+    """Tell whether a source knows the id of its pixels, and so was decoded before."""
+    return "_pixels_id" in getattr(source, "__dict__", {})
 
 
 @dataclass(frozen=True)
 class FileImage:
-    """A picture file. Two files with the same bytes are the same picture."""
+    """A picture file. Two files with the same pixels are the same picture."""
 
     path: Path
 
     @property
     def content_id(self) -> str:
-        """The hash of the file's bytes, which are read for it once. Raises `BadImage` when that fails."""
-        return self._id
+        """The id of the pixels, known from when it was opened, else decoded once. Raises `BadImage`."""
+        return self._pixels_id
 
     @cached_property
-    def _id(self) -> str:
-        return bytes_id(self._read())
+    def _pixels_id(self) -> str:
+        return pixels_id(decode(self.read(), str(self.path)))
 
     def open(self) -> PIL.Image.Image:
         """Read and decode the file. Raises `BadImage` when it is missing, damaged or too large."""
-        data = self._read()
-        keep_id(self, data)
-        return decode(data, str(self.path))
+        return with_id(self, decode(self.read(), str(self.path)))
 
-    def _read(self) -> bytes:
+    def read(self) -> bytes:
+        """Return the file's bytes. Raises `BadImage`."""
         try:
             facts = self.path.stat()
             if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
@@ -70,13 +80,13 @@ class BytesImage:
 
     @property
     def content_id(self) -> str:
-        """The hash of the bytes."""
-        return self._id
+        """The id of the pixels, known from when it was opened, else decoded once. Raises `BadImage`."""
+        return self._pixels_id
 
     @cached_property
-    def _id(self) -> str:
-        return bytes_id(self.data)
+    def _pixels_id(self) -> str:
+        return pixels_id(decode(self.data, self.name))
 
     def open(self) -> PIL.Image.Image:
         """Decode. Raises `BadImage`."""
-        return decode(self.data, self.name)
+        return with_id(self, decode(self.data, self.name))

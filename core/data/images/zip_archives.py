@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import PIL.Image
 
 from core.data.file_names import by_form, same_name
-from core.data.images.image_files import BadImage, bytes_id, decode, keep_id
+from core.data.images.image_files import BadImage, decode, pixels_id, with_id
 
 MAX_BYTES = 200_000_000
 """Of one picture, unpacked."""
@@ -33,7 +33,7 @@ RAW_DEFLATE = -zlib.MAX_WBITS
 class ZipImage:
     """A picture in an archive. offset: of its local header. packed, size: bytes in the archive and unpacked.
 
-    Two pictures with the same unpacked bytes are the same picture, wherever they lie.
+    Two pictures with the same pixels are the same picture, wherever they lie.
     """
 
     archive: Path
@@ -51,18 +51,16 @@ class ZipImage:
 
     @property
     def content_id(self) -> str:
-        """The hash of the unpacked bytes, which are read for it once. Raises `BadImage` when that fails."""
-        return self._id
+        """The id of the pixels, known from when it was opened, else decoded once. Raises `BadImage`."""
+        return self._pixels_id
 
     @cached_property
-    def _id(self) -> str:
-        return bytes_id(self.read())
+    def _pixels_id(self) -> str:
+        return pixels_id(decode(self.read(), self.name))
 
     def open(self) -> PIL.Image.Image:
         """Read and decode. Raises `BadImage` when the archive or the picture is damaged or too large."""
-        data = self.read()
-        keep_id(self, data)
-        return decode(data, self.name)
+        return with_id(self, decode(self.read(), self.name))
 
     def read(self) -> bytes:
         """Return the unpacked bytes.

@@ -22,7 +22,7 @@ from av.error import FFmpegError
 
 from core.data.images.bad_image import BadImage
 from core.data.images.file_kinds import CLIP, FORMATS, HEAD, PICTURE_SUFFIXES, format_of, what_it_is
-from core.data.images.image_files import FileImage
+from core.data.images.image_files import FileImage, decode
 from core.data.records import Video, digest
 from core.data.video.frame_pixels import pixels
 
@@ -41,6 +41,35 @@ UNITS = re.compile(r"(\d+)")
 
 class BadVideo(BadImage):
     """A clip that cannot be used; the message names the file and the reason."""
+
+
+def bytes_id(data: bytes) -> str:
+    """Return the id of a file's bytes."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class FrameFile(FileImage):
+    """A frame that was taken from a clip before. Its id is that of the file's bytes.
+
+    Suites name many thousand frames, and a clip's frames are told by their files too (`VideoFrame`): to decode them
+    for their ids would double the work of encoding them.
+    """
+
+    @property
+    def content_id(self) -> str:
+        """The id of the file's bytes, which are read for it once. Raises `BadImage`."""
+        return self._id
+
+    @cached_property
+    def _id(self) -> str:
+        return bytes_id(self.read())
+
+    def open(self) -> PIL.Image.Image:
+        """Read and decode the file. Raises `BadImage`."""
+        data = self.read()
+        vars(self).setdefault("_id", bytes_id(data))
+        return decode(data, str(self.path))
 
 
 @dataclass(frozen=True)
@@ -62,7 +91,11 @@ class VideoFile:
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """An image source: one of a clip's frames, by its place in `clip.positions`."""
+    """An image source: one of a clip's frames, by its place in `clip.positions`.
+
+    Two frames are one if their files hold the same bytes and they have the same position: a clip that was stored
+    anew counts as another, for its frames are known only once it is decoded.
+    """
 
     clip: VideoFile
     number: int
@@ -133,7 +166,7 @@ def frames_of_folder(folder: Path, frames: int | None) -> Video:
     if not names:
         raise BadVideo(f"{folder}: holds no frames ({', '.join(PICTURE_SUFFIXES)}).")
     taken = range(len(names)) if frames is None else positions(len(names), None, frames, None)
-    return Video(tuple(FileImage(folder / names[place]) for place in taken))
+    return Video(tuple(FrameFile(folder / names[place]) for place in taken))
 
 
 def is_frame(name: str) -> bool:

@@ -41,6 +41,22 @@ def make_batch(
     return batch
 
 
+def make_repeats(n: int, seed: int, negatives: int = 0, items: int = 6, d: int = 8) -> dict[str, Tensor]:
+    """Make a batch of few distinct items, each of which may be query, target and explicit negative of any row."""
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.nn.functional.normalize(torch.randn(items, d, generator=generator, dtype=torch.float64), dim=-1)
+    names = torch.randint(2**60, (items,), generator=generator)
+    query, target = torch.randint(items, (2, n), generator=generator)
+    batch = {
+        "queries": vectors[query], "targets": vectors[target], "query_ids": names[query], "target_ids": names[target]
+    }  # fmt: skip
+    if negatives:
+        given = torch.randint(items, (negatives,), generator=generator)
+        owners = torch.randint(n, (negatives,), generator=generator).sort().values
+        batch |= {"negatives": vectors[given], "negative_ids": names[given], "negative_owners": owners}
+    return batch
+
+
 def dense(
     batch: dict[str, Tensor],
     equation: Callable[[printed.Anchor], Tensor],
@@ -74,14 +90,20 @@ def dense(
 def negatives_of(
     batch: dict[str, Tensor], similarity: Tensor, columns: Tensor, filters: Filters
 ) -> tuple[Tensor, Tensor]:
-    """Which pairs are negatives: of rows (n x columns), and of targets as anchors (n x n)."""
+    """Which pairs are negatives: of rows (n x columns), and of targets as anchors (n x n).
+
+    Whatever is known to be right is no negative: what any row, or the data besides, names as right for the same query,
+    and the query itself.
+    """
     n = len(similarity)
+    known = {*zip(batch["query_ids"].tolist(), batch["target_ids"].tolist(), strict=True)}
+    known |= {(query, item) for query, item in batch.get("known", torch.empty(0, 2)).tolist()}
     ids = torch.cat([batch["target_ids"], batch.get("negative_ids", batch["target_ids"][:0])])
     negative = torch.ones_like(similarity, dtype=torch.bool)
     for i in range(n):
         for j in range(len(ids)):
-            same_query = j < n and batch["query_ids"][i] == batch["query_ids"][j]
-            negative[i, j] = not (i == j or ids[j] == batch["target_ids"][i] or same_query)
+            query, item = int(batch["query_ids"][i]), int(ids[j])
+            negative[i, j] = (query, item) not in known and query != item
             if filters.exclude_similar is not None and columns[i] @ columns[j] > filters.exclude_similar:
                 negative[i, j] = False
     by_row, by_column = negative.clone(), negative[:, :n].clone()

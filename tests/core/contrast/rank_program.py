@@ -27,7 +27,9 @@ def share(whole: dict[str, Tensor], rank: int, world: int) -> dict[str, Tensor]:
     owned = (whole["negative_owners"] // rows == rank).nonzero().flatten() if "negatives" in whole else None
     out = {}
     for name, value in whole.items():
-        if "negative" in name:
+        if name == "known":
+            out[name] = value[torch.isin(value[:, 0], whole["query_ids"][mine])].clone()
+        elif "negative" in name:
             assert owned is not None
             out[name] = value[owned].clone()
         else:

@@ -16,10 +16,11 @@ from warm_processes import Program, run_together
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from dense_contrast import dense, make_batch
+from dense_contrast import dense, make_batch, make_repeats
 
 from core.contrast.contrast import Contrast, value_and_gradient
-from core.contrast.similarity_tiles import EmbeddingBatch, Tile
+from core.contrast.known_positives import KnownPositives
+from core.contrast.similarity_tiles import EmbeddingBatch, SimilarityTiles, Tile
 from core.contrast.tile_log_sum_exp import TileExponentials
 from core.objectives.filters import Filters
 from core.objectives.hardness import HardnessWeighted
@@ -213,6 +214,73 @@ def test_half_a_batch_is_refused(missing: str) -> None:
         EmbeddingBatch(**batch)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_whatever_is_known_to_be_right_is_no_negative(name: str) -> None:
+    """Queries, targets and negatives of six distinct items: every kind of repeat occurs."""
+    objective, equation = CASES[name]
+    for seed, n, negatives in ((0, 9, 5), (1, 6, 0), (2, 12, 3)):
+        batch = make_repeats(n, seed, negatives)
+        batch["known"] = torch.stack([batch["query_ids"][:2], batch["target_ids"][-2:]], dim=1)
+        expected = dense(batch, equation, objective.both_directions)
+        for tile_rows in (1, 4):
+            assert_equal(value_and_gradient(objective, EmbeddingBatch(**batch), tile_rows), expected)
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 13), st.integers(0, 2**31), st.integers(1, 15), st.integers(0, 5), st.integers(1, 9))
+def test_repeats_of_any_kind(n: int, seed: int, tile_rows: int, negatives: int, items: int) -> None:
+    batch = make_repeats(n, seed, negatives, items)
+    found = value_and_gradient(HardnessWeighted(9.0, TAU), EmbeddingBatch(**batch), tile_rows)
+    assert_equal(found, dense(batch, llave))
+
+
+def by_names(pairs: str, negatives: str = "", owners: tuple[int, ...] = (), known: str = "") -> dict[str, Tensor]:
+    """Make a batch of items that letters name: "Ab Cd" has the rows (A, b) and (C, d)."""
+    vectors = dict(zip("ABCDabcd", make_batch(8, 1, duplicates=False)["queries"], strict=True))
+    batch = {}
+    for field, ids, letters in (
+        ("queries", "query_ids", [pair[0] for pair in pairs.split()]),
+        ("targets", "target_ids", [pair[1] for pair in pairs.split()]),
+        ("negatives", "negative_ids", list(negatives)),
+    ):
+        if letters:
+            batch |= {field: torch.stack([vectors[each] for each in letters]), ids: torch.tensor([*map(ord, letters)])}
+    if negatives:
+        batch["negative_owners"] = torch.tensor(owners)
+    if known:
+        batch["known"] = torch.tensor([[ord(query), ord(item)] for query, item in known.split()])
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("batch", "left"),
+    [
+        (by_names("Aa Bb"), 2),
+        (by_names("Aa Ab Bb"), 1),  # known positives travel: B's target b is right for A in its first row too
+        (by_names("Aa Bb", known="Ab"), 1),
+        (by_names("Aa Bb", known="Ac Cb"), 2),  # of items that the batch does not hold
+        (by_names("Aa Ab", "b", (0,)), 0),  # an explicit negative that another row names as right
+        (by_names("AB Bc"), 1),  # B as a target is B's own item
+        (by_names("Aa Bb", "A", (1,)), 3),  # A as a negative is A's own item
+    ],
+)
+def test_pairs_that_stay_negatives(batch: dict[str, Tensor], left: int) -> None:
+    """Counts of (row, column) pairs that are negatives, with tiles of one row; the same pairs in both directions."""
+    tiles = SimilarityTiles(EmbeddingBatch(**batch), 1)
+    marked = torch.cat([tile.only_negatives(torch.ones_like(tile.pairs.similarity), 0)[0] for tile in tiles])
+    assert int(marked.sum()) == left
+
+
+def test_batches_without_repeats_keep_nothing_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KnownPositives, "mask", None)
+    for negatives in (0, 3):
+        batch = make_batch(9, seed=0, duplicates=False, negatives=negatives)
+        if negatives:
+            batch["negative_ids"][0] = 4999
+        assert SimilarityTiles(EmbeddingBatch(**batch)).known_positives.rows(slice(0, 9)) is None
+        value_and_gradient(InfoNCE(TAU), EmbeddingBatch(**batch), 4)
+
+
 def run_ranks(world: int, batch: dict[str, Tensor], tile_rows: int, folder: Path) -> list[dict[str, Tensor]]:
     """The contrast step of every objective on `world` real gloo processes; each rank's results."""
     save_file({name: value.contiguous() for name, value in batch.items()}, folder / "batch.safetensors")
@@ -223,11 +291,9 @@ def run_ranks(world: int, batch: dict[str, Tensor], tile_rows: int, folder: Path
     return [load_file(folder / f"{rank}.safetensors") for rank in range(world)]
 
 
-@pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("reward", "negatives"), [(False, 0), (True, 5)])
-def test_real_processes_give_the_gradients_of_one(world: int, reward: bool, negatives: int, tmp_path: Path) -> None:
-    batch = make_batch(12, seed=11, reward=reward, negatives=negatives)
-    ranks = run_ranks(world, batch, 2, tmp_path)
+def compare_ranks(world: int, batch: dict[str, Tensor], folder: Path) -> None:
+    """Every objective's results on real processes are those of the whole matrix."""
+    ranks = run_ranks(world, batch, 2, folder)
     for name, case in CASES.items():
         for label, filters in (("plain", None), ("filtered", FILTERS)):
             expected = dense(batch, case.equation, case.objective.both_directions, filters)
@@ -236,6 +302,18 @@ def test_real_processes_give_the_gradients_of_one(world: int, reward: bool, nega
                 found = torch.cat(parts) if value.dim() else parts[0]
                 torch.testing.assert_close(found, value, rtol=1e-8, atol=1e-11, msg=f"{name}/{label}/{field}")
                 assert value.dim() or all(torch.equal(each, parts[0]) for each in parts)
+
+
+@pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("reward", "negatives"), [(False, 0), (True, 5)])
+def test_real_processes_give_the_gradients_of_one(world: int, reward: bool, negatives: int, tmp_path: Path) -> None:
+    compare_ranks(world, make_batch(12, seed=11, reward=reward, negatives=negatives), tmp_path)
+
+
+def test_what_one_process_knows_to_be_right_is_no_negative_of_another(tmp_path: Path) -> None:
+    batch = make_repeats(12, seed=3, negatives=5, items=8)
+    batch["known"] = torch.stack([batch["query_ids"][:3], batch["target_ids"][-3:]], dim=1)
+    compare_ranks(2, batch, tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -4,13 +4,14 @@ python -m pytest tests/core/encoder/test_every_backbone.py --backbone-table
 """
 
 import copy
+import unicodedata
 
 import pytest
 import torch
 from tiny_backbones import BACKBONES
 
 from core.config.model_settings import TrainableSettings
-from core.data.records import Ranking, RankingTask
+from core.data.records import Item, Ranking, RankingTask, Text
 from core.encoder.backbones.adapter import to_float64
 from core.encoder.embedder import Embedder
 from core.encoder.feature_cache import FeatureCache
@@ -258,3 +259,9 @@ def test_it_is_evaluated_on_a_small_task(backbone, mixed):
     task = RankingTask("itself", "retrieval", True, rankings)
     ranked = rank_all([task], embed_distinct(backbone, mixed, progress=False))
     assert [each.placement.hit(1) for each in ranked] == [1.0] * len(mixed)
+
+
+def test_a_caption_is_the_same_tokens_in_either_unicode_form(backbone):
+    composed, apart = (Item((Text(unicodedata.normalize(form, "un cafe\u0301")),)) for form in ("NFC", "NFD"))
+    assert composed.parts != apart.parts
+    assert torch.equal(backbone.prepare(composed).token_ids, backbone.prepare(apart).token_ids)

@@ -103,3 +103,11 @@ def test_of_many_classes_the_largest_are_kept():
 def test_few_classes_and_items_are_all_kept_and_many_items_are_not():
     assert capped(np.arange(7) % 3).tolist() == [*range(7)]
     assert len(capped(np.arange(5000) % 3)) == 2000
+
+
+@pytest.mark.parametrize("seed", [-(2**63), -1, 2**32, 2**64 - 1])
+def test_any_seed_of_64_bits_clusters(seed: int) -> None:
+    labels = np.repeat([0, 1], 4)
+    vectors = np.eye(2, dtype=np.float32)[labels]
+    assert v_measure(vectors, labels, seed).value == 1
+    assert len(capped(labels, seed)) == len(labels)

@@ -257,3 +257,21 @@ def test_pictures_are_equal_by_what_they_show() -> None:
     one, same, other = (OpenedImage(picture(seed)) for seed in (1, 1, 2))
     assert one.content_id == same.content_id != other.content_id
     assert one != other
+
+
+def flag(number: int, mode: str) -> PIL.Image.Image:
+    """Two stripes of two colours, as a palette of one's own or in RGB: the indices are those of every flag."""
+    drawn = PIL.Image.new("P", (32, 32), 0)
+    drawn.putpalette(np.random.default_rng(number).integers(0, 256, 6).tolist() + [0] * 762)
+    drawn.paste(1, (0, 16, 32, 32))
+    return drawn.convert(mode)
+
+
+def test_palettes_tell_pictures_apart(embedder: Embedder) -> None:
+    """Every flag is one item of its own, the same as in RGB, and gets the same vector."""
+    ids = {mode: [OpenedImage(flag(number, mode)).content_id for number in range(6)] for mode in ("P", "RGB")}
+    assert ids["P"] == ids["RGB"]
+    assert len(set(ids["P"])) == 6
+    vectors = {mode: embedder.embed([Item((Image(OpenedImage(flag(n, mode))),)) for n in range(6)]) for mode in ids}
+    torch.testing.assert_close(vectors["P"], vectors["RGB"])
+    assert (vectors["P"] @ vectors["P"].T - torch.eye(6)).max() < 0.99999

@@ -77,12 +77,12 @@ def test_random_vectors_score_near_chance():
 
 
 def test_metrics_by_hand():
-    """Similarities 0.9, 0.8, ... to the query; the right answer on ranks 1, 3 and 7 of 12."""
+    """Similarities 0.9, 0.8, ... to three queries of one vector; the right answers on ranks 1, 3 and 7 of 12."""
     query, *rest = np.eye(13)
     cosines = 0.9 - 0.1 * np.arange(12)
-    vectors = [query] + [c * query + np.sqrt(1 - c * c) * other for c, other in zip(cosines, rest, strict=True)]
-    items = words("query", *(f"candidate {c}" for c in range(12)))
-    rankings = tuple(Ranking(items[0], items[1:], (rank - 1,)) for rank in (1, 3, 7))
+    vectors = [query] * 3 + [c * query + np.sqrt(1 - c * c) * other for c, other in zip(cosines, rest, strict=True)]
+    items = words("one", "two", "three", *(f"candidate {c}" for c in range(12)))
+    rankings = tuple(Ranking(query, items[3:], (rank - 1,)) for query, rank in zip(items, (1, 3, 7), strict=False))
     ranked = rank_all([RankingTask("hand", "vqa", True, rankings)], Embedded(items, unit_rows(np.array(vectors))))
     np.testing.assert_allclose(ranked[1].similarities, cosines, atol=1e-6)
     assert [each.placement.rank for each in ranked] == [1, 3, 7]
@@ -135,19 +135,43 @@ def test_several_right_answers_count_by_the_best():
     assert (ranked.placement.rank, ranked.placement.reciprocal, ranked.chance) == (2, 0.5, 0.5)
 
 
+def test_right_answers_of_a_repeated_query_are_right_in_each_of_its_rankings():
+    """q asks for a and, in another row with another pool, for b; r, which asks for b alone, is not touched."""
+    q, again, r, a, b, c = words("caf\u00e9?", "cafe\u0301?", "r", "a", "b", "c")
+    rankings = (Ranking(q, (a, b, c), (0,)), Ranking(again, (c, b), (1,)), Ranking(r, (a, b, c), (1,)))
+    items = (q, r, a, b, c)
+    vectors = unit_rows(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.1], [1.0, 0.5]]))
+    one, two, three = rank_all([RankingTask("t", "retrieval", True, rankings)], Embedded(items, vectors))
+    assert set(one.candidates[one.right]) == {2, 3}
+    assert one.placement.hit(1) == 1
+    assert (set(two.candidates[two.right]), set(two.candidates)) == ({3}, {3, 4})
+    assert set(three.candidates[three.right]) == {3}
+
+
+def test_a_query_is_no_wrong_answer_to_itself():
+    """An item of the pool that the query is itself is left out, whatever its cosine; named as right, it stays."""
+    q, a, b = words("q", "a", "b")
+    rankings = (Ranking(q, (a, b, q), (0,)), Ranking(a, (b, a), (1,)))
+    vectors = unit_rows(np.array([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]))
+    one, two = rank_all([RankingTask("t", "retrieval", True, rankings)], Embedded((q, a, b), vectors))
+    assert set(one.candidates) == {1, 2}
+    assert (one.placement.hit(1), one.chance) == (1, 0.5)
+    assert (set(two.candidates), set(two.candidates[two.right])) == ({1, 2}, {1})
+
+
 def sized(name: str, meta_task: str, known: bool, hits: int, misses: int) -> RankingTask:
     """Right on `hits` queries and wrong on `misses`, where "yes" is nearer than "no"."""
     yes, no = words("yes", "no")
-    query = words("query")[0]
-    rankings = tuple(Ranking(query, (yes, no), (int(number >= hits),)) for number in range(hits + misses))
+    found, missed = words("query", "hard query")
+    rankings = (Ranking(found, (yes, no), (0,)),) * hits + (Ranking(missed, (yes, no), (1,)),) * misses
     return RankingTask(name, meta_task, known, rankings)
 
 
 def test_means_are_unweighted_over_data_sets():
     """MMEB: a data set of 40 queries counts as much as one of 4 (papers.md 3.1)."""
     tasks = [sized("a", "vqa", True, 40, 0), sized("b", "vqa", False, 1, 3), sized("c", "video", False, 0, 4)]
-    vectors = unit_rows(np.array([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]))
-    found = scores(rank_all(tasks, Embedded(words("query", "yes", "no"), vectors)))
+    vectors = unit_rows(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]))
+    found = scores(rank_all(tasks, Embedded(words("query", "hard query", "yes", "no"), vectors)))
     values = {(each.scope, each.name): (each.value, each.n) for each in found if each.metric == "P@1"}
     assert values == {
         ("overall", "all"): (pytest.approx(1.25 / 3), 48),

@@ -10,12 +10,11 @@ import yaml
 from mmeb_video_files import write_mmeb_video
 
 from benchmarks.mmeb_files import write_mmeb_eval, write_mmeb_instruct
-from core.checkpoints.checkpoint import Checkpoint
 from core.config.command_line import plain
 from core.config.settings import TrainSettings
 from core.data.checks.problems import BadItems
 from core.data.mmeb.datasets import BY_NAME
-from core.evaluation.evaluate import default_folder, trained_objective
+from core.evaluation.evaluate import trained_objective
 from core.evaluation.suites import SuiteSettings, suite_tasks
 from core.objectives.settings import ObjectiveSettings
 
@@ -120,10 +119,3 @@ def test_the_objective_is_the_runs_own(tmp_path):
     settings = TrainSettings(objective=ObjectiveSettings("infonce", temperature=0.05))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(plain(settings)))
     assert trained_objective(folder) == settings.objective
-
-
-def test_bundles_lie_in_the_run_or_else_in_the_checkpoint(tmp_path):
-    inside = Checkpoint(tmp_path / "run" / "checkpoints" / "000010", 10)
-    assert default_folder(inside, "miniature") == tmp_path / "run" / "bundles" / "000010-miniature"
-    outside = Checkpoint(tmp_path / "mine", 0)
-    assert default_folder(outside, "folder") == tmp_path / "mine" / "bundle-folder"

@@ -81,7 +81,7 @@ def test_the_record_equals_the_closed_forms_of_whole_rows(name: str, data: StepD
         assert [row["place"] for row in mine] == [1, 2, 3, 4]
         for row, place in zip(mine, terms.share[number].argsort(descending=True)[:4].tolist(), strict=True):
             assert row["negative_id"] == short_id(int(ids[place]))
-            assert row["query_id"] == short_id(integer_id(pair.query))
+            assert row["query_id"] == short_id(integer_id(pair.query.content_id))
             assert (row["step"], row["dataset"]) == (7, pair.dataset)
             assert row["similarity"] == pytest.approx(similarity[number, place].item(), rel=1e-9)
             assert row["positive_similarity"] == pytest.approx(similarity[number, number].item(), rel=1e-9)

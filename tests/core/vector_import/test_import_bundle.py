@@ -217,10 +217,41 @@ def test_a_query_that_is_a_target_does_not_rank_itself_and_twins_of_the_right_an
     bundle = open_bundle(done.folder)
     asked, itself, third = (bundle.query(number) for number in range(3))
     assert (set(asked.candidates), set(asked.right)) == ({0, 1, 2}, {0, 2})
-    assert set(itself.candidates) == {1, 2}
+    assert set(itself.candidates) == {1}  # nor its own twin
     assert set(third.candidates) == {0, 2} == set(third.right)
     assert "1 of 4 items repeat the words and picture of another id" in done.notes[1]
     assert bundle.rankings["meta_task"].unique().tolist() == ["retrieval"]
+
+
+def test_rows_of_one_query_are_several_right_answers(files, tmp_path):
+    """Two rows of one query, and one of its twin under another id: what any of them names is right for all three."""
+    texts = {"q": "caf\u00e9", "twin": "cafe\u0301", "a": "one", "b": "two", "c": "three"}
+    root = tmp_path / "rows"
+    root.mkdir()
+    (root / "items.jsonl").write_text("".join(json.dumps({"id": k, "text": v}) + "\n" for k, v in texts.items()))
+    pairs = [("q", "a"), ("q", "b"), ("twin", "c"), ("a", "twin")]
+    (root / "pairs.jsonl").write_text("".join(json.dumps({"query": q, "positive": p}) + "\n" for q, p in pairs))
+    np.save(root / "vectors.npy", np.eye(5, dtype=np.float32))
+    named = {"embeddings": root / "vectors.npy", "items": root / "items.jsonl", "pairs": root / "pairs.jsonl"}
+    bundle = open_bundle(imported(named, tmp_path / "runs" / "m").folder)
+    ids = bundle.items["item"].tolist()
+    for number in range(3):
+        record = bundle.query(number)
+        assert {ids[row] for row in record.right} == {"a", "b", "c"}
+    assert {ids[row] for row in bundle.query(2).candidates} == {"a", "b", "c"}
+    assert {ids[row] for row in bundle.query(3).candidates} == {"twin", "b", "c"}
+
+
+def test_the_bundle_of_other_vectors_is_not_replaced(files, tmp_path):
+    out = tmp_path / "runs" / "other"
+    folder = imported(files, out).folder
+    assert imported(files, out).folder == folder
+    others = outside_files.write_outside(tmp_path / "others")
+    with pytest.raises(ValueError, match=r"imported: holds a bundle of embeddings = .*outside.*--name"):
+        imported(others, out)
+    assert imported(others, out, name="second").folder != folder
+    with pytest.raises(ValueError, match=r"holds a bundle of model = 'other', not 'mine'"):
+        imported(files, out, model="mine")
 
 
 def test_the_name_is_a_folder_name(files, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.PngImagePlugin
 import pytest
 
 from core.data.images import image_files as images
@@ -76,12 +77,53 @@ def test_files_with_the_same_bytes_are_the_same_picture(tmp_path: Path) -> None:
     assert FileImage(one).content_id != FileImage(three).content_id
 
 
-def test_a_source_hashes_its_bytes_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def palette(colours: list[int], indices: np.ndarray) -> PIL.Image.Image:
+    """A picture of palette indices."""
+    picture = PIL.Image.fromarray(indices, "P")
+    picture.putpalette(colours + [0] * (768 - len(colours)))
+    return picture
+
+
+def test_a_picture_is_one_however_it_is_stored(tmp_path: Path) -> None:
+    """PNG and BMP, other metadata and compression, upright or to be turned, palette or RGB: the same pixels."""
+    indices = np.random.default_rng(1).integers(0, 2, (20, 30), dtype=np.uint8)
+    drawn = palette([255, 0, 0, 0, 128, 255], indices)
+    rgb = drawn.convert("RGB")
+    info = PIL.PngImagePlugin.PngInfo()
+    info.add_text("Title", "another title")
+    turned = rgb.transpose(PIL.Image.Transpose.ROTATE_90)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    stored = [
+        encoded(drawn),
+        encoded(rgb),
+        encoded(rgb, "BMP"),
+        encoded(rgb, "WEBP", lossless=True),
+        encoded(rgb, pnginfo=info, compress_level=0),
+        encoded(turned, "PNG", exif=exif),
+    ]
+    path = tmp_path / "one.bmp"
+    path.write_bytes(stored[2])
+    assert len({BytesImage(each).content_id for each in stored}) == 1
+    assert FileImage(path).content_id == BytesImage(stored[0]).content_id
+    for source in (FileImage(path), BytesImage(stored[0])):
+        source.open()
+        assert source.content_id == BytesImage(stored[1]).content_id
+
+
+def test_pictures_that_look_different_are_two() -> None:
+    indices = np.random.default_rng(1).integers(0, 2, (20, 30), dtype=np.uint8)
+    drawn = [palette(colours, indices) for colours in ([255, 0, 0, 0, 128, 255], [9, 9, 9, 200, 200, 0])]
+    wide, high = (PIL.Image.new("RGB", size) for size in ((30, 20), (20, 30)))
+    assert len({BytesImage(encoded(each)).content_id for each in (*drawn, wide, high)}) == 4
+
+
+def test_a_source_is_decoded_once_for_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "one.png"
     path.write_bytes(encoded(noise()))
     sources = [FileImage(path), BytesImage(encoded(noise()))]
     first = [source.content_id for source in sources]
-    monkeypatch.setattr(images, "bytes_id", lambda data: pytest.fail("hashed again"))
+    monkeypatch.setattr(images, "pixels_id", lambda picture: pytest.fail("hashed again"))
     assert [source.content_id for source in sources] == first
     assert [source.content_id for source in pickle.loads(pickle.dumps(sources))] == first
     assert FileImage(path) == sources[0]

@@ -64,7 +64,7 @@ def test_a_prefix_before_the_archive_and_long_names_do_not_matter(tmp_path: Path
     assert members["deep/2.png"].content_id == BytesImage(encoded(2)).content_id
 
 
-def test_the_bytes_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pixels_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = zip_members(pack(tmp_path / "a.zip"))["deep/0.png"]
     first = image.content_id
     monkeypatch.setattr(ZipImage, "read", lambda self: pytest.fail("read again"))
