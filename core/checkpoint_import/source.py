@@ -14,6 +14,7 @@ from core.encoder.safe_folder import refuse_unsafe
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+ADAPTER = "adapter_config.json"
 INDEX = "model.safetensors.index.json"
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 """How safetensors spells the types that weights may have."""
@@ -86,9 +87,14 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
     """List every tensor of a folder's weights by its name: of the shards that the index names, or of the one file.
 
     Raises:
-        ValueError: there are no weights, a shard is missing or damaged, a tensor is missing that the index names, or
-            one lies in two shards.
+        ValueError: there are no weights, a shard is missing or damaged, a tensor is missing that the index names,
+            one lies in two shards, or an adapter lies beside them, which would be left out.
     """
+    if (folder / ADAPTER).is_file():
+        raise ValueError(
+            f"{folder / ADAPTER}: an adapter lies beside the weights of a whole model; put them into folders of their "
+            "own and name that of the model by --base, or merge the adapter."
+        )
     index = folder / INDEX
     if not index.is_file():
         files = [folder / WEIGHTS] if (folder / WEIGHTS).is_file() else sorted(folder.glob("*.safetensors"))

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from transformers import AutoModel, PreTrainedModel
 
 from core.encoder.backbones.choose import adapter_class
+from core.encoder.lora import CONFIG as ADAPTER
 
 DESCRIPTION = "embedder.json"
 SHARDS = "weights"
@@ -24,8 +25,11 @@ def load_backbone(folder: Path, dtype: torch.dtype, device: torch.device | str =
     """Read the weights, every one of them: transformers alone draws weights that the file lacks at random.
 
     Raises:
-        ValueError: the model is of no supported family, or weights are missing or of another shape.
+        ValueError: the model is of no supported family, weights are missing or of another shape, or an adapter lies
+            there too, in whose place transformers would load the base that it names.
     """
+    if (folder / ADAPTER).exists():
+        raise ValueError(f"{folder / ADAPTER}: an adapter among the weights of a whole model; merge it, or remove it.")
     backbone, report = AutoModel.from_pretrained(
         folder,
         dtype=dtype,
