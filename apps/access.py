@@ -177,7 +177,7 @@ def check_origin(headers: Headers) -> None:
 
 
 def check_distance(headers: Headers, method: str) -> None:
-    """Raise Refused if the browser says that another page loads this as a part of itself. Links to us may be followed."""
+    """Raise Refused if the browser says that another page loads this as a part of itself; links may be followed."""
     followed = method == "GET" and (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == (
         "navigate",
         "document",

@@ -81,13 +81,13 @@ def parse_root() -> Path:
 
 
 def refuse_other_machines() -> None:
-    """End the process before it listens, unless other machines cannot reach the address that it is to be served on."""
+    """End the process before it answers anybody, unless other machines cannot reach the address that it is to be served on."""
     address = st.get_option("server.address")
     if not on_loopback(address):
         raise SystemExit(
-            f"error: --server.address {address or 'is not set, which means all addresses'}: the explorer shows files of "
-            "this machine and has no password, so it is served on loopback only (127.0.0.1, localhost, ::1). To reach "
-            "it from elsewhere: ssh -L 8501:127.0.0.1:8501 <this computer>"
+            f"error: --server.address {address or 'is not set, which means all addresses'}: the explorer shows files "
+            "of this machine and has no password, so it is served on loopback only (127.0.0.1, localhost, ::1). To "
+            "reach it from elsewhere: ssh -L 8501:127.0.0.1:8501 <this computer>"
         )
 
 

@@ -1,6 +1,5 @@
 """The folder of a published checkpoint: its settings, and where each of its tensors lies. No weight is read here."""
 
-import json
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from core.encoder.safe_folder import refuse_unsafe
+from core.files.reading import parse_json
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -55,7 +55,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ValueError: the file is missing or holds something else.
     """
     try:
-        value = json.loads(path.read_text())
+        value = parse_json(path.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read ({error}).") from error
     if not isinstance(value, dict):
@@ -138,7 +138,7 @@ def header_entries(path: Path) -> Iterator[tuple[str, Stored]]:
     """Read a checked file's header: its length in eight bytes, then JSON."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
+        header = parse_json(file.read(length))
     for name, tensor in header.items():
         if name == "__metadata__":
             continue

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import yaml
 from jsonargparse import ArgumentParser, set_parsing_settings
 
+from core.files.reading import parse_yaml, read_settings_text
+
 Settings = TypeVar("Settings")
 
 
@@ -22,12 +24,37 @@ def parse(settings: type[Settings], description: str, arguments: Sequence[str] |
     parser = ArgumentParser(description=description, usage="%(prog)s [--config FILE] [--setting value ...]")
     parser.add_argument("--config", action="config", help="A YAML file of settings, such as a run's config.yaml.")
     parser.add_class_arguments(settings)
-    parsed = parser.parse_args(with_switches(settings, sys.argv[1:] if arguments is None else arguments))
+    given = with_switches(settings, sys.argv[1:] if arguments is None else arguments)
     try:
+        for path in recipes(given):
+            check_recipe(path)
+        parsed = parser.parse_args(given)
         nested = parser.instantiate(parsed)
         return settings(**{field.name: nested[field.name] for field in dataclasses.fields(settings)})  # pyright: ignore[reportArgumentType]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         parser.error(str(error))
+
+
+def recipes(arguments: Sequence[str]) -> Iterator[Path]:
+    """Say which files of settings a command line names."""
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
+        name, equals, value = argument.partition("=")
+        if name == "--config":
+            yield Path(value if equals else following)
+
+
+def check_recipe(path: Path) -> None:
+    """Look into a file of settings before its values are taken.
+
+    Raises:
+        ValueError: it is no YAML of plain names and values, or one that would fill the memory.
+    """
+    try:
+        found = parse_yaml(read_settings_text(path))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"--config {path}: cannot be read ({' '.join(str(error).split())}).") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"--config {path}: holds a {type(found).__name__}, not names and values of settings.")
 
 
 def run(settings: type[Settings], description: str, act: Callable[[Settings], str]) -> int:

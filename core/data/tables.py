@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import overload
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from core.data.checks.problems import BadRow, Problem
+from core.files import reading
 
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 
@@ -65,7 +65,7 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
         table = readers[path.suffix](path)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8.") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, reading.TooLarge) as error:
         raise ValueError(f"{path}: cannot be read ({error}).") from error
     if not table.rows:
         raise ValueError(f"{path}: holds no rows.")
@@ -77,7 +77,7 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
 
 def read_parquet(path: Path) -> Table:
     """Read Parquet; rows are counted from 1."""
-    table = pq.ParquetFile(path).read()
+    table = reading.read_parquet(path)
     return Table(path, tuple(table.column_names), ArrowRows(table), range(1, table.num_rows + 1))
 
 
@@ -90,7 +90,7 @@ def read_json(path: Path) -> Table:
     text = path.read_text(encoding="utf-8-sig")
     if text.lstrip().startswith("["):
         try:
-            values = json.loads(text)
+            values = reading.parse_json(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"{path} line {error.lineno}: not valid JSON ({error.msg}).") from error
         numbers: Sequence[int] = range(1, len(values) + 1)
@@ -109,7 +109,7 @@ def read_json(path: Path) -> Table:
 def parse_line(path: Path, number: int, line: str) -> object:
     """Return the value of one line of JSON lines. Raises ValueError with the line's number."""
     try:
-        return json.loads(line)
+        return reading.parse_json(line)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} row {number}: not valid JSON ({error.msg} at character {error.pos}).") from error
 

@@ -1,6 +1,5 @@
 """The files of an embedder's folder: its description, and weights that are loaded without any pickle or remote code."""
 
-import json
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from transformers import AutoModel, PreTrainedModel
 
 from core.encoder.backbones.choose import adapter_class
 from core.encoder.lora import CONFIG as ADAPTER
+from core.files.reading import parse_json
 
 DESCRIPTION = "embedder.json"
 SHARDS = "weights"
@@ -56,7 +56,7 @@ def read_description(folder: Path) -> dict[str, object]:
     """
     path = folder / DESCRIPTION
     try:
-        described = json.loads(path.read_text())
+        described = parse_json(path.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: {folder} is not an embedder checkpoint ({error}).") from error
     if not isinstance(described, dict):

@@ -6,11 +6,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from core.files.reading import parse_json
+
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 WEIGHTS = ".safetensors"
 SETTINGS = ("config.json", ".index.json")
 """How the names end of files that may name code or shards: config.json, tokenizer_config.json, and so on."""
-CODE = ("auto_map", "custom_generate", "trust_remote_code", "use_kernels", "kernel_config", "allow_all_kernels", "kernels")
+CODE = (
+    "auto_map",
+    "custom_generate",
+    "trust_remote_code",
+    "use_kernels",
+    "kernel_config",
+    "allow_all_kernels",
+    "kernels",
+)
 """Entries of JSON files of settings, at any depth, that name code or ask for some from a hub."""
 IMPLEMENTATION = "implementation"
 """What is in the names of entries such as _attn_implementation, whose value may be a repository of the hub: owner/name,
@@ -51,7 +61,7 @@ def refuse_settings(path: Path) -> None:
     Files that are no JSON objects are left to whoever reads them.
     """
     try:
-        settings: Any = json.loads(path.read_text())
+        settings: Any = parse_json(path.read_text())
     except ValueError:
         return
     if not isinstance(settings, dict):

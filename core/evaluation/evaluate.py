@@ -25,6 +25,7 @@ from core.evaluation.scoring import clustering_scores, rank_all, scores
 from core.evaluation.settings import EvalSettings
 from core.evaluation.suites import suite_tasks
 from core.evaluation.vector_cache import VectorCache, encoder_name
+from core.files.reading import parse_yaml, read_settings_text
 from core.files.run_layout import CONFIG
 from core.objectives.settings import ObjectiveSettings
 
@@ -135,7 +136,10 @@ def trained_objective(checkpoint: Path) -> ObjectiveSettings:
     config = checkpoint.parent.parent / CONFIG
     if not config.is_file():
         return ObjectiveSettings()
-    settings = ObjectiveSettings(**yaml.safe_load(config.read_text())["objective"])
+    try:
+        settings = ObjectiveSettings(**parse_yaml(read_settings_text(config))["objective"])
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise ValueError(f"{config}: the run's objective cannot be read ({error}).") from error
     if settings.learn_temperature:
         reached = checkpoints.training_state(checkpoints.Checkpoint(checkpoint, 0)).objective
         learned = {name: reached[name] for name in ("temperature", "bias") if name in reached}

@@ -16,6 +16,7 @@ import torch
 from accelerate import Accelerator
 
 from core.files.atomic import write_text, writing
+from core.files.reading import parse_json
 from core.files.run_layout import METRICS, TENSORBOARD
 
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "tokenizers", "numpy", "pyarrow", "pillow")
@@ -188,7 +189,10 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
     rows = []
     for line in path.read_text().splitlines():
         try:
-            rows.append(json.loads(line))
+            row = parse_json(line)
         except json.JSONDecodeError:
             break
+        if not isinstance(row, dict):
+            break
+        rows.append(row)
     return rows

@@ -22,7 +22,8 @@ class ImportSettings:
     """Whose vectors to import, what they are of, and where to put the bundle."""
 
     embeddings: Path
-    """The vectors: .npy (items, d), .safetensors, or .parquet with a column of lists (and "id", if not in order)."""
+    """The vectors: .npy (items, d), .safetensors, or .parquet with a column of lists. Rows are matched by the column
+    that holds exactly the items' ids, whatever its name; without one, row n belongs to item n."""
     items: Path
     """Table (Parquet, CSV, JSON lines): id, text and/or image (a path); optional attributes, dataset, meta_task."""
     pairs: Path
@@ -65,7 +66,8 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     items = read_items(settings.items, settings.pictures, progress)
     ids = [item.name for item in items.items]
     raw = read_vectors(settings.embeddings, settings.column)
-    vectors = unit(in_order(raw, ids, items.path), ids, raw.path)
+    rows, matched = in_order(raw, ids, items.path)
+    vectors = unit(rows, ids, raw.path)
     tasks = read_pairs(settings.pairs, items, settings.name)
     embedded = Embedded(items.items, vectors.rows)
     ranked = rank_all(tasks, embedded)
@@ -76,7 +78,7 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     folder = settings.out / "bundles" / settings.name
     description = Description(model, 0, suite, plain(settings.objective))
     write_bundle(folder, description, settings.objective.at(1, 1), embedded, ranked, found)
-    return Imported(folder, found, tuple(filter(None, (vectors.note, repeats(items)))))
+    return Imported(folder, found, tuple(filter(None, (vectors.note, repeats(items), matched))))
 
 
 def repeats(items: OutsideItems) -> str:

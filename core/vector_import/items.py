@@ -10,6 +10,7 @@ from core.data.checks.pairs import unreadable
 from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, Part, Text
 from core.data.tables import Table, inside, read_table
+from core.files.reading import parse_json
 
 ID, TEXT, IMAGE, ATTRIBUTES, DATASET, META_TASK = "id", "text", "image", "attributes", "dataset", "meta_task"
 LISTED = 10
@@ -110,7 +111,7 @@ def attributes_of(row: Mapping[str, object], where: str) -> dict[str, str]:
     value = row.get(ATTRIBUTES)
     if isinstance(value, str) and value.strip():
         try:
-            value = json.loads(value)
+            value = parse_json(value)
         except json.JSONDecodeError as error:
             raise ValueError(f"{where}: {ATTRIBUTES} = {value!r} is not JSON ({error.msg}).") from error
     if isinstance(value, list) and all(isinstance(each, tuple) and len(each) == 2 for each in value):

@@ -220,7 +220,9 @@ def test_a_missing_and_an_extra_tensor_are_listed(plain):
 @pytest.mark.parametrize("began", [True, "orthogonal", "mica", "gaussian"])
 @pytest.mark.parametrize("rslora", [False, True])
 def test_ways_to_begin_that_keep_the_base_give_pefts_vectors(base, items, tmp_path, began, rslora):
-    peft_model = write_adapter(write_base(tmp_path / "own"), tmp_path / "adapter", "later", False, TARGETS, began, rslora)
+    peft_model = write_adapter(
+        write_base(tmp_path / "own"), tmp_path / "adapter", "later", False, TARGETS, began, rslora
+    )
     convert(ConvertSettings(tmp_path / "adapter", tmp_path / "output", base[0]))
     embedder = Embedder.load(tmp_path / "output")
     expected = peft_vector(peft_model, embedder, items[0])
@@ -262,12 +264,12 @@ def test_an_adapter_among_a_whole_models_weights_is_refused(plain, tmp_path):
     shutil.copytree(base, tmp_path / "both")
     for name in (CONFIG, WEIGHTS):
         shutil.copyfile(folder / name, tmp_path / "both" / name)
-    with pytest.raises(ValueError, match="adapter_config.json: an adapter lies beside the weights"):
+    with pytest.raises(ValueError, match=r"adapter_config\.json: an adapter lies beside the weights"):
         hugging_face.convert(tmp_path / "both", output, None)
     tiny = BACKBONES["qwen2_vl"]()
     tiny.save(tmp_path / "own embedder")
     shutil.copyfile(folder / CONFIG, tmp_path / "own embedder" / CONFIG)
-    with pytest.raises(ValueError, match="adapter_config.json: an adapter among the weights"):
+    with pytest.raises(ValueError, match=r"adapter_config\.json: an adapter among the weights"):
         Embedder.load(tmp_path / "own embedder")
 
 
