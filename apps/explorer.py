@@ -5,6 +5,10 @@ streamlit run apps/explorer.py -- --root runs
 Streamlit imports this file once, to serve `app`, and runs it anew for each page that is asked for.
 """
 
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
+
 import argparse
 from pathlib import Path
 
@@ -81,7 +85,7 @@ def parse_root() -> Path:
 
 
 def refuse_other_machines() -> None:
-    """End the process before it answers anybody, unless other machines cannot reach the address that it is to be served on."""
+    """End the process before it answers anybody, unless it is to be served on an address of this machine alone."""
     address = st.get_option("server.address")
     if not on_loopback(address):
         raise SystemExit(

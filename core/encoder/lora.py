@@ -140,8 +140,11 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path}: the adapter's weights cannot be loaded: {error}") from error
 
 
-def base_reference(base: Path, folder: Path) -> str:
-    """Say how a checkpoint names its base: relative if both lie in one run's folder, so that they can move together."""
+def base_reference(base: Path, folder: Path, relative: bool = False) -> str:
+    """Say how a checkpoint names its base: relative if both lie in one run's folder, so that they can move together.
+
+    relative: in any case, so that no folder of this machine is named.
+    """
     base, folder = base.resolve(), folder.resolve()
-    together = base.is_relative_to(folder.parent.parent)
+    together = relative or base.is_relative_to(folder.parent.parent)
     return os.path.relpath(base, folder) if together else str(base)

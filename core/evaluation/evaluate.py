@@ -11,6 +11,7 @@ import yaml
 
 from core.checkpoints import checkpoint as checkpoints
 from core.config.command_line import plain
+from core.config.private_paths import is_private, shareable
 from core.data.records import RankingTask
 from core.encoder.embedder import Embedder
 from core.encoder.feature_cache import FeatureCache
@@ -47,6 +48,9 @@ def evaluate(
     workers = workers or EncodingWorkers()
     with workers.calling_off():
         checkpoint = checkpoints.resolve(settings.checkpoint)
+        if settings.private_paths or trained_in_private(checkpoint.folder):
+            settings = shareable(settings)
+            checkpoint = checkpoints.resolve(settings.checkpoint)
         tasks = suite_tasks(settings.suite, progress)
         embedder = load_embedder(settings, checkpoint.folder)
         embedded = embed(settings, embedder, tasks, workers, progress)
@@ -145,6 +149,15 @@ def trained_objective(checkpoint: Path) -> ObjectiveSettings:
         learned = {name: reached[name] for name in ("temperature", "bias") if name in reached}
         return replace(settings, **learned)
     return settings
+
+
+def trained_in_private(checkpoint: Path) -> bool:
+    """Tell whether the run that a checkpoint belongs to was trained to be shared; False outside a run."""
+    config = checkpoint.parent.parent / CONFIG
+    try:
+        return config.is_file() and is_private(parse_yaml(read_settings_text(config)))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False  # what cannot be read is told where the objective is taken from it
 
 
 def default_folder(checkpoint: checkpoints.Checkpoint, suite: str) -> Path:

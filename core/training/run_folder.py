@@ -32,6 +32,7 @@ FREE_TO_CHANGE = (
     "nonfinite_limit",
     "collective_timeout_s",
     "dry_run",
+    "private_paths",
     "chunk",
     "graph_memory_gb",
     "data.workers",
@@ -59,7 +60,7 @@ def open_run(settings: TrainSettings, accelerator: Accelerator) -> Checkpoint | 
     if accelerator.is_main_process:
         mend(run)
         write_text(run / CONFIG, to_yaml(dataclasses.replace(settings, resume=False)))
-        described = environment(accelerator, settings.seed)
+        described = environment(accelerator, settings.seed, settings.private_paths)
         write_text(run / ENVIRONMENT, json.dumps(described, indent=2) + "\n")
     accelerator.wait_for_everyone()
     latest = checkpoints.latest(run)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.config.command_line import plain
+from core.config.private_paths import shareable
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.encode import Embedded
 from core.evaluation.metrics import Score
@@ -39,6 +40,9 @@ class ImportSettings:
     """The Parquet column or tensor of the vectors, where the file has several."""
     pictures: Path | None = None
     """Folder that image paths are relative to, and which they do not leave; by default that of the items' table."""
+    private_paths: bool = False
+    """Write no folder of this machine into the bundle: every path is relative to the folder that the command is started
+    in, and must lie there (a link does)."""
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     """Which objective the views of weights and gradients apply; nothing else depends on it."""
 
@@ -63,6 +67,7 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     Raises:
         ValueError: a file cannot be used; the message names it, the row, the column and the value.
     """
+    settings = shareable(settings) if settings.private_paths else settings
     items = read_items(settings.items, settings.pictures, progress)
     ids = [item.name for item in items.items]
     raw = read_vectors(settings.embeddings, settings.column)
