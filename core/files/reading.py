@@ -34,6 +34,10 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(text)
     except RecursionError as error:
         raise json.JSONDecodeError("objects and lists are nested too deeply", "", 0) from error
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError as error:  # the only other one is of numbers with thousands of digits
+        raise json.JSONDecodeError("a number has more digits than any number here", "", 0) from error
 
 
 def read_settings_text(path: Path) -> str:

@@ -92,6 +92,8 @@ def words(value: object, where: str, column: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{where}: {column} = {value!r} is no text.")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError(f"{where}: {column} = {value[:80]!r} holds half of a character (a lone surrogate), no text.")
     return value
 
 
@@ -113,7 +115,7 @@ def attributes_of(row: Mapping[str, object], where: str) -> dict[str, str]:
         try:
             value = parse_json(value)
         except json.JSONDecodeError as error:
-            raise ValueError(f"{where}: {ATTRIBUTES} = {value!r} is not JSON ({error.msg}).") from error
+            raise ValueError(f"{where}: {ATTRIBUTES} = {value[:80]!r} is not JSON ({error.msg}).") from error
     if isinstance(value, list) and all(isinstance(each, tuple) and len(each) == 2 for each in value):
         value = dict(value)  # a map column of Parquet
     if value is None or value == "":

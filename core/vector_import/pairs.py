@@ -95,7 +95,7 @@ def ids_of(value: object, where: str, column: str) -> list[str]:
         try:
             value = parse_json(value)
         except json.JSONDecodeError as error:
-            raise ValueError(f"{where}: {column} = {value!r} is no JSON array ({error.msg}).") from error
+            raise ValueError(f"{where}: {column} = {value[:80]!r} is no JSON array ({error.msg}).") from error
     values = value if isinstance(value, list) else [value]
     return list(dict.fromkeys(id_of(each, where, column) for each in values))
 

@@ -80,7 +80,7 @@ def from_npy(path: Path, name: str | None) -> RawVectors:
         raise ValueError(f"{path}: a .npy file has no names; leave out --column {name}.")
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, MemoryError, SyntaxError) as error:
         raise ValueError(f"{path}: is no numpy array of numbers ({error}). Save it by numpy.save.") from error
     if not isinstance(array, np.ndarray):
         array.close()
@@ -134,10 +134,14 @@ def from_parquet(path: Path, name: str | None) -> RawVectors:
     if odd is not None:
         found = f"has {lengths[odd]} numbers, but row 1 {lengths[0]}" if lengths[odd] else "is empty"
         raise ValueError(f"{path} row {odd + 1}: {chosen} {found}; all vectors have one length.")
-    values = column.flatten().to_numpy(zero_copy_only=False)
+    numbers = column.flatten().to_numpy(zero_copy_only=False)
     columns = {each: table.column(each) for each in table.column_names if each != chosen}
-    named = {each: tuple(map(str, column.to_pylist())) for each, column in columns.items() if not column.null_count}
-    return RawVectors(path, as_float32(path, values.reshape(len(lengths), -1) if lengths else values[:, None]), named)
+    for each, values in columns.items():
+        if each.lower() == ID and values.null_count:
+            row = 1 + values.to_pylist().index(None)
+            raise ValueError(f"{path} row {row}: {each} is empty; name the item of every row, or take the column out.")
+    named = {each: tuple(map(str, values.to_pylist())) for each, values in columns.items() if not values.null_count}
+    return RawVectors(path, as_float32(path, numbers.reshape(len(lengths), -1) if lengths else numbers[:, None]), named)
 
 
 def may_be_ids(kind: pa.DataType) -> bool:

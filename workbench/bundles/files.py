@@ -121,7 +121,10 @@ def read_table(path: Path, content: bytes) -> pd.DataFrame:
 def read_scores(path: Path, content: bytes) -> pd.DataFrame:
     """scores.json as a table, one row a score. Raises BundleError."""
     try:
-        scores = pd.DataFrame(parse_json(content), columns=list(SCORE_FIELDS))
+        rows = parse_json(content)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError(f"it holds {str(rows)[:80]}")
+        scores = pd.DataFrame(rows, columns=list(SCORE_FIELDS))
     except ValueError as error:
         raise BundleError(path, f"is not a list of scores ({error}).") from error
     if scores.isna().any().any():

@@ -110,8 +110,8 @@ def test_nothing_in_a_private_run_names_this_machine_and_it_goes_on_from_its_own
         EvalSettings(start / "runs" / "x", SuiteSettings(datasets=["colour"], queries=2)), progress=False
     )  # private because the run is
 
-    words = [str(tmp_path), "ada-lovelaces-folder", str(Path.home()), socket.gethostname()]
-    words += [f"/{getpass.getuser()}/"]
+    words = [str(tmp_path), "ada-lovelaces-folder", f"{Path.home()}/", f"/{getpass.getuser()}/"]
+    words += [socket.gethostname()] * (len(socket.gethostname()) > 6)  # shorter ones are in any weights by chance
     assert told(start / "runs" / "x", words) == []
     assert json.loads((start / "runs/x/environment.json").read_text())["command"] == [
         "core/train.py",
