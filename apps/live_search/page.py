@@ -148,12 +148,12 @@ class SearchServer(App):
 
     def __init__(self, host: str) -> None:
         super().__init__(default_response_class=ORJSONResponse)
-        self.host = host
+        self.served_on = host
         self.uploads = Uploads(Path(get_upload_folder()), MAX_UPLOADS)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the check of who asks around everything, Gradio's leave for every page of localhost included."""
-        return SameMachineOnly(super().build_middleware_stack(), [self.host], self.uploads)
+        return SameMachineOnly(super().build_middleware_stack(), [self.served_on], self.uploads)
 
 
 def serve(page: gr.Blocks, host: str, port: int) -> str:

@@ -73,8 +73,11 @@ def convert(source: Path, output: Path, base: Path | None) -> None:
     model = empty_model(model_config, whole.dtype)
     stored = tensors_of(source / WEIGHTS)
     check_kinds(source / CONFIG, config)
+    check_targets(source / CONFIG, config.get("target_modules"))
     rank, dora = int(entry(config, "r", source, CONFIG)), bool(config.get("use_dora"))
     adapter = account_adapter(source, stored, model, rank, config.get("target_modules"), dora)
+    if not adapter.tensors:
+        raise ValueError(f"{source / WEIGHTS}: holds no layer of an adapter; get the file again.")
     lora = lora_config(source, config, model, adapter)
 
     tokenizer: Any = read_tokenizer(base)
@@ -98,6 +101,16 @@ def check_kinds(path: Path, config: Mapping[str, Any]) -> None:
         value = config.get(name)
         if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
             raise ValueError(f"{path}: {name} = {str(value)[:80]!r} is no {'switch' if kind is bool else 'number'}.")
+
+
+def check_targets(path: Path, targets: object) -> None:
+    """Raise ValueError unless target_modules is a pattern or a list of names."""
+    if isinstance(targets, list) and all(isinstance(each, str) for each in targets):
+        return
+    try:
+        re.compile(targets if isinstance(targets, str) else "(")
+    except re.error as error:
+        raise ValueError(f"{path}: target_modules = {str(targets)[:80]!r} is neither names nor a pattern.") from error
 
 
 def lora_config(folder: Path, config: Mapping[str, Any], model: PreTrainedModel, adapter: Account) -> LoraConfig:

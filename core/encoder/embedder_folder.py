@@ -18,7 +18,16 @@ FORMAT = {"format": 1, "pooling": "last_token", "normalize": True}
 # What transformers and its parts raise for a folder that is damaged or holds something else.
 BOOKKEEPING = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
 """What configs say of where and by whom they were written, not of what the model computes."""
-LOAD_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, SafetensorError, StrictDataclassError)
+LOAD_ERRORS = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    SafetensorError,
+    StrictDataclassError,
+)
 
 
 def load_backbone(folder: Path, dtype: torch.dtype, device: torch.device | str = "cpu") -> PreTrainedModel:

@@ -105,8 +105,7 @@ def read_parquet(source: Path | pa.Buffer, columns: list[str] | None = None) -> 
         ValueError: it would take far more memory than its file could account for.
     """
     outside = source.stat().st_size if isinstance(source, Path) else source.size
-    opened = source if isinstance(source, Path) else pa.BufferReader(source)
-    with pq.ParquetFile(opened, read_dictionary=repeated(opened)) as file:
+    with pq.ParquetFile(readable(source), read_dictionary=repeated(source)) as file:
         refuse_expansion(announced(file.metadata, columns), outside)
         table = file.read(columns=columns)
     words = sum(written_out(chunk) for column in table.columns for chunk in column.chunks)
@@ -115,13 +114,16 @@ def read_parquet(source: Path | pa.Buffer, columns: list[str] | None = None) -> 
     return table.cast(pa.schema(plain, metadata=table.schema.metadata))
 
 
-def repeated(source: Path | pa.BufferReader) -> list[str]:
+def readable(source: Path | pa.Buffer) -> Path | pa.BufferReader:
+    """Return what pyarrow reads Parquet from."""
+    return source if isinstance(source, Path) else pa.BufferReader(source)
+
+
+def repeated(source: Path | pa.Buffer) -> list[str]:
     """Return the paths of the columns of words or bytes, which a file may hold once and refer to."""
-    with pq.ParquetFile(source) as file:
+    with pq.ParquetFile(readable(source)) as file:
         schema = file.metadata.schema
         found = [schema.column(place) for place in range(len(schema))]
-    if isinstance(source, pa.BufferReader):
-        source.seek(0)
     return [each.path for each in found if each.physical_type == "BYTE_ARRAY"]
 
 
@@ -140,8 +142,8 @@ def written_out(chunk: pa.Array) -> int:
     """Return the bytes of a column's words, repeated ones as often as they stand there."""
     if not isinstance(chunk, pa.DictionaryArray):
         return 0
-    lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
-    return int(pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0)
+    lengths = pc.call_function("binary_length", [chunk.dictionary]).take(chunk.indices)
+    return int(pc.call_function("sum", [lengths.cast(pa.int64())]).as_py() or 0)
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
