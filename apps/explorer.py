@@ -1,14 +1,21 @@
 """The explorer: look into trained embedding models.
 
 streamlit run apps/explorer.py -- --root runs
+
+Streamlit imports this file once, to serve `app`, and runs it anew for each page that is asked for.
 """
 
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
+
 import argparse
-import ipaddress
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
+from apps.access import SameMachineOnly, on_loopback
 from apps.views import cached, first_page, hard_negatives, map_view, overview, pair_weights, similarity, training
 from apps.views.captions import escaped
 from apps.views.choose import choose_bundle, choose_run, choose_view
@@ -77,15 +84,20 @@ def parse_root() -> Path:
     return parser.parse_args().root
 
 
-def on_loopback(address: str | None) -> bool:
-    """Tell whether a server at this address can be reached from this machine only."""
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address or "0.0.0.0").is_loopback
-    except ValueError:
-        return False
+def refuse_other_machines() -> None:
+    """End the process before it answers anybody, unless it is to be served on an address of this machine alone."""
+    address = st.get_option("server.address")
+    if not on_loopback(address):
+        raise SystemExit(
+            f"error: --server.address {address or 'is not set, which means all addresses'}: the explorer shows files "
+            "of this machine and has no password, so it is served on loopback only (127.0.0.1, localhost, ::1). To "
+            "reach it from elsewhere: ssh -L 8501:127.0.0.1:8501 <this computer>"
+        )
 
+
+app = st.App(__file__, middleware=[Middleware(SameMachineOnly)])
 
 if __name__ == "__main__":
     main()
+elif __name__ == Path(__file__).stem:  # as `streamlit run` imports it before it serves
+    refuse_other_machines()

@@ -5,6 +5,10 @@ python core/consolidate.py --checkpoint runs/mine/checkpoints/002000 --output mi
 It runs in one process and needs memory for one copy of the weights; any other command then reads the folder.
 """
 
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
+
 import sys
 
 from transformers.utils import logging as transformers_logging

@@ -4,6 +4,10 @@ python core/convert.py --source LLaVE-0.5B --output checkpoints/llave-0.5b
 python core/convert.py --source VLM2Vec-Qwen2VL-2B --base Qwen2-VL-2B-Instruct --output checkpoints/vlm2vec-2b
 """
 
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
+
 import sys
 
 from transformers.utils import logging as transformers_logging

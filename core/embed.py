@@ -3,6 +3,10 @@
 python core/embed.py --checkpoint runs/miniature --folder pictures --out vectors
 """
 
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
+
 import sys
 
 from transformers.utils import logging as transformers_logging

@@ -6,6 +6,9 @@ torchrun --nproc_per_node=8 core/eval.py --checkpoint models/llave --suite.name 
 """
 
 import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
+
 import sys
 
 from transformers.utils import logging as transformers_logging

@@ -3,6 +3,10 @@
 python core/import_embeddings.py --embeddings vectors.npy --items items.csv --pairs pairs.csv --out runs/clip
 """
 
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
+
 import sys
 
 from core.config.command_line import parse

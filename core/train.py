@@ -9,6 +9,9 @@ torchrun core/train.py --help                                  every setting wit
 
 import dataclasses
 import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
+
 import sys
 
 import torch

@@ -4,6 +4,10 @@ python workbench/export_bundle.py --bundle runs/mine/bundles/000500-miniature-1a
 python workbench/export_bundle.py --bundle vectors --to lancedb --output database
 """
 
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
+
 import sys
 
 from core.config.command_line import run

@@ -4,6 +4,10 @@ python workbench/rag_example.py --bundle runs/mine/bundles/000500-miniature-1a2b
 python workbench/rag_example.py --cards cards.jsonl --checkpoint runs/mine --question "..." --generator FOLDER
 """
 
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
+
 import sys
 
 from transformers.utils import logging as transformers_logging

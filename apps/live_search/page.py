@@ -1,16 +1,23 @@
 """The search page: its widgets, and which answer each of them asks for."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import gradio as gr
+from gradio.routes import App, ORJSONResponse
 from gradio.themes import Default
+from gradio.utils import get_upload_folder
+from starlette.types import ASGIApp
 
+from apps.access import SameMachineOnly, Uploads
 from apps.live_search import cards as search_cards
 from apps.live_search.answers import ANY, AUTOMATIC, INSTRUCTION_CHOICES, MOST, NOTHING, POOL, Answers, Catalogue
 from core.data.images.file_kinds import PICTURE_SUFFIXES
 from workbench.live_search.queries import MAX_TEXT, VIDEO_TYPES
 
 MAX_UPLOAD = "20mb"
+MAX_UPLOADS = 200_000_000
+"""Bytes of all the uploads that a server keeps on the disk at a time."""
 COLUMN_WIDTHS: list[str | int] = ["75px", "75px", "110px", "75px", "125px"]
 THEME = Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"])
 STYLE = search_cards.STYLE
@@ -138,11 +145,26 @@ def wire_example(
     )
 
 
+class SearchServer(App):
+    """Gradio's application for a browser on this computer only. host: the address that it is served on."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(default_response_class=ORJSONResponse)
+        self.served_on = host
+        self.uploads = Uploads(Path(get_upload_folder()), MAX_UPLOADS)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the check of who asks around everything, Gradio's leave for every page of localhost included."""
+        return SameMachineOnly(super().build_middleware_stack(), [self.served_on], self.uploads)
+
+
 def serve(page: gr.Blocks, host: str, port: int) -> str:
     """Serve the page from a thread and return its address. Nothing is shared, measured or fetched from elsewhere."""
     page.queue(max_size=16, default_concurrency_limit=1)
+    name = f"[{host}]" if ":" in host else host  # as it stands in an address
     _, address, _ = page.launch(
-        server_name=host,
+        _app=SearchServer(host),
+        server_name=name,
         server_port=port,
         share=False,
         prevent_thread_lock=True,

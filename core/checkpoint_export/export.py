@@ -1,6 +1,5 @@
 """One export from settings: load, merge, write, describe, push."""
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ from core.encoder.embedder_folder import read_description
 from core.encoder.freezing import merge_lora
 from core.encoder.lora import lora_config
 from core.files.atomic import whole_folder
+from core.files.reading import parse_json
 
 CARD = "README.md"
 PICTURES = "thumbnails.parquet"
@@ -76,7 +76,7 @@ def whole_embedder(folder: Path) -> Embedder:
 def stored_dtype(folder: Path) -> torch.dtype:
     """Return the type of a checkpoint's weights, by its config; float32 if it does not say."""
     config = folder / "config.json"
-    found = json.loads(config.read_text()) if config.is_file() else {}
+    found = parse_json(config.read_text()) if config.is_file() else {}
     dtype = getattr(torch, str(found.get("dtype") or found.get("torch_dtype") or "float32"), None)
     if not isinstance(dtype, torch.dtype):
         raise ValueError(f"{config}: dtype = {found.get('dtype')!r} is no type of torch.")

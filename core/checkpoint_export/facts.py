@@ -1,6 +1,5 @@
 """Gather what is known of a checkpoint, how it was trained and scored, from the files of its run and bundles."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from core.checkpoint_export.settings import ExportSettings
 from core.checkpoints.checkpoint import Checkpoint
 from core.encoder.embedder import Embedder
 from core.evaluation.metrics import Score
+from core.files.reading import parse_json, parse_yaml, read_settings_text
 from core.files.run_layout import CONFIG, ENVIRONMENT
 
 SKIPPED = "skipped.jsonl"
@@ -127,7 +127,7 @@ def evaluation(bundle: Path) -> Evaluation:
     path = bundle / "scores.json"
     wanted = [each.name for each in fields(Score)]
     try:
-        rows = json.loads(path.read_text())
+        rows = parse_json(path.read_text())
         scores = tuple(Score(**{name: row[name] for name in wanted if name in row}) for row in rows)
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"{path}: the scores cannot be read ({error!r}). Evaluate again by core/eval.py.") from error
@@ -148,7 +148,7 @@ def read(path: Path) -> dict[str, Any]:
         ValueError: it cannot be read, or holds something else.
     """
     try:
-        found = yaml.safe_load(path.read_text())
+        found = parse_yaml(read_settings_text(path))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: cannot be read ({error}).") from error
     if not isinstance(found, dict):

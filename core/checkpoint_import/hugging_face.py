@@ -36,7 +36,7 @@ TEMPLATE = "chat_template.json"
 
 def recognises(folder: Path) -> bool:
     """Tell whether the folder holds a model of a supported family under transformers' names."""
-    return settings(folder).get("model_type") in ADAPTERS
+    return settings(folder).get("model_type") in [*ADAPTERS]  # a list is compared: the entry may be anything
 
 
 def convert(source: Path, output: Path, base: Path | None) -> None:

@@ -25,6 +25,7 @@ from core.encoder.backbones.two_towers import TwoTowers
 from core.encoder.embedder import Embedder
 from core.encoder.embedder_folder import LOAD_ERRORS, load_backbone
 from core.files.atomic import whole_folder
+from core.files.reading import parse_json
 
 MODULES = "modules.json"
 TRANSFORMER = "sentence_bert_config.json"
@@ -82,7 +83,7 @@ def read_modules(source: Path) -> list[tuple[str, str]]:
     """
     path = source / MODULES
     try:
-        listed = json.loads(path.read_text())
+        listed = parse_json(path.read_text())
         found = [(str(each["type"]), str(each["path"])) for each in listed]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: cannot be read ({error!r}); it should list modules with type and path.") from error

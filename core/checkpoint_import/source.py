@@ -1,6 +1,5 @@
 """The folder of a published checkpoint: its settings, and where each of its tensors lies. No weight is read here."""
 
-import json
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +10,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from core.encoder.safe_folder import refuse_unsafe
+from core.files.reading import parse_json
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+ADAPTER = "adapter_config.json"
 INDEX = "model.safetensors.index.json"
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 """How safetensors spells the types that weights may have."""
@@ -54,7 +55,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ValueError: the file is missing or holds something else.
     """
     try:
-        value = json.loads(path.read_text())
+        value = parse_json(path.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read ({error}).") from error
     if not isinstance(value, dict):
@@ -86,9 +87,14 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
     """List every tensor of a folder's weights by its name: of the shards that the index names, or of the one file.
 
     Raises:
-        ValueError: there are no weights, a shard is missing or damaged, a tensor is missing that the index names, or
-            one lies in two shards.
+        ValueError: there are no weights, a shard is missing or damaged, a tensor is missing that the index names,
+            one lies in two shards, or an adapter lies beside them, which would be left out.
     """
+    if (folder / ADAPTER).is_file():
+        raise ValueError(
+            f"{folder / ADAPTER}: an adapter lies beside the weights of a whole model; put them into folders of their "
+            "own and name that of the model by --base, or merge the adapter."
+        )
     index = folder / INDEX
     if not index.is_file():
         files = [folder / WEIGHTS] if (folder / WEIGHTS).is_file() else sorted(folder.glob("*.safetensors"))
@@ -132,7 +138,7 @@ def header_entries(path: Path) -> Iterator[tuple[str, Stored]]:
     """Read a checked file's header: its length in eight bytes, then JSON."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
+        header = parse_json(file.read(length))
     for name, tensor in header.items():
         if name == "__metadata__":
             continue

@@ -15,7 +15,7 @@ from core.checkpoint_import.tensor_account import Account
 from core.checkpoint_import.vlm2vec_weights import account_adapter, written_targets
 from core.checkpoint_import.writing import empty_model, write_embedder, write_record
 from core.encoder.embedder import Embedder
-from core.encoder.lora import CONFIG, NAME, PREFIX, WEIGHTS
+from core.encoder.lora import CONFIG, NAME, PREFIX, WEIGHTS, refuse_changed_base
 
 LAYOUT = "VLM2Vec (LoRA on Qwen2-VL)"
 LOOKED_FOR = f"{CONFIG} whose base_model_name_or_path names a Qwen2-VL or Qwen2.5-VL"
@@ -72,8 +72,12 @@ def convert(source: Path, output: Path, base: Path | None) -> None:
         raise ValueError(f"{source / WEIGHTS}: the adapter's weights are missing; only safetensors are read.")
     model = empty_model(model_config, whole.dtype)
     stored = tensors_of(source / WEIGHTS)
+    check_kinds(source / CONFIG, config)
+    check_targets(source / CONFIG, config.get("target_modules"))
     rank, dora = int(entry(config, "r", source, CONFIG)), bool(config.get("use_dora"))
     adapter = account_adapter(source, stored, model, rank, config.get("target_modules"), dora)
+    if not adapter.tensors:
+        raise ValueError(f"{source / WEIGHTS}: holds no layer of an adapter; get the file again.")
     lora = lora_config(source, config, model, adapter)
 
     tokenizer: Any = read_tokenizer(base)
@@ -90,14 +94,34 @@ def convert(source: Path, output: Path, base: Path | None) -> None:
     write_record(output, LAYOUT, source, {**whole.left, **adapter.left}, base=base.name)
 
 
+def check_kinds(path: Path, config: Mapping[str, Any]) -> None:
+    """Raise ValueError unless the numbers and switches of an adapter's settings are such."""
+    kinds = {"r": int, "lora_alpha": (int, float), "lora_dropout": (int, float), "use_dora": bool, "use_rslora": bool}
+    for name, kind in kinds.items():
+        value = config.get(name)
+        if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+            raise ValueError(f"{path}: {name} = {str(value)[:80]!r} is no {'switch' if kind is bool else 'number'}.")
+
+
+def check_targets(path: Path, targets: object) -> None:
+    """Raise ValueError unless target_modules is a pattern or a list of names."""
+    if isinstance(targets, list) and all(isinstance(each, str) for each in targets):
+        return
+    try:
+        re.compile(targets if isinstance(targets, str) else "(")
+    except re.error as error:
+        raise ValueError(f"{path}: target_modules = {str(targets)[:80]!r} is neither names nor a pattern.") from error
+
+
 def lora_config(folder: Path, config: Mapping[str, Any], model: PreTrainedModel, adapter: Account) -> LoraConfig:
     """Return the adapter's settings by the model's names.
 
     Raises:
-        ValueError: the adapter is no LoRA, or computes what is not carried over.
+        ValueError: the adapter is no LoRA, changed its base when it began, or computes what is not carried over.
     """
     if config.get("peft_type", "LORA") != "LORA":
         raise ValueError(f"{folder / CONFIG}: peft_type = {config['peft_type']!r}; only LORA is converted.")
+    refuse_changed_base(folder / CONFIG, config.get("init_lora_weights"))
     usual = LoraConfig()
     for name, value in config.items():
         if name not in KEPT + UNIMPORTANT and value and value != getattr(usual, name, None):

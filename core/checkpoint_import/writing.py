@@ -17,15 +17,23 @@ from core.checkpoint_import.tensor_account import Account, Tensor, TensorShape
 from core.data.images.image_files import BytesImage
 from core.data.records import Image, Item, Text
 from core.encoder.embedder import Embedder
+from core.encoder.embedder_folder import LOAD_ERRORS
 
 RECORD = "conversion.json"
 """What was made of which folder, and which of its tensors were left out, for people to read."""
 
 
 def empty_model(config: PreTrainedConfig, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """Return the model of a config on the meta device: names and shapes without values."""
-    with torch.device("meta"):
-        return AutoModel.from_config(config, dtype=dtype)
+    """Return the model of a config on the meta device: names and shapes without values.
+
+    Raises:
+        ValueError: no model can be built by the config's numbers and names.
+    """
+    try:
+        with torch.device("meta"):
+            return AutoModel.from_config(config, dtype=dtype)
+    except LOAD_ERRORS as error:
+        raise ValueError(f"config.json: no model can be built by it ({type(error).__name__}: {error}).") from error
 
 
 def shapes(model: PreTrainedModel) -> dict[str, TensorShape]:

@@ -15,6 +15,7 @@ from torch import nn
 from core.encoder.embedder import Embedder
 from core.encoder.embedder_folder import DESCRIPTION
 from core.files.atomic import remove_folder, whole_folder
+from core.files.reading import parse_json
 
 OPTIMIZER_STATE = "optimizer.safetensors"
 OTHER_STATE = "training.safetensors"
@@ -104,7 +105,7 @@ def description(checkpoint: Checkpoint) -> dict[str, Any]:
     """
     path = checkpoint.folder / TRAINING_STATE
     try:
-        found = json.loads(path.read_text())
+        found = parse_json(path.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: the training's state cannot be read ({error}).") from error
     if not isinstance(found, dict):

@@ -28,6 +28,7 @@ from core.encoder.embedder import Embedder
 from core.encoder.embedder_folder import SHARDS
 from core.encoder.lora import lora_config
 from core.files.atomic import CannotWrite, whole_folder
+from core.files.reading import parse_json
 from core.parallel.collectives import rank, sum_over_ranks
 
 OPTIMIZER = "optimizer"
@@ -145,9 +146,9 @@ def stored(folder: Path) -> dict[str, torch.Size]:
         ValueError: a file is missing or cannot be read, or a tensor is not complete.
     """
     try:
-        described = json.loads((folder / SHAPES).read_text())
+        described = parse_json((folder / SHAPES).read_text())
         found = HuggingFaceStorageReader(str(folder)).read_metadata().state_dict_metadata
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{folder}: the shards cannot be read ({error}).") from error
     shapes = {name: torch.Size(shape) for name, shape in described.items()}
     for name, shape in shapes.items():

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import yaml
 from jsonargparse import ArgumentParser, set_parsing_settings
 
+from core.files.reading import parse_yaml, read_settings_text
+
 Settings = TypeVar("Settings")
 
 
@@ -22,12 +24,47 @@ def parse(settings: type[Settings], description: str, arguments: Sequence[str] |
     parser = ArgumentParser(description=description, usage="%(prog)s [--config FILE] [--setting value ...]")
     parser.add_argument("--config", action="config", help="A YAML file of settings, such as a run's config.yaml.")
     parser.add_class_arguments(settings)
-    parsed = parser.parse_args(with_switches(settings, sys.argv[1:] if arguments is None else arguments))
+    given = with_switches(settings, sys.argv[1:] if arguments is None else arguments)
     try:
+        for path in recipes(given):
+            check_recipe(path, settings)
+        parsed = parser.parse_args(given)
         nested = parser.instantiate(parsed)
         return settings(**{field.name: nested[field.name] for field in dataclasses.fields(settings)})  # pyright: ignore[reportArgumentType]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         parser.error(str(error))
+
+
+def recipes(arguments: Sequence[str]) -> Iterator[Path]:
+    """Say which files of settings a command line names."""
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
+        name, equals, value = argument.partition("=")
+        if name == "--config":
+            yield Path(value if equals else following)
+
+
+def check_recipe(path: Path, settings: type[Any]) -> None:
+    """Look into a file of settings before its values are taken.
+
+    Raises:
+        ValueError: it is no YAML of plain names and values, one that would fill the memory, or has something else
+            where a group of settings should be.
+    """
+    try:
+        found = parse_yaml(read_settings_text(path))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"--config {path}: cannot be read ({' '.join(str(error).split())}).") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"--config {path}: holds a {type(found).__name__}, not names and values of settings.")
+    for name in groups(settings):
+        value: Any = found
+        for part in name.split("."):
+            if not isinstance(value, dict) or part not in value:
+                break
+            value = value[part]
+        else:
+            if not isinstance(value, dict | str):  # a word may be the name of a file with the group's settings
+                raise ValueError(f"--config {path}: {name} = {str(value)[:80]} is no group of settings.")
 
 
 def run(settings: type[Settings], description: str, act: Callable[[Settings], str]) -> int:
@@ -66,6 +103,14 @@ def switches(settings: type[Any], prefix: str = "") -> Iterator[str]:
             yield prefix + field.name
         elif isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
             yield from switches(field.type, f"{prefix}{field.name}.")
+
+
+def groups(settings: type[Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of the groups of settings, outer ones first."""
+    for field in dataclasses.fields(settings):
+        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
+            yield prefix + field.name
+            yield from groups(field.type, f"{prefix}{field.name}.")
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - settings hold any plain type

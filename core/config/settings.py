@@ -177,6 +177,9 @@ class TrainSettings:
     collective_timeout_s: float = 1800.0
     """Seconds that a process waits for the others before it gives them up; longer than writing a checkpoint, or a
     validation, takes."""
+    private_paths: bool = False
+    """Write no folder of this machine, no user's and no host's name into the run, so that it can be shared: every path
+    is relative to the folder that training is started in, and must lie there (a link does). --resume starts there."""
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
@@ -197,6 +200,8 @@ class TrainSettings:
         check_range("sharding_replicas", self.sharding_replicas, 1, 10**6)
         if self.sharding == "full" and self.objective.reward == "average":
             raise ValueError("sharding = 'full' does not go with objective.reward = 'average'; use another reward.")
+        if self.private_paths and self.log.tensorboard:
+            raise ValueError("private_paths does not go with log.tensorboard: TensorBoard names its files by the host.")
         check_range("keep_latest", self.keep_latest, 0, 10**6)
         check_range("keep_best", self.keep_best, 0, 10**6)
         check_range("nonfinite_limit", self.nonfinite_limit, 1, 10**9)

@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 from tqdm import tqdm
 
 from core.checkpoints import checkpoint as checkpoints
+from core.config.private_paths import shareable
 from core.config.ranges import check_range
 from core.data.checks.pairs import unreadable
 from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
@@ -54,6 +55,9 @@ class EmbedSettings:
     """What to do with unreadable pictures: stop before embedding, or skip, count and list them."""
     batch: int = 64
     """Pictures encoded at once, 1 to 65536."""
+    private_paths: bool = False
+    """Write no folder of this machine into the manifest: every path is relative to the folder that the command is
+    started in, and must lie there (a link does)."""
 
     def __post_init__(self) -> None:
         check_range("batch", self.batch, 1, 65536)
@@ -93,6 +97,7 @@ def embed_to_files(settings: EmbedSettings, progress: bool = True) -> EmbeddedPi
     Raises:
         ValueError: there is no checkpoint, `out` holds something else, or what `embed_folder` raises.
     """
+    settings = shareable(settings) if settings.private_paths else settings
     refuse_foreign(settings.out)
     checkpoint = checkpoints.resolve(settings.checkpoint)
     embedder = Embedder.load(checkpoint.folder)

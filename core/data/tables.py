@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import overload
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from core.files import reading
 
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -65,7 +66,7 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
         table = readers[path.suffix](path)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8.") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, reading.TooLarge) as error:
         raise ValueError(f"{path}: cannot be read ({error}).") from error
     if not table.rows:
         raise ValueError(f"{path}: holds no rows.")
@@ -77,7 +78,7 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
 
 def read_parquet(path: Path) -> Table:
     """Read Parquet; rows are counted from 1."""
-    table = pq.ParquetFile(path).read()
+    table = reading.read_parquet(path)
     check_columns(path, table.column_names)
     return Table(path, tuple(table.column_names), ArrowRows(table), range(1, table.num_rows + 1))
 
@@ -91,11 +92,11 @@ def read_json(path: Path) -> Table:
     text = path.read_text(encoding="utf-8-sig")
     if text.lstrip().startswith("["):
         try:
-            values = json.loads(text, object_pairs_hook=named_once)
+            values = reading.parse_json(text, reading.named_once)
         except json.JSONDecodeError as error:
             raise ValueError(f"{path} line {error.lineno}: not valid JSON ({error.msg}).") from error
-        except (TwiceNamed, RecursionError) as error:
-            raise ValueError(f"{path}: {too_deep(error)}") from error
+        except reading.TwiceNamed as error:
+            raise ValueError(f"{path}: {error}") from error
         numbers: Sequence[int] = range(1, len(values) + 1)
     else:
         lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
@@ -112,30 +113,11 @@ def read_json(path: Path) -> Table:
 def parse_line(path: Path, number: int, line: str) -> object:
     """Return the value of one line of JSON lines. Raises ValueError with the line's number."""
     try:
-        return json.loads(line, object_pairs_hook=named_once)
+        return reading.parse_json(line, reading.named_once)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} row {number}: not valid JSON ({error.msg} at character {error.pos}).") from error
-    except (TwiceNamed, RecursionError) as error:
-        raise ValueError(f"{path} row {number}: {too_deep(error)}") from error
-
-
-class TwiceNamed(ValueError):
-    """A JSON object that has one name twice, so that one of its values would be lost."""
-
-
-def named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return a JSON object. Raises `TwiceNamed`."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise TwiceNamed(f"{twice!r} is named twice in one object. Remove or rename one of them.")
-    return found
-
-
-def too_deep(error: TwiceNamed | RecursionError) -> str:
-    """Say what is wrong with JSON that is well formed."""
-    return str(error) if isinstance(error, TwiceNamed) else "lists or objects nested too deep to be read."
+    except reading.TwiceNamed as error:
+        raise ValueError(f"{path} row {number}: {error}") from error
 
 
 def read_csv(path: Path) -> Table:

@@ -50,6 +50,8 @@ class Embedder(nn.Module):
         self.frozen: frozenset[ModelPart] = frozenset()
         self.packing = False
         self.base: Path | None = None
+        self.relative_base = False
+        """Whether a LoRA checkpoint names its base relative to itself wherever it lies."""
         self._tower: tuple[object, str] = (None, "")
 
     @property
@@ -160,7 +162,7 @@ class Embedder(nn.Module):
                 "embedder before make_trainable, and set Embedder.base to that folder."
             )
         else:
-            described["base"] = adapter.base_model_name_or_path = base_reference(self.base, folder)
+            described["base"] = adapter.base_model_name_or_path = base_reference(self.base, folder, self.relative_base)
             adapter.save_pretrained(str(folder))
         (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n")
 

@@ -1,6 +1,5 @@
 """The files of an embedder's folder: its description, and weights that are loaded without any pickle or remote code."""
 
-import json
 from pathlib import Path
 
 import torch
@@ -9,6 +8,8 @@ from safetensors import SafetensorError
 from transformers import AutoModel, PreTrainedModel
 
 from core.encoder.backbones.choose import adapter_class
+from core.encoder.lora import CONFIG as ADAPTER
+from core.files.reading import parse_json
 
 DESCRIPTION = "embedder.json"
 SHARDS = "weights"
@@ -17,15 +18,27 @@ FORMAT = {"format": 1, "pooling": "last_token", "normalize": True}
 # What transformers and its parts raise for a folder that is damaged or holds something else.
 BOOKKEEPING = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
 """What configs say of where and by whom they were written, not of what the model computes."""
-LOAD_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, SafetensorError, StrictDataclassError)
+LOAD_ERRORS = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    SafetensorError,
+    StrictDataclassError,
+)
 
 
 def load_backbone(folder: Path, dtype: torch.dtype, device: torch.device | str = "cpu") -> PreTrainedModel:
     """Read the weights, every one of them: transformers alone draws weights that the file lacks at random.
 
     Raises:
-        ValueError: the model is of no supported family, or weights are missing or of another shape.
+        ValueError: the model is of no supported family, weights are missing or of another shape, or an adapter lies
+            there too, in whose place transformers would load the base that it names.
     """
+    if (folder / ADAPTER).exists():
+        raise ValueError(f"{folder / ADAPTER}: an adapter among the weights of a whole model; merge it, or remove it.")
     backbone, report = AutoModel.from_pretrained(
         folder,
         dtype=dtype,
@@ -52,7 +65,7 @@ def read_description(folder: Path) -> dict[str, object]:
     """
     path = folder / DESCRIPTION
     try:
-        described = json.loads(path.read_text())
+        described = parse_json(path.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: {folder} is not an embedder checkpoint ({error}).") from error
     if not isinstance(described, dict):

@@ -19,11 +19,30 @@ TRAINED = "trained.safetensors"
 """Weights that trained beside the adapter, such as the projector's; absent if there are none."""
 PREFIX = "base_model.model."  # of every name in a file that peft writes
 NAME = "default"
+BASE_KEPT = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
+"""What init_lora_weights may be: ways to begin that leave the base's weights as they are. PiSSA, OLoRA, CorDA, LoftQ
+and LoRA-GA take out of the base what they put into the adapter, and the file holds no such base."""
 
 
 def lora_config(model: nn.Module) -> LoraConfig | None:
     """Return the adapter's settings, or None for a model without one."""
     return getattr(model, "peft_config", {}).get(NAME)
+
+
+def refuse_changed_base(path: Path, began: object) -> None:
+    """Check how an adapter began (init_lora_weights of its config).
+
+    Raises:
+        ValueError: in a way that changed the base's weights, or that is not known.
+    """
+    if (began.lower() if isinstance(began, str) else began) in BASE_KEPT:
+        return
+    raise ValueError(
+        f"{path}: init_lora_weights = {began!r} began by changing the weights of the base, which are not in the "
+        "adapter's folder: on the base as published it computes something else. Merge it where it was trained "
+        "(peft's merge_and_unload) and convert the whole model, or save it by peft's save_pretrained with "
+        "path_initial_model_for_weight_conversion, which makes a plain adapter of it."
+    )
 
 
 def add_lora(model: nn.Module, config: LoraConfig) -> None:
@@ -64,6 +83,7 @@ def load_lora(model: nn.Module, folder: Path) -> None:
     try:
         config = LoraConfig.from_pretrained(str(folder))
         assert isinstance(config, LoraConfig)
+        refuse_changed_base(folder / CONFIG, config.init_lora_weights)
         add_lora(model, config)
     except (OSError, TypeError, KeyError, ValueError) as error:
         raise ValueError(f"{folder / CONFIG}: the adapter does not fit its base: {error}") from error
@@ -120,8 +140,11 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path}: the adapter's weights cannot be loaded: {error}") from error
 
 
-def base_reference(base: Path, folder: Path) -> str:
-    """Say how a checkpoint names its base: relative if both lie in one run's folder, so that they can move together."""
+def base_reference(base: Path, folder: Path, relative: bool = False) -> str:
+    """Say how a checkpoint names its base: relative if both lie in one run's folder, so that they can move together.
+
+    relative: in any case, so that no folder of this machine is named.
+    """
     base, folder = base.resolve(), folder.resolve()
-    together = base.is_relative_to(folder.parent.parent)
+    together = relative or base.is_relative_to(folder.parent.parent)
     return os.path.relpath(base, folder) if together else str(base)

@@ -2,15 +2,29 @@
 
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from core.files.reading import parse_json
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 WEIGHTS = ".safetensors"
 SETTINGS = ("config.json", ".index.json")
 """How the names end of files that may name code or shards: config.json, tokenizer_config.json, and so on."""
-CODE = "auto_map"
-"""The entry of a JSON file of settings that names Python files to run."""
+CODE = (
+    "auto_map",
+    "custom_generate",
+    "trust_remote_code",
+    "use_kernels",
+    "kernel_config",
+    "allow_all_kernels",
+    "kernels",
+)
+"""Entries of JSON files of settings, at any depth, that name code or ask for some from a hub."""
+IMPLEMENTATION = "implementation"
+"""What is in the names of entries such as _attn_implementation, whose value may be a repository of the hub: owner/name,
+a kernel, which is compiled code that transformers would fetch and run."""
 
 
 def refuse_unsafe(folder: Path) -> None:
@@ -47,18 +61,43 @@ def refuse_settings(path: Path) -> None:
     Files that are no JSON objects are left to whoever reads them.
     """
     try:
-        settings: Any = json.loads(path.read_text())
+        settings: Any = parse_json(path.read_text())
     except ValueError:
         return
     if not isinstance(settings, dict):
         return
-    if settings.get(CODE):
-        raise ValueError(
-            f"{path}: {CODE} = {json.dumps(settings[CODE])[:120]} asks to run Python files of the folder's author; no "
-            "remote code is run. Convert a model whose model_type is supported, without that entry."
-        )
+    for name, value in entries(settings):
+        refuse_code(path, name, value)
     if path.name.endswith(".index.json"):
         refuse_shards(path, settings.get("weight_map"))
+
+
+def entries(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every entry of settings and of the settings and lists within them, with its name: text_config.auto_map."""
+    left: list[tuple[str, Any]] = [("", settings)]
+    while left:
+        where, value = left.pop()
+        if isinstance(value, dict):
+            inner = [(f"{where}.{name}" if where else str(name), each) for name, each in value.items()]
+        else:
+            inner = [(f"{where}[{place}]", each) for place, each in enumerate(value)]
+        yield from inner
+        left += [(name, each) for name, each in inner if isinstance(each, dict | list)]
+
+
+def refuse_code(path: Path, name: str, value: object) -> None:
+    """Raise ValueError if an entry names code to run."""
+    own = name.rpartition(".")[2]
+    if own in CODE and value:
+        raise ValueError(
+            f"{path}: {name} = {json.dumps(value)[:120]} asks to run code of the folder's author or of a hub; no "
+            "remote code is run. Convert a model whose model_type is supported, without that entry."
+        )
+    if IMPLEMENTATION in name and isinstance(value, str) and "/" in value:
+        raise ValueError(
+            f"{path}: {name} = {value[:120]!r} names a kernel of a hub, which is code that would be fetched and run; "
+            "only implementations of transformers itself are used. Take the entry out, or write eager or sdpa."
+        )
 
 
 def refuse_shards(index: Path, shards: object) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from core.checkpoints import checkpoint as checkpoints
 from core.config.command_line import plain
+from core.config.private_paths import is_private, shareable
 from core.data.records import RankingTask
 from core.encoder.embedder import Embedder
 from core.encoder.feature_cache import FeatureCache
@@ -27,6 +28,7 @@ from core.evaluation.settings import EvalSettings
 from core.evaluation.suites import suite_tasks
 from core.evaluation.training_folders import labelled, with_rows
 from core.evaluation.vector_cache import VectorCache, encoder_name
+from core.files.reading import parse_yaml, read_settings_text
 from core.files.run_layout import CONFIG
 from core.objectives.settings import ObjectiveSettings
 
@@ -48,6 +50,9 @@ def evaluate(
     workers = workers or EncodingWorkers()
     with workers.calling_off():
         checkpoint = checkpoints.resolve(settings.checkpoint)
+        if settings.private_paths or trained_in_private(checkpoint.folder):
+            settings = shareable(settings)
+            checkpoint = checkpoints.resolve(settings.checkpoint)
         asked, rows = with_rows(settings.suite, checkpoint.folder)
         tasks = labelled(suite_tasks(asked, progress), rows)
         embedder = load_embedder(settings, checkpoint.folder)
@@ -138,9 +143,21 @@ def trained_objective(checkpoint: Path) -> ObjectiveSettings:
     config = checkpoint.parent.parent / CONFIG
     if not config.is_file():
         return ObjectiveSettings()
-    settings = ObjectiveSettings(**yaml.safe_load(config.read_text())["objective"])
+    try:
+        settings = ObjectiveSettings(**parse_yaml(read_settings_text(config))["objective"])
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise ValueError(f"{config}: the run's objective cannot be read ({error}).") from error
     if settings.learn_temperature:
         reached = checkpoints.training_state(checkpoints.Checkpoint(checkpoint, 0)).objective
         learned = {name: reached[name] for name in ("temperature", "bias") if name in reached}
         return replace(settings, **learned)
     return settings
+
+
+def trained_in_private(checkpoint: Path) -> bool:
+    """Tell whether the run that a checkpoint belongs to was trained to be shared; False outside a run."""
+    config = checkpoint.parent.parent / CONFIG
+    try:
+        return config.is_file() and is_private(parse_yaml(read_settings_text(config)))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False  # what cannot be read is told where the objective is taken from it

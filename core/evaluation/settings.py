@@ -39,6 +39,9 @@ class EvalSettings:
     """Processes per rank that read and prepare pictures ahead; 0 does it in the encoding process."""
     report: list[ReportFormat] = field(default_factory=lambda: ["markdown", "html", "json"])
     """Files to write into the bundle: report.md, report.html, report.json, with published results beside for MMEB."""
+    private_paths: bool = False
+    """Write no folder of this machine into the bundle: every path is relative to the folder that the command is started
+    in, and must lie there (a link does). A run that was trained so is evaluated so."""
     collective_timeout_s: float = 7200.0
     """Seconds that a process waits for the others before it gives them up; longer than reading the suite takes. One
     that dies is noticed at once."""

@@ -15,16 +15,18 @@ import psutil
 import torch
 from accelerate import Accelerator
 
+from core.config.private_paths import shareable_command
 from core.files.atomic import write_text, writing
+from core.files.reading import parse_json
 from core.files.run_layout import METRICS, TENSORBOARD
 
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "tokenizers", "numpy", "pyarrow", "pillow")
 
 
-def environment(accelerator: Accelerator, seed: int) -> dict[str, Any]:
-    """Versions, commit, command, processes and devices of this run."""
+def environment(accelerator: Accelerator, seed: int, private: bool = False) -> dict[str, Any]:
+    """Versions, commit, command, processes and devices of this run; private: no folder of this machine."""
     return {
-        "command": sys.argv,
+        "command": shareable_command(sys.argv) if private else sys.argv,
         "commit": commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -188,7 +190,10 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
     rows = []
     for line in path.read_text().splitlines():
         try:
-            rows.append(json.loads(line))
+            row = parse_json(line)
         except json.JSONDecodeError:
             break
+        if not isinstance(row, dict):
+            break
+        rows.append(row)
     return rows

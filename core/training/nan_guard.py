@@ -13,6 +13,7 @@ from torch import Tensor
 
 from core.data.records import Item, Pair
 from core.files.atomic import write_text, writing
+from core.files.reading import parse_json
 from core.files.run_layout import NONFINITE
 from core.parallel.collectives import rank, sum_over_ranks, world_size
 from core.training.step_data import StepData
@@ -147,8 +148,10 @@ def forget_faults_after(run: Path, step: int) -> None:
     kept = []
     for line in path.read_text().splitlines():
         try:
-            found = json.loads(line)
+            found = parse_json(line)
         except json.JSONDecodeError:
+            break
+        if not isinstance(found, dict) or not isinstance(found.get("step"), int):
             break
         if found["step"] <= step:
             kept.append(line + "\n")

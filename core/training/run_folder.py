@@ -16,6 +16,7 @@ from core.config.command_line import plain, to_yaml
 from core.config.settings import TrainSettings
 from core.data.checks.problems import Problem
 from core.files.atomic import remove_left_overs, write_text, writing
+from core.files.reading import parse_yaml, read_settings_text
 from core.files.run_layout import CONFIG, ENVIRONMENT, METRICS, PAIR_RECORDS
 from core.parallel.collectives import all_rows
 from core.training.logs import environment
@@ -31,6 +32,7 @@ FREE_TO_CHANGE = (
     "nonfinite_limit",
     "collective_timeout_s",
     "dry_run",
+    "private_paths",
     "chunk",
     "graph_memory_gb",
     "data.workers",
@@ -58,7 +60,7 @@ def open_run(settings: TrainSettings, accelerator: Accelerator) -> Checkpoint | 
     if accelerator.is_main_process:
         mend(run)
         write_text(run / CONFIG, to_yaml(dataclasses.replace(settings, resume=False)))
-        described = environment(accelerator, settings.seed)
+        described = environment(accelerator, settings.seed, settings.private_paths)
         write_text(run / ENVIRONMENT, json.dumps(described, indent=2) + "\n")
     accelerator.wait_for_everyone()
     latest = checkpoints.latest(run)
@@ -115,8 +117,8 @@ def refuse_other_settings(settings: TrainSettings) -> None:
     """
     path = settings.output / CONFIG
     try:
-        saved = flat(plain(TrainSettings())) | flat(yaml.safe_load(path.read_text()))
-    except (OSError, AttributeError, yaml.YAMLError) as error:
+        saved = flat(plain(TrainSettings())) | flat(parse_yaml(read_settings_text(path)))
+    except (OSError, AttributeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: the run's settings cannot be read ({error}), so it cannot be resumed.") from error
     for name, value in flat(plain(settings)).items():
         free = name in FREE_TO_CHANGE or name.startswith("plan.")

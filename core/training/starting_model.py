@@ -36,6 +36,7 @@ def starting_embedder(settings: TrainSettings, main: bool) -> Embedder:
         embedder = tiny_embedder(settings.seed, model.width, model.layers, model.vision_layers)
     else:
         embedder = Embedder.load(checkpoints.resolve(Path(model.start)).folder)
+    embedder.relative_base = settings.private_paths
     changed = set_resolution(embedder.backbone.config, embedder.image_processor, model)
     if model.trainable.lora_rank and (changed or embedder.base is None):
         stand_on_own_base(embedder, settings.output / "base", main)

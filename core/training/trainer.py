@@ -16,6 +16,7 @@ from tqdm import tqdm
 from core.checkpoints import checkpoint as checkpoints
 from core.checkpoints.checkpoint import Checkpoint, CheckpointScore, TrainingState
 from core.checkpoints.sharded import is_sharded_checkpoint, load_sharded, save_sharded
+from core.config.private_paths import shareable
 from core.config.ranges import seed_of_32_bits
 from core.config.settings import TrainSettings
 from core.data.batches import BatchSampler
@@ -54,6 +55,7 @@ class Trainer:
         Raises:
             ValueError: a setting does not fit the others, the run folder, or the data.
         """
+        settings = shareable(settings) if settings.private_paths else settings
         self.settings = settings
         self.accelerator = Accelerator(
             mixed_precision=mixed_precision(settings.precision), cpu=not torch.cuda.is_available()

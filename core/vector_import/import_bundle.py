@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.config.command_line import plain
+from core.config.private_paths import shareable
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.encode import Embedded
 from core.evaluation.metrics import Score
@@ -24,7 +25,8 @@ class ImportSettings:
     """Whose vectors to import, what they are of, and where to put the bundle."""
 
     embeddings: Path
-    """The vectors: .npy (items, d), .safetensors, or .parquet with a column of lists (and "id", if not in order)."""
+    """The vectors: .npy (items, d), .safetensors, or .parquet with a column of lists. Rows are matched by the column
+    that holds exactly the items' ids, whatever its name; without one, row n belongs to item n."""
     items: Path
     """Table (Parquet, CSV, JSON lines): id, text and/or image (a path); optional attributes, dataset, meta_task."""
     pairs: Path
@@ -40,6 +42,9 @@ class ImportSettings:
     """The Parquet column or tensor of the vectors, where the file has several."""
     pictures: Path | None = None
     """Folder that image paths are relative to, and which they do not leave; by default that of the items' table."""
+    private_paths: bool = False
+    """Write no folder of this machine into the bundle: every path is relative to the folder that the command is started
+    in, and must lie there (a link does)."""
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     """Which objective the views of weights and gradients apply; nothing else depends on it."""
 
@@ -64,6 +69,7 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     Raises:
         ValueError: a file cannot be used; the message names it, the row, the column and the value.
     """
+    settings = shareable(settings) if settings.private_paths else settings
     model = settings.model or settings.out.resolve().name
     suite = {"name": settings.name, "origin": ORIGIN, "model": model}
     suite |= {name: str(getattr(settings, name)) for name in ("embeddings", "items", "pairs")}
@@ -72,14 +78,15 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     items = read_items(settings.items, settings.pictures, progress)
     ids = [item.name for item in items.items]
     raw = read_vectors(settings.embeddings, settings.column)
-    vectors = unit(in_order(raw, ids, items.path), ids, raw.path)
+    rows, matched = in_order(raw, ids, items.path)
+    vectors = unit(rows, ids, raw.path)
     tasks = read_pairs(settings.pairs, items, settings.name)
     embedded = Embedded(items.items, vectors.rows)
     ranked = rank_all(tasks, embedded)
     found = scores(ranked) + clustering_scores(ranked, embedded)
     description = Description(model, 0, suite, plain(settings.objective))
     write_bundle(folder, description, settings.objective.at(1, 1), embedded, ranked, found)
-    return Imported(folder, found, tuple(filter(None, (vectors.note, repeats(items)))))
+    return Imported(folder, found, tuple(filter(None, (vectors.note, repeats(items), matched))))
 
 
 def refuse_others(folder: Path, suite: Mapping[str, str]) -> None:

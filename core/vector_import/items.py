@@ -11,6 +11,7 @@ from core.data.file_names import inside
 from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, Part, Text
 from core.data.tables import Table, read_table
+from core.files.reading import parse_json
 
 ID, TEXT, IMAGE, ATTRIBUTES, DATASET, META_TASK = "id", "text", "image", "attributes", "dataset", "meta_task"
 LISTED = 10
@@ -92,6 +93,8 @@ def words(value: object, where: str, column: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{where}: {column} = {value!r} is no text.")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError(f"{where}: {column} = {value[:80]!r} holds half of a character (a lone surrogate), no text.")
     return value
 
 
@@ -111,9 +114,9 @@ def attributes_of(row: Mapping[str, object], where: str) -> dict[str, str]:
     value = row.get(ATTRIBUTES)
     if isinstance(value, str) and value.strip():
         try:
-            value = json.loads(value)
+            value = parse_json(value)
         except json.JSONDecodeError as error:
-            raise ValueError(f"{where}: {ATTRIBUTES} = {value!r} is not JSON ({error.msg}).") from error
+            raise ValueError(f"{where}: {ATTRIBUTES} = {value[:80]!r} is not JSON ({error.msg}).") from error
     if isinstance(value, list) and all(isinstance(each, tuple) and len(each) == 2 for each in value):
         value = dict(value)  # a map column of Parquet
     if value is None or value == "":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.data.records import Ranking, RankingTask
 from core.data.tables import read_table
+from core.files.reading import parse_json
 from core.vector_import.items import DATASET, META_TASK, NamedItem, OutsideItems, id_of, words
 
 QUERY, POSITIVE, CANDIDATES, ASKS, TRAINED = "query", "positive", "candidates", "asks", "in_distribution"
@@ -93,9 +94,9 @@ def ids_of(value: object, where: str, column: str) -> list[str]:
         return []
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = json.loads(value)
+            value = parse_json(value)
         except json.JSONDecodeError as error:
-            raise ValueError(f"{where}: {column} = {value!r} is no JSON array ({error.msg}).") from error
+            raise ValueError(f"{where}: {column} = {value[:80]!r} is no JSON array ({error.msg}).") from error
     values = value if isinstance(value, list) else [value]
     return list(dict.fromkeys(id_of(each, where, column) for each in values))
 

@@ -1,8 +1,9 @@
 """Read vectors from files of other tools (.npy, .safetensors, a list column of Parquet), check and normalise them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,11 @@ import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 
+from core.files.reading import TooLarge, parse_json, read_parquet
+
+ID = "id"
+WHOLE_NUMBERS = ("I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8")
+"""How safetensors spells the types that ids may have."""
 SUFFIXES = (".parquet", ".npy", ".safetensors")
 UNIT = 1e-3
 """Norms nearer to 1 than this count as unit; those of vectors that were stored in 16 bits are off by as much."""
@@ -18,11 +24,11 @@ UNIT = 1e-3
 
 @dataclass(frozen=True)
 class RawVectors:
-    """What a file holds. ids: the item of each row where the file says it, else None (the rows are in order)."""
+    """What a file holds: vectors, and its columns of words or whole numbers, any of which may be the items' ids."""
 
     path: Path
     rows: Float[np.ndarray, "rows d"]
-    ids: tuple[str, ...] | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,9 @@ def read_vectors(path: Path, name: str | None = None) -> RawVectors:
     """Read the vectors of a file, not yet checked.
 
     Args:
-        path: a .npy array (items, d); a .safetensors file; or Parquet with a column of lists, whose column "id", if
-            there is one, names the item of each row.
+        path: a .npy array (items, d); a .safetensors file, where a tensor of whole numbers or an entry of the
+            metadata, a JSON list, may name the item of each row; or Parquet with a column of lists, where another
+            column may.
         name: the tensor or the Parquet column; None takes the only one that can be meant.
 
     Raises:
@@ -73,7 +80,7 @@ def from_npy(path: Path, name: str | None) -> RawVectors:
         raise ValueError(f"{path}: a .npy file has no names; leave out --column {name}.")
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, MemoryError, SyntaxError) as error:
         raise ValueError(f"{path}: is no numpy array of numbers ({error}). Save it by numpy.save.") from error
     if not isinstance(array, np.ndarray):
         array.close()
@@ -85,24 +92,41 @@ def from_safetensors(path: Path, name: str | None) -> RawVectors:
     """Return one tensor of a safetensors file, of any float type."""
     try:
         with safe_open(path, framework="pt") as file:
-            chosen = only_one(path, "tensor", sorted(file.keys()), name)
+            kinds = {each: file.get_slice(each).get_dtype() for each in sorted(file.keys())}
+            numbers = [each for each, kind in kinds.items() if kind in WHOLE_NUMBERS]
+            chosen = only_one(path, "tensor", [each for each in kinds if each not in numbers or each == name], name)
             tensor = file.get_tensor(chosen)
-    except SafetensorError as error:
+            columns = {each: file.get_tensor(each) for each in numbers if each != chosen}
+            named = {**(file.metadata() or {})}
+    except (OSError, SafetensorError) as error:
         raise ValueError(f"{path}: is not safetensors ({error}).") from error
     if not tensor.is_floating_point():
         raise ValueError(f"{path}: tensor {chosen!r} is {tensor.dtype}, not floats.")
-    return RawVectors(path, as_float32(path, tensor.to(torch.float32).numpy()))
+    found = {each: tuple(map(str, values.tolist())) for each, values in columns.items() if values.dim() == 1}
+    lists = {each: list_of_ids(text) for each, text in named.items()}
+    found |= {f"metadata {each}": values for each, values in lists.items() if values is not None}
+    rows = as_float32(path, tensor.to(torch.float32).numpy())
+    return RawVectors(path, rows, {each: values for each, values in found.items() if len(values) == len(rows)})
+
+
+def list_of_ids(text: str) -> tuple[str, ...] | None:
+    """Return the names in a JSON list of words or whole numbers; None for anything else."""
+    try:
+        found = parse_json(text)
+    except ValueError:
+        return None
+    is_list = isinstance(found, list) and all(isinstance(each, str | int) for each in found)
+    return tuple(map(str, found)) if is_list else None
 
 
 def from_parquet(path: Path, name: str | None) -> RawVectors:
-    """Return a column of lists of one length, and the column "id" if there is one."""
+    """Return a column of lists of one length, and the columns that may be ids."""
     try:
-        file = pq.ParquetFile(path)
-        schema = file.schema_arrow
-        lists = [field.name for field in schema if is_list_of_floats(field.type)]
+        schema = pq.read_schema(path)
+        lists = [each.name for each in schema if is_list_of_floats(each.type)]
         chosen = only_one(path, "column of lists of floats", lists, name)
-        table = file.read(columns=[chosen] + ["id"] * ("id" in schema.names))
-    except (OSError, pa.ArrowException) as error:
+        table = read_parquet(path, [chosen, *(each.name for each in schema if may_be_ids(each.type))])
+    except (OSError, pa.ArrowException, TooLarge) as error:
         raise ValueError(f"{path}: cannot be read ({error}).") from error
     column = table.column(chosen).combine_chunks()
     lengths = [len(each) if each.is_valid else None for each in column]
@@ -110,9 +134,20 @@ def from_parquet(path: Path, name: str | None) -> RawVectors:
     if odd is not None:
         found = f"has {lengths[odd]} numbers, but row 1 {lengths[0]}" if lengths[odd] else "is empty"
         raise ValueError(f"{path} row {odd + 1}: {chosen} {found}; all vectors have one length.")
-    values = column.flatten().to_numpy(zero_copy_only=False)
-    ids = tuple(str(each) for each in table.column("id").to_pylist()) if "id" in table.column_names else None
-    return RawVectors(path, as_float32(path, values.reshape(len(lengths), -1) if lengths else values[:, None]), ids)
+    numbers = column.flatten().to_numpy(zero_copy_only=False)
+    columns = {each: table.column(each) for each in table.column_names if each != chosen}
+    for each, values in columns.items():
+        if each.lower() == ID and values.null_count:
+            row = 1 + values.to_pylist().index(None)
+            raise ValueError(f"{path} row {row}: {each} is empty; name the item of every row, or take the column out.")
+    named = {each: tuple(map(str, values.to_pylist())) for each, values in columns.items() if not values.null_count}
+    return RawVectors(path, as_float32(path, numbers.reshape(len(lengths), -1) if lengths else numbers[:, None]), named)
+
+
+def may_be_ids(kind: pa.DataType) -> bool:
+    """Tell whether a column holds words or whole numbers."""
+    words = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(words) or pa.types.is_large_string(words) or pa.types.is_integer(words)
 
 
 def is_list_of_floats(kind: pa.DataType) -> bool:
@@ -140,32 +175,65 @@ def as_float32(path: Path, array: np.ndarray) -> Float[np.ndarray, "rows d"]:
         return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def in_order(vectors: RawVectors, ids: Sequence[str], items: Path) -> Float[np.ndarray, "items d"]:
-    """Return the vector of each item: by its id where the file has ids, else the rows as they stand.
+def in_order(vectors: RawVectors, ids: Sequence[str], items: Path) -> tuple[Float[np.ndarray, "items d"], str]:
+    """Return the vector of each item, and what the reader has to know of how they were matched ("" if nothing).
+
+    They are matched by the column that holds exactly the items' ids, whatever its name. A file without any has its rows
+    in the items' order, which is said.
 
     Raises:
-        ValueError: an item has no vector, a vector no item, or an id stands there twice.
+        ValueError: two such columns disagree; a column named "id", or one of words, names other items than there are;
+            or, row by row, there are more or fewer vectors than items.
     """
-    if vectors.ids is None:
-        if len(vectors.rows) != len(ids):
-            raise ValueError(
-                f"{vectors.path}: has {len(vectors.rows)} vectors, but {items} has {len(ids)} items; row n belongs to "
-                "item n."
-            )
-        return vectors.rows
+    exact = {name: column for name, column in vectors.columns.items() if are_ids(column, ids)}
+    if len(set(exact.values())) > 1:
+        raise ValueError(
+            f"{vectors.path}: the columns {', '.join(exact)} each hold exactly the ids of {items}, but in different "
+            "orders; keep the one that names the item of each row."
+        )
+    for name, column in exact.items():
+        place = {each: row for row, each in enumerate(column)}
+        note = "" if name == ID else f"{vectors.path}: rows are matched by {name}, which holds exactly the items' ids."
+        return vectors.rows[[place[each] for each in ids]], note
+    refuse_other_ids(vectors, ids, items)
+    if len(vectors.rows) != len(ids):
+        raise ValueError(
+            f"{vectors.path}: has {len(vectors.rows)} vectors, but {items} has {len(ids)} items; row n belongs to "
+            "item n."
+        )
+    columns = f"none of its columns ({', '.join(vectors.columns)}) holds" if vectors.columns else "it does not hold"
+    return vectors.rows, f"{vectors.path}: {columns} the items' ids, so row n is taken for item n of {items}."
+
+
+def are_ids(column: Sequence[str], ids: Sequence[str]) -> bool:
+    """Tell whether a column holds every id once and nothing else."""
+    return len(column) == len(ids) and set(column) == set(ids)
+
+
+def refuse_other_ids(vectors: RawVectors, ids: Sequence[str], items: Path) -> None:
+    """Raise ValueError for a column that means to name items but does not hold exactly their ids.
+
+    One is called "id" in any spelling, or holds words of which some are ids; whole numbers may just count rows.
+    """
+    known = set(ids)
+    for name, column in vectors.columns.items():
+        words = any(not each.lstrip("-").isdecimal() for each in column)
+        if name.lower() == ID or (words and not known.isdisjoint(column)):
+            refuse_column(vectors.path, name, column, ids, items)
+
+
+def refuse_column(path: Path, name: str, column: Sequence[str], ids: Sequence[str], items: Path) -> NoReturn:
+    """Raise ValueError that says how a column differs from the items' ids."""
     place: dict[str, int] = {}
-    for row, each in enumerate(vectors.ids):
+    for row, each in enumerate(column):
         if each in place:
-            raise ValueError(f"{vectors.path} row {row + 1}: id {each!r} stands also in row {place[each] + 1}.")
+            raise ValueError(f"{path} row {row + 1}: {name} {each!r} stands also in row {place[each] + 1}.")
         place[each] = row
     missing = next((each for each in ids if each not in place), None)
     if missing is not None:
-        raise ValueError(f"{vectors.path}: has no vector for item {missing!r} of {items}.")
-    if len(place) > len(ids):
-        known = set(ids)
-        extra = next(each for each in place if each not in known)
-        raise ValueError(f"{vectors.path} row {place[extra] + 1}: id {extra!r} is no item of {items}.")
-    return vectors.rows[[place[each] for each in ids]]
+        raise ValueError(f"{path}: has no vector for item {missing!r} of {items} (by its column {name}).")
+    extra = next(each for each in place if each not in set(ids))
+    raise ValueError(f"{path} row {place[extra] + 1}: {name} {extra!r} is no item of {items}.")
 
 
 def unit(rows: Float[np.ndarray, "rows d"], ids: Sequence[str], path: Path) -> UnitVectors:

@@ -1,7 +1,6 @@
 """The files of a bundle, each checked as it is read: its hash, its columns, its rows against the vectors."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from core.evaluation.bundle import SCHEMA
+from core.files.reading import parse_json, read_parquet
 from core.objectives.settings import BUILD, ObjectiveSettings
 
 MANIFEST = "manifest.json"
@@ -63,7 +62,7 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
     path = folder / MANIFEST
     content = read_bytes(path)
     try:
-        manifest = json.loads(content)
+        manifest = parse_json(content)
     except ValueError as error:
         raise BundleError(path, f"is not JSON ({error}).") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
@@ -110,8 +109,8 @@ def checked_bytes(path: Path, expected: str) -> bytes:
 def read_table(path: Path, content: bytes) -> pd.DataFrame:
     """Return a parquet file with the columns that its name promises. Raises BundleError."""
     try:
-        table = pq.read_table(pa.BufferReader(content))
-    except (pa.ArrowException, OSError) as error:
+        table = read_parquet(pa.py_buffer(content))
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise BundleError(path, f"is not parquet ({error}).") from error
     missing = [name for name in COLUMNS[path.name] if name not in table.column_names]
     if missing:
@@ -122,7 +121,10 @@ def read_table(path: Path, content: bytes) -> pd.DataFrame:
 def read_scores(path: Path, content: bytes) -> pd.DataFrame:
     """scores.json as a table, one row a score. Raises BundleError."""
     try:
-        scores = pd.DataFrame(json.loads(content), columns=list(SCORE_FIELDS))
+        rows = parse_json(content)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError(f"it holds {str(rows)[:80]}")
+        scores = pd.DataFrame(rows, columns=list(SCORE_FIELDS))
     except ValueError as error:
         raise BundleError(path, f"is not a list of scores ({error}).") from error
     if scores.isna().any().any():
@@ -138,8 +140,8 @@ def parsed_items(path: Path, items: pd.DataFrame) -> pd.DataFrame:
         twice = next(each for row, each in enumerate(ids) if each in ids[:row])
         raise BundleError(path, f"item {twice!r} stands there twice.")
     try:
-        parts = [json.loads(each) for each in items["parts"]]
-        attributes = [json.loads(each) for each in items["attributes"]]
+        parts = [parse_json(each) for each in items["parts"]]
+        attributes = [parse_json(each) for each in items["attributes"]]
     except (TypeError, ValueError) as error:
         raise BundleError(path, f"parts or attributes are not JSON ({error}).") from error
     for row, (listed, named) in enumerate(zip(parts, attributes, strict=True)):

@@ -1,6 +1,5 @@
 """What is handed to another tool: items with ids, vectors and what to show of them, from a bundle or a folder."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from core.corpus.image_folder import EmbeddedPictures, Picture
 from core.data.checks.problems import BadRow
 from core.data.file_names import inside
 from core.data.images.image_files import FileImage
+from core.files.reading import parse_json
 from workbench.bundles.bundle import MANIFEST, Bundle, open_bundle
 from workbench.bundles.files import NORM_TOLERANCE
 from workbench.search.search import SearchIndex, bundle_index, folder_index
@@ -60,7 +60,7 @@ def bundle_corpus(bundle: Bundle) -> Corpus:
 def embedded_corpus(folder: Path) -> Corpus:
     """Get the pictures of a folder that was embedded; a picture that has gone since is exported without a preview."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = parse_json((folder / MANIFEST).read_text())
         root = Path(manifest["folder"])
         vectors = load_file(folder / "embeddings.safetensors")["items"]
         table = pq.read_table(folder / "items.parquet", columns=["item", "file", "text"])

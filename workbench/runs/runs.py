@@ -3,7 +3,6 @@
 A run that is being written, was killed, or lost a file is still listed, with what can be known of it.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from core.checkpoints.checkpoint import Checkpoint, checkpoints
+from core.files.reading import parse_json, parse_yaml, read_settings_text
 from core.files.run_layout import CONFIG, ENVIRONMENT, METRICS
 from core.objectives.settings import ObjectiveSettings
 from core.training.logs import read_metrics
@@ -153,10 +153,10 @@ def age(folder: Path, now: float) -> float:
 def read_settings(folder: Path) -> tuple[dict[str, Any], str]:
     """config.yaml, and what is wrong with it ("" if nothing)."""
     try:
-        settings = yaml.safe_load((folder / CONFIG).read_text())
+        settings = parse_yaml(read_settings_text(folder / CONFIG))
     except FileNotFoundError:
         return {}, f"{CONFIG} is missing"
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         return {}, f"{CONFIG} cannot be read ({type(error).__name__})"
     if not isinstance(settings, dict) or "steps" not in settings:
         return {}, f"{CONFIG} holds no settings of a run"
@@ -174,7 +174,7 @@ def logged(folder: Path) -> list[dict[str, Any]]:
 def processes(folder: Path) -> int:
     """Say how many processes the run was started with; 1 where environment.json does not say."""
     try:
-        found = json.loads((folder / ENVIRONMENT).read_text())["processes"]
+        found = parse_json((folder / ENVIRONMENT).read_text())["processes"]
     except (OSError, ValueError, KeyError, TypeError):
         return 1
     return found if isinstance(found, int) and found > 0 else 1

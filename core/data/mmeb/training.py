@@ -8,7 +8,6 @@
 What a row holds is read by `core.data.mmeb.rows`.
 """
 
-import json
 import logging
 import random
 import re
@@ -23,6 +22,7 @@ from core.data.mmeb.datasets import ALL_META_TASKS, BY_TRAIN_NAME
 from core.data.mmeb.rows import COLUMNS, read_item, read_negatives
 from core.data.records import Pair
 from core.data.tables import Table, read_table
+from core.files.reading import parse_json
 
 SUFFIXES = (".parquet", ".jsonl", ".json")
 META_TASKS_FILE = "meta_tasks.json"
@@ -185,7 +185,7 @@ def read_meta_tasks(root: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        named = json.loads(path.read_text(encoding="utf-8"))
+        named = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: not valid JSON ({error}).") from error
     if not isinstance(named, dict):

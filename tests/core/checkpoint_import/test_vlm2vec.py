@@ -1,6 +1,7 @@
 """Adapters that peft saved, under the names of transformers 4 and 5, give the vectors that peft gives."""
 
 import json
+import shutil
 import warnings
 
 import pytest
@@ -11,7 +12,7 @@ from tiny_backbones import BACKBONES
 from torch.nn.functional import normalize
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLForConditionalGeneration
 
-from core.checkpoint_import import vlm2vec
+from core.checkpoint_import import hugging_face, vlm2vec
 from core.checkpoint_import.conversion import ConvertSettings, convert
 from core.config.model_settings import TrainableSettings
 from core.data.records import Image, Item, Text
@@ -33,10 +34,16 @@ def write_base(folder, adapter="qwen2_vl", model_class=Qwen2VLForConditionalGene
     return model
 
 
-def write_adapter(model, folder, names="first", dora=True, targets=TARGETS):
+def write_adapter(model, folder, names="first", dora=True, targets=TARGETS, began="gaussian", rslora=False):
     """An adapter with something in it, as VLM2Vec's training saves it. Returns peft's model."""
     settings = LoraConfig(
-        r=4, lora_alpha=16, lora_dropout=0.1, target_modules=targets, use_dora=dora, init_lora_weights="gaussian"
+        r=4,
+        lora_alpha=16,
+        lora_dropout=0.1,
+        target_modules=targets,
+        use_dora=dora,
+        use_rslora=rslora,
+        init_lora_weights=began,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # transformers' notices of its own future
@@ -210,9 +217,77 @@ def test_a_missing_and_an_extra_tensor_are_listed(plain):
     )
 
 
+@pytest.mark.parametrize("began", [True, "orthogonal", "mica", "gaussian"])
+@pytest.mark.parametrize("rslora", [False, True])
+def test_ways_to_begin_that_keep_the_base_give_pefts_vectors(base, items, tmp_path, began, rslora):
+    peft_model = write_adapter(
+        write_base(tmp_path / "own"), tmp_path / "adapter", "later", False, TARGETS, began, rslora
+    )
+    convert(ConvertSettings(tmp_path / "adapter", tmp_path / "output", base[0]))
+    embedder = Embedder.load(tmp_path / "output")
+    expected = peft_vector(peft_model, embedder, items[0])
+    torch.testing.assert_close(embedder.embed(items[:1])[0], expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("began", ["pissa", "olora"])
+def test_an_adapter_that_changed_its_base_is_refused_by_the_settings_name(base, tmp_path, began):
+    model = write_base(tmp_path / "own")
+    before = {name: weight.clone() for name, weight in model.named_parameters() if "q_proj.weight" in name}
+    write_adapter(model, tmp_path / "adapter", "later", False, TARGETS, began)
+    changed = dict(model.named_parameters())
+    assert all((changed[n.replace("q_proj", "q_proj.base_layer")] - w).abs().max() > 1e-3 for n, w in before.items())
+    with pytest.raises(ValueError, match=f"adapter_config.json: init_lora_weights = '{began}' began by changing"):
+        convert(ConvertSettings(tmp_path / "adapter", tmp_path / "output", base[0]))
+    assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize("began", ["PiSSA", "pissa_niter_16", "corda", "loftq", "lora_ga", "something_new", 3])
+def test_other_ways_that_change_the_base_or_are_not_known_are_refused(plain, began):
+    base, folder, output = plain
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(config | {"init_lora_weights": began}))
+    with pytest.raises(ValueError, match=f"adapter_config.json: init_lora_weights = {began!r} began"):
+        vlm2vec.convert(folder, output, base)
+
+
+def test_an_embedders_own_adapter_is_not_loaded_if_it_changed_its_base(plain):
+    base, folder, output = plain
+    vlm2vec.convert(folder, output, base)
+    config = json.loads((output / CONFIG).read_text())
+    (output / CONFIG).write_text(json.dumps(config | {"init_lora_weights": "pissa"}))
+    with pytest.raises(ValueError, match="init_lora_weights = 'pissa' began"):
+        Embedder.load(output)
+
+
+def test_an_adapter_among_a_whole_models_weights_is_refused(plain, tmp_path):
+    base, folder, output = plain
+    shutil.copytree(base, tmp_path / "both")
+    for name in (CONFIG, WEIGHTS):
+        shutil.copyfile(folder / name, tmp_path / "both" / name)
+    with pytest.raises(ValueError, match=r"adapter_config\.json: an adapter lies beside the weights"):
+        hugging_face.convert(tmp_path / "both", output, None)
+    tiny = BACKBONES["qwen2_vl"]()
+    tiny.save(tmp_path / "own embedder")
+    shutil.copyfile(folder / CONFIG, tmp_path / "own embedder" / CONFIG)
+    with pytest.raises(ValueError, match=r"adapter_config\.json: an adapter among the weights"):
+        Embedder.load(tmp_path / "own embedder")
+
+
 @pytest.mark.parametrize(
     ("entry", "value"),
     [
+        ("alpha_pattern", {"q_proj": 8}),
+        ("trainable_token_indices", [3]),
+        ("fan_in_fan_out", True),
+        ("lora_bias", True),
+        ("bias", "lora_only"),
+        ("layers_to_transform", [0]),
+        ("target_parameters", ["mlp.experts"]),
+        ("use_qalora", True),
+        ("exclude_modules", ["q_proj"]),
+        ("r", "4"),
+        ("lora_alpha", [16]),
+        ("use_dora", "yes"),
         ("modules_to_save", ["lm_head"]),
         ("rank_pattern", {"q_proj": 8}),
         ("bias", "all"),

@@ -45,6 +45,35 @@ def test_remote_code_is_refused(tmp_path, name):
     refuse_unsafe(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "told"),
+    [
+        ("config.json", {"_attn_implementation": "evil/kernel"}, "_attn_implementation = 'evil/kernel'"),
+        ("config.json", {"attn_implementation": "evil/kernel@v1:run"}, "attn_implementation = 'evil/kernel@v1:run'"),
+        ("config.json", {"attn_implementation": {"": "sdpa", "text_config": "paged|evil/k"}}, "evil/k"),
+        ("config.json", {"text_config": {"_attn_implementation_internal": "evil/k"}}, "text_config._attn_impl"),
+        ("config.json", {"vision_config": {"experts_implementation": "evil/k"}}, "vision_config.experts_impl"),
+        ("config.json", {"layers": [{"attn_implementation": "evil/k"}]}, r"layers\[0\].attn_implementation"),
+        ("config.json", {"use_kernels": True}, "use_kernels = true"),
+        ("config.json", {"text_config": {"auto_map": {"AutoModel": "m.M"}}}, "text_config.auto_map"),
+        ("config.json", {"kernel_config": {"RMSNorm": "evil/k:N"}}, "kernel_config"),
+        ("generation_config.json", {"custom_generate": "evil/k"}, "custom_generate"),
+        ("preprocessor_config.json", {"attn_implementation": "evil/k"}, "attn_implementation"),
+        ("adapter_config.json", {"trust_remote_code": True}, "trust_remote_code"),
+    ],
+)
+def test_code_and_kernels_of_a_hub_are_refused_at_any_depth(tmp_path, name, settings, told):
+    (tmp_path / name).write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=f"{name}: .*{told}"):
+        refuse_unsafe(tmp_path)
+
+
+def test_transformers_own_implementations_and_kernel_sizes_pass(tmp_path):
+    own = {"_attn_implementation": "flash_attention_2", "attn_implementation": {"": "sdpa", "text_config": "eager"}}
+    write(tmp_path, config__json={**own, "conv_kernel_size": 3, "use_kernels": False, "auto_map": None})
+    refuse_unsafe(tmp_path)
+
+
 @pytest.mark.parametrize("shard", ["../model.safetensors", "/etc/model.safetensors", "a/../../model.safetensors"])
 @pytest.mark.parametrize("kind", ["model.safetensors", "adapter_model.safetensors", "pytorch_model.bin"])
 def test_shards_outside_the_folder_are_refused(tmp_path, shard, kind):

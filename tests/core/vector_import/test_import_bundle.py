@@ -107,7 +107,63 @@ def test_bfloat16_tensors_and_a_named_one(files, tmp_path):
 def test_unit_vectors_bring_no_note(files, tmp_path):
     vectors = outside_files.vectors_of(outside_files.item_rows(tmp_path))
     np.save(files["embeddings"], vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-    assert imported(files, tmp_path / "a").notes == ()
+    (note,) = imported(files, tmp_path / "a").notes
+    assert "row n is taken for item n" in note
+
+
+def reversed_vectors(folder, **columns):
+    """The vectors of the items in the opposite order, in Parquet with further columns."""
+    vectors = outside_files.vectors_of(outside_files.item_rows(folder))[::-1]
+    embedding = pa.array(list(vectors), pa.list_(pa.float32()))
+    pq.write_table(pa.table({**columns, "embedding": embedding}), folder / "v.parquet")
+    return folder / "v.parquet"
+
+
+@pytest.mark.parametrize("name", ["id", "ID", "key", "document", "Unnamed: 0"])
+def test_rows_are_matched_by_the_column_that_holds_the_ids_whatever_its_name(files, tmp_path, name):
+    ids = [str(row["id"]) for row in outside_files.item_rows(tmp_path)]
+    others = {"row": range(len(ids)), "caption": ["the same"] * len(ids), name: pa.array(ids[::-1]).dictionary_encode()}
+    path = reversed_vectors(tmp_path, **others)
+    first, second = imported(files, tmp_path / "a"), imported(files | {"embeddings": path}, tmp_path / "b")
+    np.testing.assert_allclose(open_bundle(first.folder).vectors, open_bundle(second.folder).vectors, atol=1e-6)
+    said = [note for note in second.notes if "matched by" in note]
+    assert said == (
+        [] if name == "id" else [f"{path}: rows are matched by {name}, which holds exactly the items' ids."]
+    )
+
+
+def test_whole_numbers_match_ids_in_parquet_and_in_safetensors(tmp_path):
+    rows = [{"id": str(number), "text": f"words {number}"} for number in range(3)]
+    files = {
+        "embeddings": outside_files.write_vectors(tmp_path / "v.npy", np.eye(3)),
+        "items": outside_files.write_rows(tmp_path / "i.csv", rows),
+        "pairs": outside_files.write_rows(tmp_path / "p.jsonl", [{"query": 0, "positive": 1}]),
+    }
+    order, vectors = [2, 0, 1], np.eye(3, dtype=np.float32)[[2, 0, 1]]
+    table = {"number": order, "embedding": pa.array(list(vectors), pa.list_(pa.float32()))}
+    pq.write_table(pa.table(table), tmp_path / "v.parquet")
+    tensors = {"vectors": torch.from_numpy(vectors), "rows": torch.tensor(order)}
+    save_file(tensors, tmp_path / "v.safetensors")
+    save_file({"vectors": tensors["vectors"]}, tmp_path / "w.safetensors", {"keys": json.dumps(order), "format": "pt"})
+    for name in ("v.parquet", "v.safetensors", "w.safetensors"):
+        done = imported(files | {"embeddings": tmp_path / name}, tmp_path / name.replace(".", "-"))
+        np.testing.assert_allclose(open_bundle(done.folder).vectors, np.eye(3), atol=1e-6)
+        assert [note for note in done.notes if "rows are matched by" in note]
+
+
+def test_without_a_column_of_ids_the_guess_is_told_and_doubt_is_refused(files, tmp_path):
+    ids = [str(row["id"]) for row in outside_files.item_rows(tmp_path)]
+    done = imported(files | {"embeddings": reversed_vectors(tmp_path, row=range(len(ids)))}, tmp_path / "a")
+    assert "none of its columns (row) holds the items' ids, so row n is taken for item n" in done.notes[-1]
+    doubts = [
+        ({"key": [*ids[:-1], "other"]}, r"has no vector for item 'card' of .* \(by its column key\)"),
+        ({"Id": ["x", *ids[1:]]}, r"has no vector for item 'q-red' of .* \(by its column Id\)"),
+        ({"ID": [f"n{row}" for row in range(len(ids))]}, r"by its column ID"),
+        ({"key": ids, "doc": ids[::-1]}, r"columns key, doc each hold exactly the ids of .* in different orders"),
+    ]
+    for columns, message in doubts:
+        with pytest.raises(ValueError, match=message):
+            imported(files | {"embeddings": reversed_vectors(tmp_path, **columns)}, tmp_path / "b")
 
 
 @pytest.mark.parametrize(
