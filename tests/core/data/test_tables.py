@@ -58,7 +58,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path, name: 
         ("m.jsonl", '{"file_name": "b", "more": {"x": 1, "x": 2}}\n', "row 1: 'x' is named twice in one object"),
         ("m.json", '[{"file_name": "b", "file_name": "c"}]', "'file_name' is named twice"),
         ("m.jsonl", "[" * 200_000, "nested too deeply"),
-        ("m.jsonl", '{"a": ' + "[" * 200_000 + "\n", "row 1: not valid JSON (objects and lists are nested too deeply"),
+        ("m.jsonl", '{"a": ' + "[" * 200_000 + "\n", "row 1: not valid JSON .objects and lists are nested too deeply"),
         ("m.parquet", "PAR1", "cannot be read"),
         ("m.txt", "a", r"a table is one of \.parquet"),
     ],
