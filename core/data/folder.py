@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from core.data.checks.pairs import usable_indices, why_bad
-from core.data.checks.problems import BadRow, OnBadItem, Problem
-from core.data.images.image_files import BadImage, FileImage
-from core.data.records import Image, Item, Pair, Ranking, RankingTask, Text, image_item
+from core.data.checks.model_rules import ModelRules
+from core.data.checks.pairs import usable_indices
+from core.data.checks.problems import BadRow, OnBadItem, Problem, naming
+from core.data.checks.visuals import why_bad
+from core.data.images.image_files import FileImage
+from core.data.records import Image, Item, Pair, Ranking, RankingTask, Text, image_item, refuse_half_characters
 from core.data.retrieval_instructions import CAPTION_TO_IMAGE, IMAGE_TO_CAPTION
 from core.data.tables import Table, inside, read_table
 
@@ -66,7 +68,9 @@ class FolderPairs:
     def picture(self, index: int) -> FileImage:
         """Get the picture of a row, not yet opened. Raises `BadRow` if the row names none or one outside the folder."""
         name = self._field(index, "file_name")
-        return FileImage(inside(self.root, name, self.table.where(self.rows[index])))
+        where = self.table.where(self.rows[index])
+        with naming(where):
+            return FileImage(inside(self.root, name, where))
 
     def _field(self, index: int, column: str) -> str:
         value = self.table.rows[self.rows[index]].get(column)
@@ -74,6 +78,8 @@ class FolderPairs:
             empty = value is None or isinstance(value, str)
             reason = f"{column} is empty." if empty else f"{column} = {value!r} is no text."
             raise BadRow(Problem(self.table.where(self.rows[index]), reason))
+        with naming(self.table.where(self.rows[index])):
+            refuse_half_characters(value)
         return value
 
 
@@ -103,6 +109,7 @@ def folder_rankings(
     seed: int = 0,
     on_bad_item: OnBadItem = "stop",
     progress: bool = True,
+    rules: ModelRules | None = None,
 ) -> list[RankingTask]:
     """Held-out rows as rankings in both directions; the right candidate has index 0.
 
@@ -119,6 +126,7 @@ def folder_rankings(
         on_bad_item: what to do with bad rows among those that are used. Rows that are held out are never bad: a bad
             row stays with the training rows, where the check before training finds it.
         progress: show a bar while pictures are checked.
+        rules: what the model refuses, for the same check.
 
     Raises:
         ValueError: as `folder_pairs`; or no two rows with different pictures and captions are left.
@@ -128,7 +136,7 @@ def folder_rankings(
         raise ValueError(f"queries = {queries} must be at least 1 and pool = {pool} at least 2.")
     whole = open_folder(root, caption_column)
     _, held = split_rows(whole, held_out)
-    kept, problems = usable_indices(replace(whole, rows=held), on_bad_item, progress)
+    kept, problems = usable_indices(replace(whole, rows=held), on_bad_item, progress, rules)
     for problem in problems:
         logger.warning("Left out of the rankings: %s", problem)
     rows = [held[index] for index in kept]
@@ -208,6 +216,8 @@ def is_held_out(whole: FolderPairs, row: int, share: float) -> bool:
     try:
         whole.caption(row)
         picture = whole.picture(row)
-        return int(picture.content_id, 16) < share * 16 ** len(picture.content_id) and why_bad(picture) is None
-    except (BadRow, BadImage):
+        with naming(whole.table.where(whole.rows[row])):
+            chosen = int(picture.content_id, 16) < share * 16 ** len(picture.content_id)
+        return chosen and why_bad(picture) is None
+    except BadRow:
         return False

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from core.data.checks.pairs import unreadable
+from core.data.checks.problems import naming
+from core.data.checks.visuals import unreadable
 from core.data.images.image_files import FileImage
-from core.data.records import Image, Item, Part, Text
+from core.data.records import Image, Item, Part, Text, refuse_half_characters
 from core.data.tables import Table, inside, read_table
 
 ID, TEXT, IMAGE, ATTRIBUTES, DATASET, META_TASK = "id", "text", "image", "attributes", "dataset", "meta_task"
@@ -82,7 +83,7 @@ def id_of(value: object, where: str, column: str) -> str:
     """Return an id: words or a whole number. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise ValueError(f"{where}: {column} = {value!r} is no id; an id is a text or a whole number.")
-    return str(value)
+    return words(str(value), where, column)
 
 
 def words(value: object, where: str, column: str) -> str:
@@ -91,6 +92,8 @@ def words(value: object, where: str, column: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{where}: {column} = {value!r} is no text.")
+    with naming(f"{where}: {column}"):
+        refuse_half_characters(value)
     return value
 
 

@@ -1,18 +1,15 @@
-"""Check training pairs: read every row and open every distinct picture once, before training starts."""
+"""Check training pairs before training starts: every row, every distinct picture, and what the model says of them."""
 
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
-from core.data.images.image_files import BadImage
+from core.data.checks.model_rules import ModelRules
+from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem, naming
+from core.data.checks.visuals import unreadable
 from core.data.miniature.benchmark import MiniaturePairs
 from core.data.records import ImageSource, Pair, PairDataset
-
-CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Subset:
 
 
 def usable(
-    dataset: PairDataset, on_bad_item: OnBadItem = "stop", progress: bool = True
+    dataset: PairDataset, on_bad_item: OnBadItem = "stop", progress: bool = True, rules: ModelRules | None = None
 ) -> tuple[PairDataset, list[Problem]]:
     """Return the data set without its bad rows, and the problems of those left out, one a row.
 
@@ -52,6 +49,7 @@ def usable(
         dataset: what is to be trained or scored on.
         on_bad_item: "stop" refuses a data set with bad rows; "skip" leaves them out.
         progress: show a bar with rate and time left.
+        rules: what the model refuses; None: only what cannot be read is bad.
 
     Raises:
         BadItems: there are bad rows and `on_bad_item` is "stop".
@@ -59,71 +57,97 @@ def usable(
     """
     if isinstance(dataset, MiniaturePairs):
         return dataset, []
-    kept, problems = usable_indices(dataset, on_bad_item, progress)
-    return (Subset(dataset, tuple(kept)) if problems else dataset), problems
+    found = allowed_faults(dataset, on_bad_item, progress, rules)
+    return without_rows(dataset, found.keys()), list(found.values())
 
 
-def usable_indices(dataset: PairDataset, on_bad_item: OnBadItem, progress: bool) -> tuple[list[int], list[Problem]]:
+def without_rows(dataset: PairDataset, rows: Set[int]) -> PairDataset:
+    """Return the data set without some rows; itself if there are none."""
+    return Subset(dataset, tuple(each for each in range(len(dataset)) if each not in rows)) if rows else dataset
+
+
+def usable_indices(
+    dataset: PairDataset, on_bad_item: OnBadItem, progress: bool, rules: ModelRules | None = None
+) -> tuple[list[int], list[Problem]]:
     """Return the indices of the good rows, and the problems of the others. See `usable`."""
+    found = allowed_faults(dataset, on_bad_item, progress, rules)
+    return [index for index in range(len(dataset)) if index not in found], list(found.values())
+
+
+def allowed_faults(
+    dataset: PairDataset, on_bad_item: OnBadItem, progress: bool, rules: ModelRules | None = None
+) -> dict[int, Problem]:
+    """Return the problem of each bad row, as far as there may be any. See `usable`."""
     if on_bad_item not in ("stop", "skip"):
         raise ValueError(f'on_bad_item = {on_bad_item!r} is neither "stop" nor "skip".')
-    found = faults(dataset, progress)
+    found = faults(dataset, progress, rules)
     problems = list(found.values())
     if found and on_bad_item == "stop":
         raise BadItems(problems, len(dataset))
     if len(found) == len(dataset):
         first = f" The first is {problems[0]}" if problems else ""
         raise ValueError(f"{dataset.name}: none of its {len(dataset)} rows can be used.{first}")
-    return [index for index in range(len(dataset)) if index not in found], problems
+    return found
 
 
-def check_pairs(dataset: PairDataset, progress: bool = True) -> list[Problem]:
+def check_pairs(dataset: PairDataset, progress: bool = True, rules: ModelRules | None = None) -> list[Problem]:
     """Read every row and open every distinct picture once; the problems in the order of rows, one a row.
 
-    Finds missing and unreadable pictures, empty captions and placeholders that do not fit their pictures.
+    Finds missing and unreadable pictures, empty captions and placeholders that do not fit their pictures; with rules
+    also what the model refuses.
     """
-    return list(faults(dataset, progress).values())
+    return list(faults(dataset, progress, rules).values())
 
 
-def faults(dataset: PairDataset, progress: bool) -> dict[int, Problem]:
+@dataclass(frozen=True)
+class Rows:
+    """What was found of a data set's rows: the problem of each bad one, and of the others where they were read.
+
+    pictures: which rows show each. suspects: rows that the model may refuse.
+    """
+
+    faults: dict[int, Problem] = field(default_factory=dict)
+    origins: dict[int, str] = field(default_factory=dict)
+    pictures: dict[ImageSource, list[int]] = field(default_factory=dict)
+    suspects: list[int] = field(default_factory=list)
+
+    def blame(self, index: int, reason: str) -> None:
+        """Add a reason to a row's problem."""
+        earlier = f"{self.faults[index].reason} " if index in self.faults else ""
+        self.faults[index] = Problem(self.origins[index], earlier + reason)
+
+
+def faults(dataset: PairDataset, progress: bool, rules: ModelRules | None = None) -> dict[int, Problem]:
     """Return the problem of each bad row by its index, in the order of rows. See `check_pairs`."""
-    found: dict[int, Problem] = {}
-    pictures: dict[ImageSource, dict[int, str]] = {}
+    rows = read_rows(dataset, progress, rules)
+    for source, reason in unreadable(list(rows.pictures), dataset.name, progress, rules):
+        for index in dict.fromkeys(rows.pictures[source]):
+            rows.blame(index, reason)
+    if rules is not None:
+        for index in [each for each in rows.suspects if each not in rows.faults]:
+            try:
+                with naming(rows.origins[index]):
+                    for item in dataset[index].items():
+                        rules.refuse_item(item)
+            except BadRow as error:
+                rows.faults[index] = error.problem
+    return dict(sorted(rows.faults.items()))
+
+
+def read_rows(dataset: PairDataset, progress: bool, rules: ModelRules | None) -> Rows:
+    """Read every row and note the pictures that it shows."""
+    rows = Rows()
     for index in tqdm(range(len(dataset)), f"reading rows of {dataset.name}", unit="row", disable=not progress):
         try:
-            pair = dataset[index]
+            with naming(f"{dataset.name} row {index + 1}"):  # readers name file and row better
+                pair = dataset[index]
         except BadRow as error:
-            found[index] = error.problem
+            rows.faults[index] = error.problem
             continue
+        rows.origins[index] = pair.origin
         for item in pair.items():
             for source in item.images():
-                pictures.setdefault(source, {})[index] = pair.origin
-    for source, reason in unreadable(list(pictures), dataset.name, progress):
-        for index, origin in pictures[source].items():
-            earlier = f"{found[index].reason} " if index in found else ""
-            found[index] = Problem(origin, earlier + reason)
-    return dict(sorted(found.items()))
-
-
-def unreadable(sources: list[ImageSource], name: str, progress: bool) -> Iterator[tuple[ImageSource, str]]:
-    """Return the pictures that cannot be opened, each with the reason.
-
-    Pillow decodes outside the interpreter lock, so threads share the work; the chunks bound what is queued.
-    """
-    bar = tqdm(total=len(sources), desc=f"checking pictures of {name}", unit="picture", disable=not progress)
-    with bar, ThreadPoolExecutor(max_workers=min(16, os.cpu_count() or 1)) as threads:
-        for start in range(0, len(sources), CHUNK):
-            chunk = sources[start : start + CHUNK]
-            for source, reason in zip(chunk, threads.map(why_bad, chunk), strict=True):
-                bar.update()
-                if reason is not None:
-                    yield source, reason
-
-
-def why_bad(source: ImageSource) -> str | None:
-    """Say why a picture cannot be opened, or None if it can."""
-    try:
-        source.open()
-    except BadImage as error:
-        return str(error)
-    return None
+                rows.pictures.setdefault(source, []).append(index)
+        if rules is not None and any(map(rules.suspects, pair.items())):
+            rows.suspects.append(index)
+    return rows
