@@ -49,7 +49,8 @@ class EmbedSettings:
     caption_column: str = "text"
     """The column of metadata.jsonl or metadata.csv with the captions, kept beside the vectors; it may be missing."""
     on_bad_item: OnBadItem = "stop"
-    """What to do with unreadable pictures: stop before embedding, or skip, count and list them."""
+    """What to do with pictures that cannot be read, or that the model refuses: stop before embedding, or skip, count
+    and list them."""
     batch: int = 64
     """Pictures encoded at once, 1 to 65536."""
 

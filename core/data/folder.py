@@ -47,6 +47,11 @@ class FolderPairs:
     rows: Sequence[int]
     meta_task: str = META_TASK
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What the rows are read from."""
+        return (self.table.path,)
+
     def __len__(self) -> int:
         return len(self.rows)
 

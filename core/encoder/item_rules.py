@@ -47,6 +47,7 @@ class Shown:
     """An image source of a picture that is open already."""
 
     picture: PIL.Image.Image
+    name: str
     content_id: str = ""
 
     def open(self) -> PIL.Image.Image:
@@ -63,11 +64,11 @@ class ItemRules:
 
     prepare: Any
 
-    def refuse_picture(self, picture: PIL.Image.Image) -> None:
+    def refuse_picture(self, picture: PIL.Image.Image, name: str) -> None:
         """Raise what the model's processor raises for a picture of unusual shape; called by several threads."""
         shorter, longer = sorted(picture.size)
         if longer > NARROW * shorter or shorter < SMALL:
-            self.prepare.backbone_adapter.image_input(Shown(picture), alone=True)
+            self.prepare.backbone_adapter.image_input(Shown(picture, name), alone=True)
 
     def suspects(self, item: Item) -> bool:
         """Tell whether an item may take more tokens than the model has positions for."""

@@ -147,16 +147,13 @@ def encode(embedder: Embedder, cut: Sequence[Sequence[Item]], encoding: Encoding
         num_workers=encoding.workers,
         generator=torch.Generator(),  # else the loader would draw from the generator that training uses
     )
-    cut = texts = 0
+    cut = 0
     for prepared in arriving(loader, encoding.workers):
         portion = encoded_portion(embedder, prepared, encoding)
-        texts, cut = (
-            texts + sum(each.cut > 0 for each in prepared if isinstance(each, TokenizedItem)),
-            cut + portion.cut,
-        )
+        cut += portion.cut
         yield portion
     if cut:
-        logger.warning("The texts of %d items were cut, by %d tokens together: the model reads no more.", texts, cut)
+        logger.warning("Texts were cut by %d tokens together: the model reads no more.", cut)
 
 
 def encoded_portion(embedder: Embedder, prepared: Sequence[TokenizedItem | str], encoding: Encoding) -> EncodedPortion:

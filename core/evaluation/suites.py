@@ -51,8 +51,8 @@ class SuiteSettings:
     seed: int = 0
     """Draws the miniature's test split, the pools of a folder, and the queries."""
     on_bad_item: Literal["stop", "skip"] = "stop"
-    """What to do with rows and pictures that cannot be read: stop and list them, or leave out and log what needs
-    them; an unreadable wrong candidate leaves the pools, which makes them smaller."""
+    """What to do with rows, pictures and clips that cannot be read, or that the model refuses: stop and list them, or
+    leave out and log what needs them; such a wrong candidate leaves the pools, which makes them smaller."""
 
     def __post_init__(self) -> None:
         if self.queries is not None:

@@ -1,7 +1,7 @@
 """Collate the pairs of a step: every distinct item once, tokenized, in chunks of similar length."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Int
@@ -9,8 +9,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from core.data.batches import BatchSampler
+from core.data.checks.problems import BadRow, OnBadItem, naming
 from core.data.records import Item, Pair
 from core.encoder.inputs import ModelInputs, TokenizedItem, sorted_chunks
+from core.encoder.item_rules import arriving
+from core.training.step_pairs import BadStep, PreparedItems, Substitution, whole_pairs
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class StepData:
     chunks: the distinct items, in chunks sorted by length. items: the same one by one; item r is row r of the vectors
     of all chunks laid behind one another. query_rows, target_rows, negative_rows: which row each pair's query, its
     target and each explicit negative is. query_ids, target_ids, negative_ids: their content ids. negative_owners:
-    which pair each explicit negative was given for.
+    which pair each explicit negative was given for. substitutions: pairs that others stand in for. cut: tokens of texts
+    that were left out.
     """
 
     step: int
@@ -34,6 +38,8 @@ class StepData:
     negative_rows: Int[Tensor, " k"]
     negative_ids: Int[Tensor, " k"]
     negative_owners: Int[Tensor, " k"]
+    substitutions: tuple[Substitution, ...] = ()
+    cut: int = 0
 
     @property
     def tokens(self) -> int:
@@ -86,11 +92,12 @@ def step_data(
         negative_rows=rows(given),
         negative_ids=ids(given),
         negative_owners=torch.tensor([owner for owner, _ in owned], dtype=torch.long),
+        cut=sum(each.cut for each in prepared),
     )
 
 
 @dataclass(frozen=True)
-class Steps(Dataset[StepData]):
+class Steps(Dataset[StepData | BadStep]):
     """The steps of one rank as a map from step number to data, so that loader processes can work ahead."""
 
     batches: BatchSampler
@@ -100,12 +107,28 @@ class Steps(Dataset[StepData]):
     rank: int
     world: int
     negatives: int = 0
+    on_bad_item: OnBadItem = "stop"
 
-    def __getitem__(self, step: int) -> StepData:
-        pairs = self.batches.pairs(step, self.rank, self.world)
-        return step_data(step, pairs, self.prepare, self.collate, self.chunk, self.negatives)
+    def __getitem__(self, step: int) -> StepData | BadStep:
+        items = PreparedItems(self.prepare)
+        pairs, substitutions, problems = whole_pairs(
+            self.batches, step, self.rank, self.world, items, self.negatives, self.on_bad_item
+        )
+        if problems:
+            return BadStep(step, tuple(problems), tuple(substitutions))
+        try:
+            with naming(f"{pairs[0].dataset}: a pair of step {step + 1}"):
+                data = step_data(step, pairs, items, self.collate, self.chunk, self.negatives)
+        except BadRow as error:
+            return BadStep(step, (error.problem,), tuple(substitutions))
+        return replace(data, substitutions=tuple(substitutions))
 
 
-def load(steps: Steps, first: int, last: int, workers: int) -> DataLoader[StepData]:
-    """Return a loader over steps first..last-1, prepared ahead by `workers` processes (0: in this one)."""
-    return DataLoader(steps, batch_size=None, sampler=range(first, last), num_workers=workers)
+def load(steps: Steps, first: int, last: int, workers: int) -> Iterator[StepData | BadStep]:
+    """Return steps first..last-1, prepared ahead by `workers` processes (0: in this one).
+
+    Raises:
+        core.encoder.item_rules.LoaderLost: one of the processes has died.
+    """
+    loader = DataLoader(steps, batch_size=None, sampler=range(first, last), num_workers=workers)
+    return arriving(loader, workers)

@@ -10,8 +10,11 @@ from core.data.records import Item
 class ModelRules(Protocol):
     """What a model refuses. Each method raises what the work itself would raise."""
 
-    def refuse_picture(self, picture: PIL.Image.Image) -> None:
-        """Raise if the model cannot take a picture or frame, such as one too narrow; called by several threads."""
+    def refuse_picture(self, picture: PIL.Image.Image, name: str) -> None:
+        """Raise if the model cannot take a picture or frame, such as one too narrow; called by several threads.
+
+        name: of its file, for the message.
+        """
         ...
 
     def suspects(self, item: Item) -> bool:

@@ -66,7 +66,7 @@ def why_bad(source: ImageSource, rules: ModelRules | None = None) -> str | None:
     try:
         picture = source.open()
         if rules is not None:
-            rules.refuse_picture(picture)
+            rules.refuse_picture(picture, name_of(source))
     except Exception as error:  # see core.data.checks.problems.naming
         reason, name = reason_of(error), name_of(source)
         return reason if name in reason else f"{name}: {reason}"

@@ -48,6 +48,11 @@ class MmebPairs:
     rows: Sequence[int]
     pictures: ImageFolder
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What the rows are read from."""
+        return tuple(table.path for table in self.tables)
+
     def __len__(self) -> int:
         return len(self.rows)
 
