@@ -7,6 +7,7 @@ from tiny_backbones import BACKBONES
 from core.data.records import Item, Text
 from core.encoder.embedder import Embedder
 from core.encoder.item_rules import ItemRules, TooLong
+from core.encoder.prompts import with_spaces
 
 ONE = "the red circle lies on a green ground and beside it there is a cup " * 12
 OTHER = "seven small dogs run over the wide street while it rains very hard " * 12
@@ -31,10 +32,18 @@ def item(text: str) -> Item:
 
 def hand_cut(embedder: Embedder, text: str, most: int) -> str:
     """The beginning of a text that makes so many tokens, whatever ends are put around it."""
-    ids = embedder.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-    cut = embedder.tokenizer.decode(ids[:most])
-    assert embedder.tokenizer.encode(cut, add_special_tokens=False, split_special_tokens=True) == ids[:most]
+    ids, before = own_ids(embedder, text)
+    cut = embedder.tokenizer.decode(ids[:most]).removeprefix(before)
+    assert own_ids(embedder, cut)[0] == ids[:most]
     return cut
+
+
+def own_ids(embedder: Embedder, text: str) -> tuple[list[int], str]:
+    """The tokens of a text alone in an item, and the space before it that some templates end with."""
+    pieces = with_spaces(embedder.backbone_adapter.segments(item(text), embedder.tokenizer))
+    (words,) = (each.text for each in pieces if isinstance(each, Text))
+    ids = embedder.tokenizer.encode(words, add_special_tokens=False, split_special_tokens=True)
+    return ids, words.removesuffix(text)
 
 
 @torch.no_grad()
@@ -48,15 +57,15 @@ def test_a_text_cut_by_the_settings_is_the_text_cut_by_hand(backbone) -> None:
         backbone.prepare.max_text_tokens = None
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
     assert float(found[0] @ found[1]) < 0.999
-    words = len(backbone.tokenizer.encode(ONE, add_special_tokens=False))
-    assert prepared.cut == words - MOST
+    assert prepared.cut == len(own_ids(backbone, ONE)[0]) - MOST
 
 
 @torch.no_grad()
 def test_the_limit_is_shared_by_the_texts_of_an_item(backbone) -> None:
     first, second = "a red cup", ONE
-    own = len(backbone.tokenizer.encode(first, add_special_tokens=False))
-    expected = backbone.prepare(Item((Text(first), Text(hand_cut(backbone, second, 5)))))
+    own = len(own_ids(backbone, first)[0])
+    ids = backbone.tokenizer.encode(second, add_special_tokens=False, split_special_tokens=True)
+    expected = backbone.prepare(Item((Text(first), Text(backbone.tokenizer.decode(ids[:5])))))
     alone = backbone.prepare(item(first))
     try:
         backbone.prepare.max_text_tokens = own + 5
@@ -66,7 +75,7 @@ def test_the_limit_is_shared_by_the_texts_of_an_item(backbone) -> None:
     finally:
         backbone.prepare.max_text_tokens = None
     assert cut.token_ids.tolist() == alone.token_ids.tolist()
-    assert cut.cut == len(backbone.tokenizer.encode(second, add_special_tokens=False))
+    assert cut.cut == len(ids)
 
 
 @torch.no_grad()
