@@ -147,13 +147,13 @@ def encode(embedder: Embedder, cut: Sequence[Sequence[Item]], encoding: Encoding
         num_workers=encoding.workers,
         generator=torch.Generator(),  # else the loader would draw from the generator that training uses
     )
-    cut = 0
+    tokens_cut = 0
     for prepared in arriving(loader, encoding.workers):
         portion = encoded_portion(embedder, prepared, encoding)
-        cut += portion.cut
+        tokens_cut += portion.cut
         yield portion
-    if cut:
-        logger.warning("Texts were cut by %d tokens together: the model reads no more.", cut)
+    if tokens_cut:
+        logger.warning("Texts were cut by %d tokens together: the model reads no more.", tokens_cut)
 
 
 def encoded_portion(embedder: Embedder, prepared: Sequence[TokenizedItem | str], encoding: Encoding) -> EncodedPortion:

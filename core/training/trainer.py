@@ -18,7 +18,6 @@ from core.checkpoints.checkpoint import Checkpoint, CheckpointScore, TrainingSta
 from core.checkpoints.sharded import is_sharded_checkpoint, load_sharded, save_sharded
 from core.config.settings import TrainSettings
 from core.data.batches import BatchSampler
-from core.data.checks.problems import Problem
 from core.data.sources import CheckedData, checked_data
 from core.encoder.embedder import Embedder
 from core.encoder.item_rules import ItemRules
@@ -29,17 +28,18 @@ from core.parallel.collectives import sum_over_ranks
 from core.parallel.fsdp import is_sharded, shard
 from core.parallel.job import lost_another
 from core.training import validation
+from core.training.agreement import Agreed, agree, lacks_pairs
 from core.training.config_warnings import config_warnings
 from core.training.data_record import SubstitutionList, read_data_states, write_data_states
 from core.training.logs import Log, memory_mb, open_logs
-from core.training.nan_guard import NAMED, NonFiniteFault, NonFiniteStep, from_all_ranks, write_fault
+from core.training.nan_guard import NonFiniteFault, NonFiniteStep, write_fault
 from core.training.optimizer import learning_rate
 from core.training.recorder import Recorder
 from core.training.run_folder import open_run, refuse_existing, write_skipped
 from core.training.starting_model import starting_embedder
 from core.training.step import StepOutcome, Stepper, margin, mixed_precision
 from core.training.step_data import StepData, Steps, load
-from core.training.step_pairs import ATTEMPTS, BadStep
+from core.training.step_pairs import BadStep
 
 LOSS = "mean infonce_loss"
 
@@ -190,10 +190,10 @@ class Trainer:
     def _advance(self, data: StepData | BadStep, logs: list[Log], bar: "tqdm[Any]") -> None:
         """Return one step with its log line and progress."""
         started = time.perf_counter()
-        tokens, counted = self._agree(data, logs)
+        agreed = self._agree(data, logs)
         assert isinstance(data, StepData)
         outcome = self._try(data)
-        row = self._row(data.step, outcome, tokens, time.perf_counter() - started) | counted
+        row = self._row(data.step, outcome, agreed.tokens, time.perf_counter() - started) | agreed.numbers()
         self.done = data.step + 1
         self._validation = None
         # Passes through a sharded model need every rank.
@@ -213,35 +213,21 @@ class Trainer:
             loss=f"{row['loss']:.3f}", margin=f"{row['margin']:+.2f}", pairs_per_s=f"{row['pairs_per_second']:.0f}"
         )
 
-    def _agree(self, data: StepData | BadStep, logs: list[Log]) -> tuple[int, dict[str, int]]:
-        """Return the tokens of all ranks, and for the log what of them was substituted or cut, where anything was.
+    def _agree(self, data: StepData | BadStep, logs: list[Log]) -> Agreed:
+        """Return what all ranks say of a step's data; new substitutions are listed and warned of.
 
         Raises:
-            StepWithoutPairs: on every rank, if one of them lacks pairs.
+            StepWithoutPairs: on every rank, if one of them lacks pairs; what was done is saved.
         """
-        problems = data.problems if isinstance(data, BadStep) else ()
-        cut = data.cut if isinstance(data, StepData) else 0
-        local = torch.tensor([data.tokens, len(problems), len(data.substitutions), cut])
-        tokens, bad, substituted, cut = sum_over_ranks(local.to(self.accelerator.device)).tolist()
-        if substituted:
-            everywhere = from_all_ranks(list(data.substitutions))
-            for each in self._substituted.add(everywhere) if self._substituted else ():
-                tqdm.write(
-                    f"warning: step {each.step}: {each.where}: {each.reason} Instead: {each.substitute}.", sys.stderr
-                )
-        if bad:
-            everyone = from_all_ranks(list(problems))
+        agreed = agree(data, self.accelerator.device)
+        for each in self._substituted.add(agreed.substitutions) if self._substituted else ():
+            words = f"step {each.step}: {each.where}: {each.reason} Instead: {each.substitute}."
+            tqdm.write(f"warning: {words}", sys.stderr)
+        if agreed.problems:
             self.save(logs)
-            raise StepWithoutPairs(self._without(data.step + 1, list(dict.fromkeys(everyone))))
-        return tokens, {name: n for name, n in (("substituted", substituted), ("tokens_cut", cut)) if n}
-
-    def _without(self, step: int, problems: list[Problem]) -> str:
-        """Say why a step lacks pairs and how to go on."""
-        named = "; ".join(map(str, problems[:NAMED])) + f"; and {len(problems) - NAMED} more." * (len(problems) > NAMED)
-        saved = f"Saved after step {self.done}." if self.done else "No step was done yet."
-        skips = self.settings.data.on_bad_item == "skip"
-        advice = f"{ATTEMPTS} others were bad too." if skips else "Or let others stand in: --data.on_bad_item skip."
-        return f"Step {step} lacks pairs: {named} {saved} Mend the data, then: {self._command()} {advice}"
+            skips = self.settings.data.on_bad_item == "skip"
+            raise StepWithoutPairs(lacks_pairs(data.step + 1, agreed.problems, self.done, skips, self._command()))
+        return agreed
 
     def _try(self, data: StepData) -> StepOutcome:
         """Return one step; what goes wrong names it and its data sets."""

@@ -70,7 +70,7 @@ def by_processor(
             a picture of gigabytes of it.
     """
     shorter, longer = sorted(picture.size)
-    if longer > NARROWEST * shorter and "shortest_edge" in (processor.size or {}):
+    if longer > NARROWEST * shorter and "shortest_edge" in (getattr(processor, "size", None) or {}):
         raise BadImage(
             f"{picture.width} x {picture.height} pixels; one side may be {NARROWEST} times the other. Crop it."
         )
