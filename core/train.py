@@ -23,7 +23,7 @@ from core.config.settings import TrainSettings
 from core.estimate.dry_run import dry_run
 from core.parallel.job import join, last_words, leave, lost_another, started_again
 from core.training.nan_guard import NonFiniteStep
-from core.training.trainer import Interrupted, Trainer
+from core.training.trainer import Interrupted, StepWithoutPairs, Trainer
 
 
 def main() -> int:
@@ -59,7 +59,7 @@ def train(settings: TrainSettings, again: bool) -> tuple[str, int, bool]:
         return f"Finished: {Trainer(settings).run()}", 0, True
     except Interrupted as stopped:
         return str(stopped), 130, True
-    except NonFiniteStep as error:
+    except (NonFiniteStep, StepWithoutPairs) as error:
         return f"error: {error}", 1, True
     except ValueError as error:
         return f"error: {error}", 1, False

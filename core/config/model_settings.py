@@ -76,7 +76,8 @@ class ModelSettings:
     max_pixels: int | None = None
     """Qwen-VL: pictures with more pixels are reduced to so many; 784 of them (Qwen2-VL, Qwen2.5-VL) are one token."""
     max_text_tokens: int | None = None
-    """While training, texts of an item beyond so many tokens are cut off, 1 or more; null: never."""
+    """While training, texts of an item beyond so many tokens are cut off, before a text's end token, 1 or more; null:
+    never. metrics.jsonl counts the tokens that were cut."""
     trainable: TrainableSettings = field(default_factory=TrainableSettings)
     feature_cache: Path | None = None
     """Folder that remembers what the frozen vision tower made of each picture, across steps and runs; null: none."""

@@ -33,7 +33,9 @@ class DataSettings:
     weights: dict[str, float] = field(default_factory=dict)
     """How often an epoch visits the data sets that it names, above 0; 1 for all others, such as {DocVQA: 2.0}."""
     on_bad_item: Literal["stop", "skip"] = "stop"
-    """What to do with unreadable pictures and empty captions: stop before training, or skip, count and list them."""
+    """What to do with rows that cannot be used, such as unreadable pictures, empty captions and what the model
+    refuses: stop before training, or skip, count and list them. If one goes bad during training: save and stop, or let
+    another pair of its data set stand in and list it in substituted.jsonl."""
     negatives: int = 0
     """Explicit hard negatives of each pair to use, where the data has them, 0 or more; each is a further candidate
     for every query of the batch."""

@@ -8,14 +8,13 @@ skipped.jsonl           what could not be used and why, if anything was skipped
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from jaxtyping import Float
 from safetensors.numpy import save_file
 from tqdm import tqdm
@@ -23,17 +22,19 @@ from tqdm import tqdm
 from core.checkpoints import checkpoint as checkpoints
 from core.config.private_paths import shareable
 from core.config.ranges import check_range
-from core.data.checks.pairs import unreadable
-from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
+from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem, naming
+from core.data.checks.visuals import unreadable
 from core.data.file_names import inside
 from core.data.folder import METADATA
 from core.data.images.file_kinds import PICTURE_SUFFIXES
 from core.data.images.folder_listing import Listing, beside_table, list_folder, told
 from core.data.images.image_files import FileImage
-from core.data.records import Image, Item
+from core.data.records import Image, Item, refuse_half_characters
 from core.data.tables import Table, read_table
 from core.encoder.embedder import Embedder
-from core.evaluation.encode import refuse_not_finite
+from core.encoder.inputs import TokenizedItem
+from core.encoder.item_rules import ItemRules, prepared_or_reason
+from core.evaluation.encode import Encoding, encoded_portion, refuse_not_finite
 from core.files.atomic import whole_folder
 
 FILES = ("manifest.json", "embeddings.safetensors", "items.parquet", "skipped.jsonl")
@@ -52,7 +53,8 @@ class EmbedSettings:
     caption_column: str = "text"
     """The column of metadata.jsonl or metadata.csv with the captions, kept beside the vectors; it may be missing."""
     on_bad_item: OnBadItem = "stop"
-    """What to do with unreadable pictures: stop before embedding, or skip, count and list them."""
+    """What to do with pictures that cannot be read, or that the model refuses: stop before embedding, or skip, count
+    and list them."""
     batch: int = 64
     """Pictures encoded at once, 1 to 65536."""
     private_paths: bool = False
@@ -76,6 +78,10 @@ class Picture:
     def item(self) -> Item:
         """The picture alone, as it is embedded."""
         return Item((Image(self.source),))
+
+    def problem(self, reason: str) -> Problem:
+        """Return why it cannot be used; a reason that names the file says it once."""
+        return Problem(self.origin, reason.removeprefix(f"{self.origin}: "))
 
 
 @dataclass(frozen=True)
@@ -145,30 +151,56 @@ def embed_folder(
     """
     listed, problems, listing = list_pictures(folder, caption_column)
     total = len(listed) + len(problems)
-    found = unreadable([each.source for each in listed], str(folder), progress)
+    found = unreadable([each.source for each in listed], str(folder), progress, ItemRules(embedder.prepare))
     reasons = dict(found)
     for each in listed:
         if each.source in reasons:  # a reason names the file, as the origin of a file that no table names does
-            problems.append(Problem(each.origin, reasons[each.source].removeprefix(f"{each.origin}: ")))
+            problems.append(each.problem(reasons[each.source]))
     if problems and on_bad_item == "stop":
         raise BadItems(problems, total, "--on_bad_item")
     pictures = tuple(each for each in listed if each.source not in reasons)
     if not pictures:
         raise ValueError(f"{folder}: none of its {total} pictures can be used. The first: {problems[0]}")
-    vectors = embed_pictures(embedder, pictures, batch, progress)
-    return EmbeddedPictures(pictures, vectors, (*problems, *listing.left_out), listing.ignored)
+    pictures, vectors, lost = embed_pictures(embedder, pictures, batch, progress)
+    if lost and on_bad_item == "stop":
+        raise BadItems(lost, total, "--on_bad_item")
+    if not pictures:
+        raise ValueError(f"{folder}: none of its {total} pictures can be used. The first: {[*problems, *lost][0]}")
+    return EmbeddedPictures(pictures, vectors, (*problems, *lost, *listing.left_out), listing.ignored)
 
 
 def embed_pictures(
     embedder: Embedder, pictures: Sequence[Picture], batch: int, progress: bool
-) -> Float[np.ndarray, "pictures d"]:
-    """Return unit vectors of pictures, each taken alone, without an instruction: the form of targets."""
-    items = [each.item for each in pictures]
-    starts = range(0, len(items), batch)
-    bar = tqdm(starts, "embedding", unit="batch", disable=not progress)
-    vectors = torch.cat([embedder.embed(items[start : start + batch]) for start in bar]).float().numpy()
-    refuse_not_finite(items, vectors)
-    return vectors
+) -> tuple[tuple[Picture, ...], Float[np.ndarray, "pictures d"], list[Problem]]:
+    """Return the pictures with unit vectors, each taken alone, without an instruction: the form of targets.
+
+    Those that can no longer be read, or be named by their content, are told as problems.
+    """
+    kept: list[Picture] = []
+    vectors = [np.empty((0, embedder.dimensions), dtype=np.float32)]
+    lost: list[Problem] = []
+    for start in tqdm(range(0, len(pictures), batch), "embedding", unit="batch", disable=not progress):
+        part = pictures[start : start + batch]
+        items = [each.item for each in part]
+        prepared = [prepared_or_reason(prepare_with_id(embedder), item) for item in items]
+        portion = encoded_portion(embedder, prepared, Encoding(batch=batch))
+        good = [place for place in range(len(part)) if place not in portion.reasons]
+        refuse_not_finite([items[place] for place in good], portion.vectors[good])
+        kept += [part[place] for place in good]
+        vectors.append(portion.vectors[good])
+        lost += [part[place].problem(reason) for place, reason in portion.reasons.items()]
+    return tuple(kept), np.concatenate(vectors), lost
+
+
+def prepare_with_id(embedder: Embedder) -> Callable[[Item], TokenizedItem]:
+    """Return what prepares an item and makes its content id, which the table of the result needs."""
+
+    def prepare(item: Item) -> TokenizedItem:
+        prepared = embedder.prepare(item)
+        _ = item.content_id
+        return prepared
+
+    return prepare
 
 
 def list_pictures(folder: Path, caption_column: str = "text") -> tuple[list[Picture], list[Problem], Listing]:
@@ -205,7 +237,10 @@ def listed_by(folder: Path, table: Table, caption_column: str) -> tuple[list[Pic
             problems.append(Problem(where, "file_name is empty."))
             continue
         try:
-            pictures.append(Picture(name, FileImage(inside(folder, name, where)), text, where))
+            with naming(where):
+                for each in (name, text):
+                    refuse_half_characters(each)
+                pictures.append(Picture(name, FileImage(inside(folder, name, where)), text, where))
         except BadRow as error:
             problems.append(error.problem)
     return pictures, problems

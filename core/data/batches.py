@@ -60,9 +60,13 @@ class BatchSampler:
         Raises:
             ValueError: the batch does not divide by the world size.
         """
+        return [self.datasets[dataset][index] for _, (dataset, index) in self.own_rows(step, rank, world)]
+
+    def own_rows(self, step: int, rank: int = 0, world: int = 1) -> list[tuple[int, tuple[int, int]]]:
+        """Return the rows of `pairs`, each with its place in the global batch. Raises ValueError as `pairs`."""
         if self.batch % world:
             raise ValueError(f"batch = {self.batch} must be a multiple of the number of processes, {world}.")
-        return [self.datasets[dataset][index] for dataset, index in self.rows(step)[rank::world]]
+        return list(enumerate(self.rows(step)))[rank::world]
 
     def _blocks(self, dataset: int) -> int:
         """Say how many blocks hold a data set."""

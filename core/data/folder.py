@@ -16,12 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from core.data.checks.pairs import unreadable, usable_indices
-from core.data.checks.problems import BadRow, OnBadItem, Problem
+from core.data.checks.model_rules import ModelRules
+from core.data.checks.pairs import usable_indices
+from core.data.checks.problems import BadRow, OnBadItem, Problem, naming
+from core.data.checks.visuals import unreadable
 from core.data.file_names import inside
 from core.data.images.folder_listing import beside_table, told
 from core.data.images.image_files import FileImage
-from core.data.records import Image, Item, Pair, Ranking, RankingTask, Text, image_item
+from core.data.records import Image, Item, Pair, Ranking, RankingTask, Text, image_item, refuse_half_characters
 from core.data.retrieval_instructions import CAPTION_TO_IMAGE, IMAGE_TO_CAPTION
 from core.data.tables import Table, read_table
 
@@ -53,6 +55,11 @@ class FolderPairs:
     meta_task: str = META_TASK
     _pictures: dict[Path, FileImage] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What the rows are read from."""
+        return (self.table.path,)
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -74,7 +81,9 @@ class FolderPairs:
     def picture(self, index: int) -> FileImage:
         """Get the picture of a row, not yet opened. Raises `BadRow` if the row names none or one outside the folder."""
         name = self._field(index, "file_name")
-        path = inside(self.root, name, self.table.where(self.rows[index]))
+        where = self.table.where(self.rows[index])
+        with naming(where):
+            path = inside(self.root, name, where)
         return self._pictures.setdefault(path, FileImage(path))
 
     def _field(self, index: int, column: str) -> str:
@@ -83,6 +92,8 @@ class FolderPairs:
             empty = value is None or isinstance(value, str)
             reason = f"{column} is empty." if empty else f"{column} = {value!r} is no text."
             raise BadRow(Problem(self.table.where(self.rows[index]), reason))
+        with naming(self.table.where(self.rows[index])):
+            refuse_half_characters(value)
         return value
 
 
@@ -116,6 +127,7 @@ def folder_rankings(
     seed: int = 0,
     on_bad_item: OnBadItem = "stop",
     progress: bool = True,
+    rules: ModelRules | None = None,
 ) -> list[RankingTask]:
     """Held-out rows as rankings in both directions; the right candidate has index 0.
 
@@ -132,6 +144,7 @@ def folder_rankings(
         on_bad_item: what to do with bad rows among those that are used. Rows that are held out are never bad: a bad
             row stays with the training rows, where the check before training finds it.
         progress: show a bar while pictures are checked.
+        rules: what the model refuses, for the same check.
 
     Raises:
         ValueError: as `folder_pairs`; or no two rows with different pictures and captions are left.
@@ -141,7 +154,7 @@ def folder_rankings(
         raise ValueError(f"queries = {queries} must be at least 1 and pool = {pool} at least 2.")
     whole = open_folder(root, caption_column)
     held = whole.rows if held_out == 1 else split_rows(whole, held_out, progress)[1]
-    kept, problems = usable_indices(replace(whole, rows=held), on_bad_item, progress)
+    kept, problems = usable_indices(replace(whole, rows=held), on_bad_item, progress, rules)
     for problem in problems:
         logger.warning("Left out of the rankings: %s", problem)
     rows = [held[index] for index in kept]

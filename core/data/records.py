@@ -32,6 +32,17 @@ def as_read(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def refuse_half_characters(text: str) -> None:
+    """Raise ValueError if a text holds half of a surrogate pair, such as the first half of an emoji."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the text {text[:40]!r} holds half of a character (U+{ord(text[error.start]):04X} at character "
+            f"{error.start + 1}), such as half an emoji; write the whole character, or leave it out."
+        ) from error
+
+
 @runtime_checkable
 class ImageSource(Protocol):
     """Where a picture comes from: a file, bytes, or a generator's scene."""
@@ -48,9 +59,15 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class Text:
-    """Words. Always data: a caption that spells a special token is embedded as those characters."""
+    """Words. Always data: a caption that spells a special token is embedded as those characters.
+
+    Raises ValueError for half of a character, which no tokenizer, table or digest takes: JSON can spell half an emoji.
+    """
 
     text: str
+
+    def __post_init__(self) -> None:
+        refuse_half_characters(self.text)
 
     @cached_property
     def content_id(self) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
+from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem, naming
 from core.data.file_names import inside
 from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, Part, Ranking, RankingTask, Text, Video
@@ -43,7 +43,8 @@ def read_records(
     Args:
         path: the file, .jsonl or .json.
         frames: of each clip, at most.
-        on_bad_item: "stop" refuses a file with bad rows, "skip" leaves them out and logs them. A bad pool stops always.
+        on_bad_item: "stop" refuses a file with bad rows, "skip" leaves them out and logs them; of a pool only its bad
+            candidates are left out. A pool without a name, or without a list of candidates, stops always.
         queries: at most so many of each data set, drawn at random; None for all.
         seed: of that draw.
 
@@ -60,11 +61,12 @@ def read_records(
     for index, row in enumerate(table.rows):
         where = table.where(index)
         if "query" not in row:
-            reader.define(row, where)
+            problems += reader.define(row, where)
             continue
         try:
-            name, meta_task = words(row, "dataset", path.stem, where), words(row, "meta_task", META_TASK, where)
-            ranking = reader.ranking(row, where)
+            with naming(where):
+                name, meta_task = words(row, "dataset", path.stem, where), words(row, "meta_task", META_TASK, where)
+                ranking = reader.ranking(row, where)
         except BadRow as error:
             problems.append(error.problem)
             continue
@@ -103,16 +105,28 @@ class Reader:
     root: Path
     clips: Clips
     _items: dict[str, Item] = field(default_factory=dict, repr=False)
-    _pools: dict[str, tuple[Item, ...]] = field(default_factory=dict, repr=False)
+    _pools: dict[str, "Pool"] = field(default_factory=dict, repr=False)
 
-    def define(self, row: Mapping[str, Any], where: str) -> None:
-        """Keep a named pool. Raises `BadRow`."""
+    def define(self, row: Mapping[str, Any], where: str) -> list[Problem]:
+        """Keep a named pool without its bad candidates; their problems. Raises `BadRow` if there is no pool."""
         name = words(row, "pool", "", where)
         if not name:
             raise BadRow(Problem(where, 'neither "query" nor "pool" is there; a row is a query or names a pool.'))
         if name in self._pools:
             raise BadRow(Problem(where, f"pool = {name!r} is named in a row before; give this one another name."))
-        self._pools[name] = self.items(row, where)
+        items: list[Item] = []
+        places: list[int | None] = []
+        problems: list[Problem] = []
+        for place, each in enumerate(listed_candidates(row, where)):
+            try:
+                with naming(where):
+                    items.append(self.item(each, f"candidates[{place}]", where))
+                places.append(len(items) - 1)
+            except BadRow as error:
+                problems.append(error.problem)
+                places.append(None)
+        self._pools[name] = Pool(tuple(items), tuple(places))
+        return problems
 
     def ranking(self, row: Mapping[str, Any], where: str) -> Ranking:
         """Return the ranking of a row. Raises `BadRow`."""
@@ -122,14 +136,19 @@ class Reader:
         if "pool" in row and row["pool"] not in self._pools:
             known = ", ".join(self._pools) or "none"
             raise BadRow(Problem(where, f"pool = {row['pool']!r} is not named in a row before; known: {known}."))
-        candidates = self._pools[row["pool"]] if "pool" in row else self.items(row, where)
-        return Ranking(query, candidates, right(row, len(candidates), where), origin=where)
+        if "pool" not in row:
+            candidates = self.items(row, where)
+            return Ranking(query, candidates, right(row, len(candidates), where), origin=where)
+        pool = self._pools[row["pool"]]
+        places = [pool.places[place] for place in right(row, len(pool.places), where)]
+        kept = tuple(place for place in places if place is not None)
+        if not kept:
+            raise BadRow(Problem(where, f"what is right for it cannot be used in pool {row['pool']!r}."))
+        return Ranking(query, pool.items, kept, origin=where)
 
     def items(self, row: Mapping[str, Any], where: str) -> tuple[Item, ...]:
         """Return the candidates of a row. Raises `BadRow`."""
-        listed = row.get("candidates")
-        if not isinstance(listed, list) or not listed:
-            raise BadRow(Problem(where, "candidates is not a list of items."))
+        listed = listed_candidates(row, where)
         return tuple(self.item(each, f"candidates[{place}]", where) for place, each in enumerate(listed))
 
     def item(self, listed: Any, name: str, where: str) -> Item:  # noqa: ANN401 - what JSON holds
@@ -163,6 +182,22 @@ class Reader:
     def clip(self, name: str, where: str) -> Video:
         """Return a clip that is there. Raises `BadRow`."""
         return self.clips.find(name, where)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The usable candidates of a named pool, and of each that the row lists its place among them; None if it is bad."""
+
+    items: tuple[Item, ...]
+    places: tuple[int | None, ...]
+
+
+def listed_candidates(row: Mapping[str, Any], where: str) -> list[Any]:
+    """Return the candidates that a row lists, not yet read. Raises `BadRow`."""
+    listed = row.get("candidates")
+    if not isinstance(listed, list) or not listed:
+        raise BadRow(Problem(where, "candidates is not a list of items."))
+    return listed
 
 
 def right(row: Mapping[str, Any], size: int, where: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ Found while the check before training reads every row anyway; where no query rep
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from core.data.records import Image, ImageSource, Item, Pair, PairDataset, Part, Text, Video
@@ -40,6 +40,12 @@ class RepeatedQueries:
                 if all(source in known for item in (pair.query, pair.positive) for source in item.images()):
                     found[with_sources(pair.query, known)][with_sources(pair.positive, known)] = None
         return {query: tuple(targets) for query, targets in found.items() if len(targets) > 1}
+
+
+def add_positives(known: dict[str, tuple[str, ...]], more: Mapping[str, Sequence[str]]) -> None:
+    """Add the targets of one data set's repeated queries to those of others, each target once."""
+    for query, targets in more.items():
+        known[query] = tuple(dict.fromkeys((*known.get(query, ()), *targets)))
 
 
 def with_sources(item: Item, known: Mapping[ImageSource, ImageSource]) -> str:

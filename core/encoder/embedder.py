@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.image_processing_utils import BaseImageProcessor
 
 from core.data.records import Image, Item, Text, Video, as_read
@@ -18,6 +18,7 @@ from core.encoder.backbones.choose import choose_adapter
 from core.encoder.embedder_folder import DESCRIPTION, FORMAT, LOAD_ERRORS, SHARDS, load_backbone, read_description
 from core.encoder.feature_cache import FeatureCache, stored_dtype, tower_digest
 from core.encoder.inputs import ModelInputs, TokenizedItem, VisionInput, VisionInputs, collate, distinct, sorted_chunks
+from core.encoder.item_rules import refuse_too_long
 from core.encoder.lora import base_reference, load_lora, lora_config, save_lora
 from core.encoder.pooling import packed, padded, unit
 from core.encoder.prompts import TemplateText, with_spaces
@@ -188,11 +189,9 @@ class Embedder(nn.Module):
             return load_on_base(folder, str(described["base"]), dtype, device)
         try:
             backbone = load_backbone(folder, dtype, device)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         except LOAD_ERRORS as error:
             raise ValueError(f"{folder}: the checkpoint cannot be loaded: {error}") from error
-        embedder = cls(backbone, tokenizer, image_processor)
+        embedder = cls(backbone, *load_processing(folder))
         embedder.base = folder
         return embedder
 
@@ -231,6 +230,37 @@ class Embedder(nn.Module):
         return self._tower[1]
 
 
+def load_processing(folder: Path) -> tuple[PreTrainedTokenizerBase, BaseImageProcessor]:
+    """Load the tokenizer and the image processor of a folder that was found safe.
+
+    Raises:
+        ValueError: one of them cannot be loaded.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return tokenizer, AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
+    except LOAD_ERRORS as error:
+        raise ValueError(f"{folder}: the checkpoint cannot be loaded: {error}") from error
+
+
+def load_item_tokenizer(folder: Path) -> "ItemTokenizer":
+    """Load what makes inputs of items for a saved embedder, without its weights.
+
+    Raises:
+        ValueError: as `Embedder.load`.
+    """
+    described = read_description(folder)
+    refuse_unsafe(folder)
+    if "base" in described:
+        return load_item_tokenizer(folder / str(described["base"]))
+    tokenizer, image_processor = load_processing(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except LOAD_ERRORS as error:
+        raise ValueError(f"{folder}: the checkpoint cannot be loaded: {error}") from error
+    return ItemTokenizer(tokenizer, choose_adapter(config, image_processor))
+
+
 def load_on_base(folder: Path, base: str, dtype: torch.dtype, device: torch.device | str = "cpu") -> Embedder:
     """Load an adapter's base, then the adapter.
 
@@ -256,7 +286,7 @@ class ItemTokenizer:
         self.tokenizer = tokenizer
         self.backbone_adapter = adapter
         self.max_text_tokens: int | None = None
-        """Texts of an item beyond so many tokens are cut off, the template and pictures never; None: no text is."""
+        """Texts of an item beyond so many tokens are cut off, the template, a text's end and pictures never."""
         self._scaffold_ids: dict[str, list[int]] = {}
 
     def __call__(self, item: Item) -> TokenizedItem:
@@ -264,19 +294,25 @@ class ItemTokenizer:
 
         Raises:
             core.data.images.image_files.BadImage: a picture cannot be read.
+            core.encoder.item_rules.TooLong: the item takes more tokens than the model has positions for.
         """
         adapter = self.backbone_adapter
         alone = sum(isinstance(part, Image) for part in item.parts) == 1
         ids: list[int] = []
         images: list[VisionInput] = []
         videos: list[tuple[VisionInput, ...]] = []
-        left = self.max_text_tokens
+        left, cut = self.max_text_tokens, 0
         for segment in with_spaces(adapter.segments(item, self.tokenizer)):
             if isinstance(segment, TemplateText):
                 ids += self._scaffold(segment.text)
             elif isinstance(segment, Text):
-                words = adapter.text_ids(as_read(segment.text), self.tokenizer)[:left]
-                left = None if left is None else left - len(words)
+                words, own, beyond = adapter.text_ids(
+                    as_read(segment.text), self.tokenizer, None if left is None else max(left, 1)
+                )
+                if left == 0:  # no room: a tower's text of no words would count as one
+                    words, own, beyond = [], 0, own + beyond
+                left = None if left is None else left - own
+                cut += beyond
                 ids += words
             elif isinstance(segment, Image):
                 images.append(adapter.image_input(segment.source, alone))
@@ -285,8 +321,10 @@ class ItemTokenizer:
                 assert isinstance(segment, Video)
                 videos.append(adapter.video_input(segment.frames))
                 ids += adapter.video_token_ids(videos[-1], self._scaffold)
+        refuse_too_long(len(ids), adapter.most_tokens)
         token_ids = torch.tensor(ids)
-        return TokenizedItem(token_ids, tuple(images), tuple(videos), adapter.positions(token_ids, images, videos))
+        positions = adapter.positions(token_ids, images, videos)
+        return TokenizedItem(token_ids, tuple(images), tuple(videos), positions, cut)
 
     def _scaffold(self, text: str) -> list[int]:
         """Tokenize a piece of the template, once: the pieces are few and come back in every item."""

@@ -71,13 +71,15 @@ class TokenizedItem:
     """One item as tensors, not yet padded.
 
     images: its pictures. clips: for each clip, what the vision tower takes of it piece by piece. positions: where
-    each token is, on one axis or several (time, height, width); None counts from 0 up.
+    each token is, on one axis or several (time, height, width); None counts from 0 up. cut: how many tokens of its
+    texts were left out, because the settings or the model read no more.
     """
 
     token_ids: Int[Tensor, " length"]
     images: tuple[VisionInput, ...] = ()
     videos: tuple[tuple[VisionInput, ...], ...] = ()
     positions: Int[Tensor, "axes length"] | None = None
+    cut: int = 0
 
     @property
     def length(self) -> int:

@@ -4,6 +4,7 @@ Items are sorted by how long they look and cut into portions. What is in a porti
 vectors are the same bits whichever process encodes it, and whether or not the job was killed before.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,14 +15,18 @@ from jaxtyping import Float
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from core.data.images.image_files import BadImage
+from core.data.checks.problems import BadRow, Problem, reason_of
 from core.data.records import Item, RankingTask
 from core.encoder.embedder import Embedder
 from core.encoder.feature_cache import FeatureCache
 from core.encoder.inputs import TokenizedItem, sorted_chunks
+from core.encoder.item_rules import arriving, prepared_or_reason
 
 TOKENS_ON_CPU = 2**12
 """Tokens that go through the model at once on a CPU: what more of them leave behind no longer fits its caches."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class NonFiniteVectors(ValueError):
@@ -42,6 +47,18 @@ class Embedded:
 
 
 @dataclass(frozen=True)
+class EncodedPortion:
+    """The vectors of a portion; those of items that could not be prepared are NaN, and `reasons` has why, by place.
+
+    cut: tokens of texts that the model did not read.
+    """
+
+    vectors: Float[np.ndarray, "n d"]
+    reasons: dict[int, str]
+    cut: int = 0
+
+
+@dataclass(frozen=True)
 class Encoding:
     """How items are encoded.
 
@@ -57,10 +74,11 @@ class Encoding:
     features: FeatureCache | None = None
 
 
-def distinct_items(tasks: Sequence[RankingTask]) -> list[Item]:
+def distinct_items(tasks: Sequence[RankingTask], unknown: Callable[[Item, str], None] | None = None) -> list[Item]:
     """Return every query and candidate of the tasks once, in order of first use.
 
     Objects that occur again are passed over before any content id is made; a shared list of candidates is read once.
+    An item whose content id cannot be made is handed to `unknown` with the reason, or raises if there is none.
     """
     by_identity: dict[int, Item] = {}
     pools: set[int] = set()
@@ -72,7 +90,12 @@ def distinct_items(tasks: Sequence[RankingTask]) -> list[Item]:
                 by_identity.update(zip(map(id, ranking.candidates), ranking.candidates, strict=True))
     found: dict[str, Item] = {}
     for item in by_identity.values():
-        found.setdefault(item.content_id, item)
+        try:
+            found.setdefault(item.content_id, item)
+        except Exception as error:  # see core.data.checks.problems.naming
+            if unknown is None:
+                raise
+            unknown(item, reason_of(error))
     return list(found.values())
 
 
@@ -91,7 +114,7 @@ def embed_distinct(embedder: Embedder, items: Iterable[Item], batch: int = 256, 
 
     Raises:
         NonFiniteVectors: some vectors hold NaN or infinity.
-        core.data.images.image_files.BadImage: a picture cannot be read.
+        core.data.checks.problems.BadRow: an item cannot be prepared, such as for its picture.
     """
     listed = tuple(items)
     cut = portions(listed, batch)
@@ -99,17 +122,24 @@ def embed_distinct(embedder: Embedder, items: Iterable[Item], batch: int = 256, 
     with tqdm(total=len(listed), desc="encoding", unit="item", disable=not progress) as bar:
         encoded = encode(embedder, [[listed[row] for row in rows] for rows in cut], Encoding())
         for rows, found in zip(cut, encoded, strict=True):
-            vectors[rows] = found
+            for place, reason in found.reasons.items():
+                refuse(listed[rows[place]], reason)
+            vectors[rows] = found.vectors
             bar.update(len(rows))
     refuse_not_finite(listed, vectors)
     return Embedded(listed, vectors)
 
 
-def encode(embedder: Embedder, cut: Sequence[Sequence[Item]], encoding: Encoding) -> Iterator[Float[np.ndarray, "_ d"]]:
+def refuse(item: Item, reason: str) -> None:
+    """Raise BadRow, naming an item by its words: the id of what cannot be read is not known."""
+    raise BadRow(Problem(f"item {item.text[:60]!r}", reason))
+
+
+def encode(embedder: Embedder, cut: Sequence[Sequence[Item]], encoding: Encoding) -> Iterator[EncodedPortion]:
     """Return the vectors of portions of items, in order; no portion is empty.
 
     Raises:
-        core.data.images.image_files.BadImage: a picture cannot be read.
+        core.encoder.item_rules.LoaderLost: a process that prepares portions has died.
     """
     loader = DataLoader(
         Portions(embedder.prepare, cut),
@@ -117,10 +147,24 @@ def encode(embedder: Embedder, cut: Sequence[Sequence[Item]], encoding: Encoding
         num_workers=encoding.workers,
         generator=torch.Generator(),  # else the loader would draw from the generator that training uses
     )
-    for prepared in loader:
-        if isinstance(prepared, BadImage):
-            raise prepared
-        yield vectors_of(embedder, prepared, encoding)
+    tokens_cut = 0
+    for prepared in arriving(loader, encoding.workers):
+        portion = encoded_portion(embedder, prepared, encoding)
+        tokens_cut += portion.cut
+        yield portion
+    if tokens_cut:
+        logger.warning("Texts were cut by %d tokens together: the model reads no more.", tokens_cut)
+
+
+def encoded_portion(embedder: Embedder, prepared: Sequence[TokenizedItem | str], encoding: Encoding) -> EncodedPortion:
+    """Return the vectors of what could be prepared; a reason stands for an item that could not."""
+    good = [place for place, each in enumerate(prepared) if isinstance(each, TokenizedItem)]
+    items = [each for each in prepared if isinstance(each, TokenizedItem)]
+    vectors = np.full((len(prepared), embedder.dimensions), np.nan, dtype=np.float32)
+    if items:
+        vectors[good] = vectors_of(embedder, items, encoding)
+    reasons = {place: each for place, each in enumerate(prepared) if isinstance(each, str)}
+    return EncodedPortion(vectors, reasons, sum(each.cut for each in items))
 
 
 @torch.no_grad()
@@ -152,8 +196,8 @@ def chunks(lengths: Sequence[int], size: int, tokens: int | None = None) -> list
 
 
 @dataclass(frozen=True)
-class Portions(Dataset[list[TokenizedItem] | BadImage]):
-    """Portions as prepared items. An unreadable picture is handed over, as loader processes garble what they raise."""
+class Portions(Dataset[list[TokenizedItem | str]]):
+    """Portions as prepared items. The reason why one cannot be is handed over: loader processes garble exceptions."""
 
     prepare: Callable[[Item], TokenizedItem]
     cut: Sequence[Sequence[Item]]
@@ -161,11 +205,8 @@ class Portions(Dataset[list[TokenizedItem] | BadImage]):
     def __len__(self) -> int:
         return len(self.cut)
 
-    def __getitem__(self, index: int) -> list[TokenizedItem] | BadImage:
-        try:
-            return [self.prepare(item) for item in self.cut[index]]
-        except BadImage as error:
-            return error
+    def __getitem__(self, index: int) -> list[TokenizedItem | str]:
+        return [prepared_or_reason(self.prepare, item) for item in self.cut[index]]
 
 
 def refuse_not_finite(items: Sequence[Item], vectors: Float[np.ndarray, "items d"]) -> None:

@@ -69,6 +69,16 @@ class EncodingWorkers:
         tensor = torch.from_numpy(vectors)
         self._sent.append((tensor, dist.isend(tensor, dst=0, group=self._group)))
 
+    def send_reasons(self, reasons: dict[int, str]) -> None:
+        """Send why items of the portion that was sent last could not be prepared; waits until they have arrived."""
+        dist.send_object_list([reasons], dst=0, group=self._group)
+
+    def receive_reasons(self, sender: int) -> dict[int, str]:
+        """Return what another process sent by `send_reasons`."""
+        received: list[dict[int, str]] = [{}]
+        dist.recv_object_list(received, src=sender, group=self._group)
+        return received[0]
+
     def finish_sending(self) -> None:
         """Wait until all that was sent has arrived."""
         for _, work in self._sent:

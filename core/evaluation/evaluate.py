@@ -13,14 +13,16 @@ from core.checkpoints import checkpoint as checkpoints
 from core.config.command_line import plain
 from core.config.private_paths import is_private, shareable
 from core.data.records import RankingTask
-from core.encoder.embedder import Embedder
+from core.encoder.embedder import Embedder, load_item_tokenizer
 from core.encoder.feature_cache import FeatureCache
 from core.encoder.freezing import set_attention
+from core.encoder.item_rules import ItemRules
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.bundle_name import default_folder
 from core.evaluation.encode import Embedded, Encoding, distinct_items
 from core.evaluation.encode_distributed import embed_distributed, encode_shard
 from core.evaluation.encoding_workers import EncodingWorkers
+from core.evaluation.left_out import LeftOut
 from core.evaluation.metrics import Score
 from core.evaluation.report_files import report_files
 from core.evaluation.scoring import clustering_scores, rank_all, scores
@@ -54,9 +56,9 @@ def evaluate(
             settings = shareable(settings)
             checkpoint = checkpoints.resolve(settings.checkpoint)
         asked, rows = with_rows(settings.suite, checkpoint.folder)
-        tasks = labelled(suite_tasks(asked, progress), rows)
+        tasks = labelled(suite_tasks(asked, progress, ItemRules(load_item_tokenizer(checkpoint.folder))), rows)
         embedder = load_embedder(settings, checkpoint.folder)
-        embedded = embed(settings, embedder, tasks, workers, progress)
+        tasks, embedded = embed(settings, embedder, tasks, workers, progress)
     ranked = rank_all(tasks, embedded)
     found = scores(ranked) + clustering_scores(ranked, embedded, settings.suite.seed)
     objective = trained_objective(checkpoint.folder)
@@ -84,16 +86,24 @@ def assist(settings: EvalSettings, workers: EncodingWorkers) -> bool:
 
 def embed(
     settings: EvalSettings, embedder: Embedder, tasks: Sequence[RankingTask], workers: EncodingWorkers, progress: bool
-) -> Embedded:
-    """Return the vectors of the tasks' items, from the cache or encoded by all workers."""
-    items = distinct_items(tasks)
+) -> tuple[list[RankingTask], Embedded]:
+    """Return the vectors of the tasks' items, from the cache or encoded by all workers, and the tasks with them.
+
+    An item that could be read before and cannot be now leaves the tasks if suite.on_bad_item is "skip".
+
+    Raises:
+        core.data.checks.problems.BadItems: there is such an item and suite.on_bad_item is "stop"; or nothing is left.
+    """
+    left_out = LeftOut(tasks, settings.suite.on_bad_item)
+    items = distinct_items(tasks, left_out.unknown)
     cache = None
     if settings.cache is not None:
         cache = VectorCache(settings.cache, encoder_name(embedder))
         cache.remove_left_overs()
     elif len(items) > LONG:
         print(f"warning: {len(items)} items and no --cache: if interrupted, all is encoded again.", file=sys.stderr)
-    return embed_distributed(workers, embedder, items, encoding(settings), cache, progress)
+    embedded = embed_distributed(workers, embedder, items, encoding(settings), cache, progress, left_out.add)
+    return left_out.tasks_left(), embedded
 
 
 def encoding(settings: EvalSettings) -> Encoding:

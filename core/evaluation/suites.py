@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from core.config.ranges import SEEDS, check_range
+from core.data.checks.model_rules import ModelRules
 from core.data.checks.problems import OnBadItem
 from core.data.checks.rankings import usable_tasks
 from core.data.folder import folder_rankings
@@ -54,8 +55,8 @@ class SuiteSettings:
     seed: int = 0
     """Draws the miniature's test split, the pools of a folder, and the queries."""
     on_bad_item: Literal["stop", "skip"] = "stop"
-    """What to do with rows and pictures that cannot be read: stop and list them, or leave out and log what needs
-    them; an unreadable wrong candidate leaves the pools, which makes them smaller."""
+    """What to do with rows, pictures and clips that cannot be read, or that the model refuses: stop and list them, or
+    leave out and log what needs them; such a wrong candidate leaves the pools, which makes them smaller."""
 
     def __post_init__(self) -> None:
         if self.queries is not None:
@@ -69,24 +70,25 @@ class SuiteSettings:
             raise ValueError(f"suite.path is missing; suite.name = {self.name!r} needs the folder to read.")
 
 
-def suite_tasks(settings: SuiteSettings, progress: bool = True) -> list[RankingTask]:
-    """Return the ranking tasks of a suite, all their pictures readable.
+def suite_tasks(settings: SuiteSettings, progress: bool = True, rules: ModelRules | None = None) -> list[RankingTask]:
+    """Return the ranking tasks of a suite, all their pictures and clips readable; with rules, all fit for the model.
 
     Raises:
         ValueError: a data set's name is unknown, or the folder cannot be used.
         core.data.checks.problems.BadItems: rows or pictures are bad and suite.on_bad_item is "stop".
     """
-    return LOADERS[settings.name](settings, progress)
+    return LOADERS[settings.name](settings, progress, rules)
 
 
-def miniature(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
+def miniature(settings: SuiteSettings, progress: bool, rules: ModelRules | None) -> list[RankingTask]:
     """Return the generated benchmark."""
+    del rules  # it is drawn, and every model takes it
     sources = {source.name: source for source in SOURCES}
     names = chosen(settings, list(sources))
     return [ranking_task(sources[name], settings.seed, settings.queries or FEW) for name in names]
 
 
-def folder(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
+def folder(settings: SuiteSettings, progress: bool, rules: ModelRules | None) -> list[RankingTask]:
     """One's own pictures."""
     tasks = folder_rankings(
         path(settings),
@@ -96,11 +98,14 @@ def folder(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
         seed=settings.seed,
         on_bad_item=settings.on_bad_item,
         progress=progress,
+        rules=rules,
     )
     return named(tasks, settings)
 
 
-def mmeb(settings: SuiteSettings, progress: bool, layout: Layout = "eval") -> list[RankingTask]:
+def mmeb(
+    settings: SuiteSettings, progress: bool, rules: ModelRules | None, layout: Layout = "eval"
+) -> list[RankingTask]:
     """MMEB's image data sets in the layout of MMEB-eval."""
     tasks = read_mmeb_eval(
         path(settings),
@@ -112,40 +117,42 @@ def mmeb(settings: SuiteSettings, progress: bool, layout: Layout = "eval") -> li
         settings.on_bad_item,
         progress,
     )
-    return usable_tasks(tasks, settings.on_bad_item, progress)[0]
+    return usable_tasks(tasks, settings.on_bad_item, progress, rules)[0]
 
 
-def mmeb_v2(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
+def mmeb_v2(settings: SuiteSettings, progress: bool, rules: ModelRules | None) -> list[RankingTask]:
     """MMEB's image data sets in the layout of MMEB_Test_Instruct."""
-    return mmeb(settings, progress, "instruct")
+    return mmeb(settings, progress, rules, "instruct")
 
 
-def mmeb_v2_video(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
+def mmeb_v2_video(settings: SuiteSettings, progress: bool, rules: ModelRules | None) -> list[RankingTask]:
     """MMEB-V2's video data sets."""
     tasks = read_mmeb_video(path(settings), settings.datasets, *clip_settings(settings, 8), progress)
-    return usable_tasks(tasks, settings.on_bad_item, progress)[0]
+    return usable_tasks(tasks, settings.on_bad_item, progress, rules)[0]
 
 
-def msrvtt(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
+def msrvtt(settings: SuiteSettings, progress: bool, rules: ModelRules | None) -> list[RankingTask]:
     """MSR-VTT's 1k-A test split."""
     chosen(settings, ["MSR-VTT"])
-    return [read_msrvtt(path(settings), *clip_settings(settings, 32), progress)]
+    task = read_msrvtt(path(settings), *clip_settings(settings, 32), progress)
+    return usable_tasks([task], settings.on_bad_item, progress, rules)[0]
 
 
-def msvd(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
+def msvd(settings: SuiteSettings, progress: bool, rules: ModelRules | None) -> list[RankingTask]:
     """MSVD's test split."""
     chosen(settings, ["MSVD"])
-    return [read_msvd(path(settings), *clip_settings(settings, 32), progress)]
+    task = read_msvd(path(settings), *clip_settings(settings, 32), progress)
+    return usable_tasks([task], settings.on_bad_item, progress, rules)[0]
 
 
-def records(settings: SuiteSettings, progress: bool) -> list[RankingTask]:
+def records(settings: SuiteSettings, progress: bool, rules: ModelRules | None) -> list[RankingTask]:
     """One's own rankings from a file."""
     frames = settings.frames or 32
     tasks = read_records(path(settings), frames, settings.on_bad_item, settings.queries, settings.seed)
-    return usable_tasks(named(tasks, settings), settings.on_bad_item, progress)[0]
+    return usable_tasks(named(tasks, settings), settings.on_bad_item, progress, rules)[0]
 
 
-LOADERS: Mapping[Suite, Callable[[SuiteSettings, bool], list[RankingTask]]] = {
+LOADERS: Mapping[Suite, Callable[[SuiteSettings, bool, ModelRules | None], list[RankingTask]]] = {
     "miniature": miniature,
     "folder": folder,
     "mmeb": mmeb,

@@ -17,7 +17,7 @@ from core.config.settings import TrainSettings
 from core.data.checks.problems import Problem
 from core.files.atomic import remove_left_overs, write_text, writing
 from core.files.reading import parse_yaml, read_settings_text
-from core.files.run_layout import CONFIG, ENVIRONMENT, METRICS, PAIR_RECORDS
+from core.files.run_layout import CONFIG, ENVIRONMENT, METRICS, PAIR_RECORDS, SKIPPED
 from core.parallel.collectives import all_rows
 from core.training.logs import environment
 from core.training.nan_guard import forget_faults_after
@@ -36,6 +36,7 @@ FREE_TO_CHANGE = (
     "chunk",
     "graph_memory_gb",
     "data.workers",
+    "data.on_bad_item",
     "model.feature_cache",
     "model.published",
     "validate.every",
@@ -142,5 +143,5 @@ def write_skipped(run: Path, problems: list[Problem]) -> None:
     if not problems:
         return
     lines = [json.dumps({"where": each.where, "reason": each.reason}) + "\n" for each in problems]
-    write_text(run / "skipped.jsonl", "".join(lines))
-    print(f"Skipped {len(problems)} bad items; they are listed in {run / 'skipped.jsonl'}.")
+    write_text(run / SKIPPED, "".join(lines))
+    print(f"Skipped {len(problems)} bad items; they are listed in {run / SKIPPED}.")

@@ -1,7 +1,7 @@
 """Collate the pairs of a step: every distinct item once, tokenized, in chunks of similar length."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Int
@@ -9,8 +9,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from core.data.batches import BatchSampler
+from core.data.checks.problems import BadRow, OnBadItem, naming
 from core.data.records import Item, Pair
 from core.encoder.inputs import ModelInputs, TokenizedItem, sorted_chunks
+from core.encoder.item_rules import arriving
+from core.training.step_pairs import BadStep, PreparedItems, Substitution, whole_pairs
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class StepData:
     of all chunks laid behind one another. query_rows, target_rows, negative_rows: which row each pair's query, its
     target and each explicit negative is. query_ids, target_ids, negative_ids: their content ids. negative_owners:
     which pair each explicit negative was given for. known: pairs (query id, item id) that the data set knows to be
-    right besides the rows of the step, None where it asks nothing several times.
+    right besides the rows of the step, None where it asks nothing several times. substitutions: pairs that others
+    stand in for. cut: tokens of texts that were left out.
     """
 
     step: int
@@ -36,6 +40,8 @@ class StepData:
     negative_ids: Int[Tensor, " k"]
     negative_owners: Int[Tensor, " k"]
     known: Int[Tensor, "pairs 2"] | None = None
+    substitutions: tuple[Substitution, ...] = ()
+    cut: int = 0
 
     @property
     def tokens(self) -> int:
@@ -96,6 +102,7 @@ def step_data(
         negative_rows=rows(given),
         negative_ids=ids(given),
         negative_owners=torch.tensor([owner for owner, _ in owned], dtype=torch.long),
+        cut=sum(each.cut for each in prepared),
         known=known_pairs([id_of[item] for item in dict.fromkeys(queries)], positives or {}),
     )
 
@@ -109,7 +116,7 @@ def known_pairs(queries: Sequence[str], positives: Mapping[str, Sequence[str]]) 
 
 
 @dataclass(frozen=True)
-class Steps(Dataset[StepData]):
+class Steps(Dataset[StepData | BadStep]):
     """The steps of one rank as a map from step number to data, so that loader processes can work ahead."""
 
     batches: BatchSampler
@@ -120,12 +127,28 @@ class Steps(Dataset[StepData]):
     world: int
     negatives: int = 0
     positives: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    on_bad_item: OnBadItem = "stop"
 
-    def __getitem__(self, step: int) -> StepData:
-        pairs = self.batches.pairs(step, self.rank, self.world)
-        return step_data(step, pairs, self.prepare, self.collate, self.chunk, self.negatives, self.positives)
+    def __getitem__(self, step: int) -> StepData | BadStep:
+        items = PreparedItems(self.prepare)
+        pairs, substitutions, problems = whole_pairs(
+            self.batches, step, self.rank, self.world, items, self.negatives, self.on_bad_item
+        )
+        if problems:
+            return BadStep(step, tuple(problems), tuple(substitutions))
+        try:
+            with naming(f"{pairs[0].dataset}: a pair of step {step + 1}"):
+                data = step_data(step, pairs, items, self.collate, self.chunk, self.negatives, self.positives)
+        except BadRow as error:
+            return BadStep(step, (error.problem,), tuple(substitutions))
+        return replace(data, substitutions=tuple(substitutions))
 
 
-def load(steps: Steps, first: int, last: int, workers: int) -> DataLoader[StepData]:
-    """Return a loader over steps first..last-1, prepared ahead by `workers` processes (0: in this one)."""
-    return DataLoader(steps, batch_size=None, sampler=range(first, last), num_workers=workers)
+def load(steps: Steps, first: int, last: int, workers: int) -> Iterator[StepData | BadStep]:
+    """Return steps first..last-1, prepared ahead by `workers` processes (0: in this one).
+
+    Raises:
+        core.encoder.item_rules.LoaderLost: one of the processes has died.
+    """
+    loader = DataLoader(steps, batch_size=None, sampler=range(first, last), num_workers=workers)
+    return arriving(loader, workers)

@@ -20,8 +20,9 @@ from core.config.private_paths import shareable
 from core.config.ranges import seed_of_32_bits
 from core.config.settings import TrainSettings
 from core.data.batches import BatchSampler
-from core.data.sources import training_data
+from core.data.sources import CheckedData, checked_data
 from core.encoder.embedder import Embedder
+from core.encoder.item_rules import ItemRules
 from core.files.atomic import CannotWrite
 from core.objectives.objective import Objective
 from core.objectives.settings import strength
@@ -29,7 +30,9 @@ from core.parallel.collectives import sum_over_ranks
 from core.parallel.fsdp import is_sharded, shard
 from core.parallel.job import lost_another
 from core.training import validation
+from core.training.agreement import Agreed, agree, lacks_pairs
 from core.training.config_warnings import config_warnings
+from core.training.data_record import SubstitutionList, read_data_states, write_data_states
 from core.training.logs import Log, memory_mb, open_logs
 from core.training.nan_guard import NonFiniteFault, NonFiniteStep, write_fault
 from core.training.optimizer import learning_rate
@@ -38,12 +41,17 @@ from core.training.run_folder import open_run, refuse_existing, write_skipped
 from core.training.starting_model import starting_embedder
 from core.training.step import StepOutcome, Stepper, margin, mixed_precision
 from core.training.step_data import StepData, Steps, load
+from core.training.step_pairs import BadStep
 
 LOSS = "mean infonce_loss"
 
 
 class Interrupted(RuntimeError):
     """Training was stopped by Ctrl-C or a termination signal, after saving; the message says how to go on."""
+
+
+class StepWithoutPairs(ValueError):
+    """Pairs of a step went bad during training; what was done was saved first, and the message says how to go on."""
 
 
 class Trainer:
@@ -73,18 +81,20 @@ class Trainer:
             else None
         )
         self.step = Stepper(settings, self.embedder, self.accelerator, recorder)
-        self.positives: dict[str, tuple[str, ...]] = {}
-        datasets, problems = training_data(
-            settings.data, settings.seed, self.accelerator.is_main_process, self.positives
+        data = self._data()
+        self.batches = BatchSampler(
+            data.datasets, settings.batch, settings.data.block, settings.seed, settings.data.weights
         )
-        data = settings.data
-        self.batches = BatchSampler(datasets, settings.batch, data.block, settings.seed, data.weights)
+        self.positives = data.positives
         latest = open_run(settings, self.accelerator)
-        if self.accelerator.is_main_process:
-            write_skipped(settings.output, problems)
-            for caution in config_warnings(settings, datasets):
-                print(f"warning: {caution}", file=sys.stderr)
         self.done = latest.step if latest else 0
+        self._substituted: SubstitutionList | None = None
+        if self.accelerator.is_main_process:
+            write_skipped(settings.output, data.problems)
+            write_data_states(settings.output, data, self.done)
+            self._substituted = SubstitutionList(settings.output, self.done)
+            for caution in [*data_warnings(data), *config_warnings(settings, data.datasets)]:
+                print(f"warning: {caution}", file=sys.stderr)
         self._saved = self.done
         self._in_a_row = self._restore(latest) if latest else 0
         self._losses: list[float] = []
@@ -96,6 +106,7 @@ class Trainer:
 
         Raises:
             Interrupted: Ctrl-C or SIGTERM; a checkpoint was written first.
+            StepWithoutPairs: pairs went bad and data.on_bad_item says stop, or none could stand in; saved first.
             NonFiniteStep: embeddings, loss or gradient are not finite, and on_nonfinite says stop.
             ValueError: something else about a step's data, or the disk, is wrong.
         """
@@ -132,6 +143,7 @@ class Trainer:
             accelerator.num_processes,
             self.settings.data.negatives,
             self.positives,
+            self.settings.data.on_bad_item,
         )
 
     def save(self, logs: list[Log]) -> None:
@@ -154,6 +166,18 @@ class Trainer:
         self._saved, self._losses = self.done, []
         self.accelerator.wait_for_everyone()
 
+    def _data(self) -> CheckedData:
+        """Return the checked data sets, with the rows that the run left out when it began, if it is resumed."""
+        settings = self.settings
+        resumed = settings.resume and checkpoints.latest(settings.output) is not None
+        return checked_data(
+            settings.data,
+            settings.seed,
+            self.accelerator.is_main_process,
+            ItemRules(self.embedder.prepare),
+            read_data_states(settings.output) if resumed else {},
+        )
+
     def _restore(self, latest: Checkpoint) -> int:
         """Put weights, optimizer and reward back, bit for bit; the number of steps skipped in a row before."""
         if is_sharded_checkpoint(latest.folder):
@@ -168,12 +192,13 @@ class Trainer:
         self.step.restore(state.tensors)
         return state.in_a_row
 
-    def _advance(self, data: StepData, logs: list[Log], bar: "tqdm[Any]") -> None:
+    def _advance(self, data: StepData | BadStep, logs: list[Log], bar: "tqdm[Any]") -> None:
         """Return one step with its log line and progress."""
         started = time.perf_counter()
+        agreed = self._agree(data, logs)
+        assert isinstance(data, StepData)
         outcome = self._try(data)
-        tokens = int(sum_over_ranks(torch.tensor(data.tokens, device=self.accelerator.device)))
-        row = self._row(data.step, outcome, tokens, time.perf_counter() - started)
+        row = self._row(data.step, outcome, agreed.tokens, time.perf_counter() - started) | agreed.numbers()
         self.done = data.step + 1
         self._validation = None
         # Passes through a sharded model need every rank.
@@ -192,6 +217,22 @@ class Trainer:
         bar.set_postfix(
             loss=f"{row['loss']:.3f}", margin=f"{row['margin']:+.2f}", pairs_per_s=f"{row['pairs_per_second']:.0f}"
         )
+
+    def _agree(self, data: StepData | BadStep, logs: list[Log]) -> Agreed:
+        """Return what all ranks say of a step's data; new substitutions are listed and warned of.
+
+        Raises:
+            StepWithoutPairs: on every rank, if one of them lacks pairs; what was done is saved.
+        """
+        agreed = agree(data, self.accelerator.device)
+        for each in self._substituted.add(agreed.substitutions) if self._substituted else ():
+            words = f"step {each.step}: {each.where}: {each.reason} Instead: {each.substitute}."
+            tqdm.write(f"warning: {words}", sys.stderr)
+        if agreed.problems:
+            self.save(logs)
+            skips = self.settings.data.on_bad_item == "skip"
+            raise StepWithoutPairs(lacks_pairs(data.step + 1, agreed.problems, self.done, skips, self._command()))
+        return agreed
 
     def _try(self, data: StepData) -> StepOutcome:
         """Return one step; what goes wrong names it and its data sets."""
@@ -253,11 +294,22 @@ class Trainer:
         return float(sum_over_ranks(asked)) > 0
 
     def _how_to_go_on(self) -> str:
+        return f"Stopped after step {self.done} of {self.settings.steps}; saved. Go on with: {self._command()}"
+
+    def _command(self) -> str:
         processes, run = self.accelerator.num_processes, self.settings.output
-        return (
-            f"Stopped after step {self.done} of {self.settings.steps}; saved. Go on with: "
-            f"torchrun --nproc_per_node={processes} core/train.py --config {run}/config.yaml --resume"
+        return f"torchrun --nproc_per_node={processes} core/train.py --config {run}/config.yaml --resume"
+
+
+def data_warnings(data: CheckedData) -> list[str]:
+    """Say what of the data is not as it was when the run began."""
+    found = list(data.changes)
+    if data.newly_bad:
+        found.append(
+            f"{len(data.newly_bad)} rows that were good when the run began cannot be used any more; other pairs stand "
+            f"in for them. The first: {data.newly_bad[0]}"
         )
+    return found
 
 
 def numbers_of(outcome: StepOutcome) -> dict[str, float]:

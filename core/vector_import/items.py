@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from core.data.checks.pairs import unreadable
+from core.data.checks.problems import naming
+from core.data.checks.visuals import unreadable
 from core.data.file_names import inside
 from core.data.images.image_files import FileImage
-from core.data.records import Image, Item, Part, Text
+from core.data.records import Image, Item, Part, Text, refuse_half_characters
 from core.data.tables import Table, read_table
 from core.files.reading import parse_json
 
@@ -84,7 +85,7 @@ def id_of(value: object, where: str, column: str) -> str:
     """Return an id: words or a whole number. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise ValueError(f"{where}: {column} = {value!r} is no id; an id is a text or a whole number.")
-    return str(value)
+    return words(str(value), where, column)
 
 
 def words(value: object, where: str, column: str) -> str:
@@ -93,8 +94,8 @@ def words(value: object, where: str, column: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{where}: {column} = {value!r} is no text.")
-    if any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise ValueError(f"{where}: {column} = {value[:80]!r} holds half of a character (a lone surrogate), no text.")
+    with naming(f"{where}: {column}"):
+        refuse_half_characters(value)
     return value
 
 

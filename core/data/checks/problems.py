@@ -1,5 +1,7 @@
 """Bad rows and items of data that somebody brings: what is wrong, where, and the setting that leaves them out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -25,6 +27,34 @@ class BadRow(ValueError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
         self.problem = problem
+
+
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Turn whatever goes wrong while a row is read or an item prepared into the problem of that row.
+
+    This is the one place that catches every exception: what a stranger's file can make a decoder or a tokenizer raise
+    is not known beforehand, and none of it may end a job without the row's name.
+
+    Raises:
+        BadRow: something went wrong; the cause is kept.
+    """
+    try:
+        yield
+    except BadRow:
+        raise
+    except Exception as error:
+        raise BadRow(Problem(where, reason_of(error))) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Say in one line why something failed; the kind of error is named where its own words may not be enough."""
+    words = " ".join(str(error).split())
+    if isinstance(error, BadRow):
+        return error.problem.reason
+    if type(error) is ValueError or (isinstance(error, ValueError) and type(error).__module__.startswith("core.")):
+        return words
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 class BadItems(ValueError):

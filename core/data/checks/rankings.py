@@ -1,13 +1,13 @@
-"""Check a suite's pictures before anything is embedded: open each once, and tell by row what is bad."""
+"""Check a suite before anything is embedded: every picture, every clip, and what the model says of the items."""
 
 import logging
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 
-from core.data.checks.pairs import unreadable
-from core.data.checks.problems import BadItems, OnBadItem, Problem
+from core.data.checks.model_rules import ModelRules
+from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem, naming
+from core.data.checks.visuals import Visual, unreadable, visual
 from core.data.records import ImageSource, Item, Ranking, RankingTask
-from core.data.video.video_files import VideoFrame
 
 OPTION = "--suite.on_bad_item"
 LOGGED = 20
@@ -16,45 +16,70 @@ logger = logging.getLogger(__name__)
 
 
 def usable_tasks(
-    tasks: Sequence[RankingTask], on_bad_item: OnBadItem = "stop", progress: bool = True
+    tasks: Sequence[RankingTask],
+    on_bad_item: OnBadItem = "stop",
+    progress: bool = True,
+    rules: ModelRules | None = None,
 ) -> tuple[list[RankingTask], list[Problem]]:
-    """Return the tasks without what cannot be opened, and the problems, one a picture, each with a row that shows it.
+    """Return the tasks without what cannot be used, and the problems, one a picture, clip or item, each with a row.
 
-    With "skip" a query goes if it or all its right candidates show a bad picture; another candidate that shows one
-    leaves the pools, which makes them smaller. Frames of clips are not opened here: clips are looked into when they
-    are read.
+    With "skip" a query goes if it or all its right candidates are bad; another bad candidate leaves the pools, which
+    makes them smaller. Clips are decoded whole, which is the only way to know that one is not damaged behind its start.
 
     Args:
         tasks: rankings over files.
-        on_bad_item: "stop" refuses tasks with bad pictures; "skip" leaves out what shows them, and logs it.
+        on_bad_item: "stop" refuses tasks with bad items; "skip" leaves them out, and logs it.
         progress: show a bar with rate and time left.
+        rules: what the model refuses; None: only what cannot be read is bad.
 
     Raises:
-        BadItems: there are bad pictures and `on_bad_item` is "stop".
+        BadItems: there are bad items and `on_bad_item` is "stop".
         ValueError: nothing is left of a task.
     """
-    shown = pictures(tasks)
-    reasons = dict(unreadable(list(shown), "the suite", progress))
-    problems = [Problem(shown[source], reason) for source, reason in reasons.items()]
+    uses = list(first_uses(tasks))
+    shown: dict[Visual, tuple[ImageSource, str]] = {}
+    for item, origin in uses:
+        for source in item.images():
+            shown.setdefault(visual(source), (source, origin))
+    sources = {source: origin for source, origin in shown.values()}
+    bad: dict[Visual, Problem] = {}
+    for source, reason in unreadable(list(sources), "the suite", progress, rules):
+        bad[visual(source)] = Problem(sources[source], reason)
+    refused = refused_items(uses, bad.keys(), rules)
+    problems = [*bad.values(), *refused.values()]
     if not problems:
         return list(tasks), []
     if on_bad_item == "stop":
-        raise BadItems(problems, len(shown), OPTION, "pictures")
+        total, what = (len(uses), "items") if refused else (len(shown), "pictures and clips")
+        raise BadItems(problems, total, OPTION, what)
+    log_left_out(problems)
+
+    def whole(item: Item) -> bool:
+        return id(item) not in refused and not any(visual(each) in bad for each in item.images())
+
+    return [without(task, whole) for task in tasks], problems
+
+
+def log_left_out(problems: Sequence[Problem]) -> None:
+    """Warn of what a suite loses, up to a bound."""
     for problem in problems[:LOGGED]:
         logger.warning("Left out of the rankings: %s", problem)
     if len(problems) > LOGGED:
-        logger.warning("... and %d more pictures.", len(problems) - LOGGED)
-    return [without(task, reasons.keys()) for task in tasks], problems
+        logger.warning("... and %d more pictures, clips or items.", len(problems) - LOGGED)
 
 
-def pictures(tasks: Sequence[RankingTask]) -> dict[ImageSource, str]:
-    """Return every distinct picture of the tasks with the first row that shows it; frames of clips left out."""
-    found: dict[ImageSource, str] = {}
-    for item, origin in first_uses(tasks):
-        for source in item.images():
-            if not isinstance(source, VideoFrame):
-                found.setdefault(source, origin)
-    return found
+def refused_items(uses: Sequence[tuple[Item, str]], bad: Set[Visual], rules: ModelRules | None) -> dict[int, Problem]:
+    """Return, by the identity of the item object, why the model refuses items whose pictures are good."""
+    refused: dict[int, Problem] = {}
+    for item, origin in uses:
+        if rules is None or not rules.suspects(item) or any(visual(each) in bad for each in item.images()):
+            continue
+        try:
+            with naming(origin):
+                rules.refuse_item(item)
+        except BadRow as error:
+            refused[id(item)] = error.problem
+    return refused
 
 
 def first_uses(tasks: Sequence[RankingTask]) -> Iterator[tuple[Item, str]]:
@@ -73,8 +98,8 @@ def first_uses(tasks: Sequence[RankingTask]) -> Iterator[tuple[Item, str]]:
                     yield item, origin
 
 
-def without(task: RankingTask, bad: Set[ImageSource]) -> RankingTask:
-    """Return a task without the rankings and candidates that show bad pictures.
+def without(task: RankingTask, whole: Callable[[Item], bool]) -> RankingTask:
+    """Return a task without the rankings and candidates that are not whole.
 
     Raises:
         ValueError: no ranking is left.
@@ -84,7 +109,7 @@ def without(task: RankingTask, bad: Set[ImageSource]) -> RankingTask:
 
     def good(item: Item) -> bool:
         if id(item) not in usable:
-            usable[id(item)] = not any(source in bad for source in item.images())
+            usable[id(item)] = whole(item)
         return usable[id(item)]
 
     def pool(ranking: Ranking) -> tuple[Item, ...]:
@@ -101,6 +126,6 @@ def without(task: RankingTask, bad: Set[ImageSource]) -> RankingTask:
             places = tuple(place for place, item in enumerate(candidates) if id(item) in right)
             kept.append(replace(ranking, candidates=candidates, right=places))
     if not kept:
-        raise ValueError(f"{task.name}: every query, or what is right for it, shows a picture that cannot be opened.")
+        raise ValueError(f"{task.name}: every query, or what is right for it, cannot be used; see above.")
     logger.warning("%s: %d of %d queries are left.", task.name, len(kept), len(task.rankings))
     return replace(task, rankings=tuple(kept))

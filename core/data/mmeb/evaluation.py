@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 
 from tqdm import tqdm
 
-from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
+from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem, naming
 from core.data.images.image_folders import open_image_folder
 from core.data.mmeb.datasets import DATASETS, MmebDataset, known
 from core.data.mmeb.rows import PLACEHOLDER
@@ -143,7 +143,8 @@ def made_rankings(
     problems: list[Problem] = []
     for table, index in places:
         try:
-            rankings.append(make(table, index))
+            with naming(table.where(index)):
+                rankings.append(make(table, index))
         except BadRow as error:
             problems.append(error.problem)
     if problems and (on_bad_item == "stop" or not rankings):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
+from core.data.checks.problems import naming
 from core.data.images.image_folders import ImageFolder, open_image_folder
 from core.data.mmeb.datasets import ALL_META_TASKS, BY_TRAIN_NAME
 from core.data.mmeb.rows import COLUMNS, read_item, read_negatives
@@ -47,6 +48,11 @@ class MmebPairs:
     rows: Sequence[int]
     pictures: ImageFolder
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What the rows are read from."""
+        return tuple(table.path for table in self.tables)
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -57,10 +63,12 @@ class MmebPairs:
         shard = bisect_right(ends, self.rows[index])
         table = self.tables[shard]
         local = self.rows[index] - ends[shard] + len(table.rows)
-        row, where = table.rows[local], table.where(local)
-        query = read_item(row, ("qry", "qry_image_path"), self.pictures, where)
-        positive = read_item(row, ("pos_text", "pos_image_path"), self.pictures, where)
-        negatives = read_negatives(row, self.pictures, where)
+        where = table.where(local)
+        with naming(where):
+            row = table.rows[local]
+            query = read_item(row, ("qry", "qry_image_path"), self.pictures, where)
+            positive = read_item(row, ("pos_text", "pos_image_path"), self.pictures, where)
+            negatives = read_negatives(row, self.pictures, where)
         return Pair(query, positive, self.name, self.meta_task, negatives, origin=where)
 
 

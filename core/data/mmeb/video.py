@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 from tqdm import tqdm
 
-from core.data.checks.problems import BadRow, OnBadItem, Problem
+from core.data.checks.problems import BadRow, OnBadItem, Problem, naming
 from core.data.file_names import inside
 from core.data.images.image_folders import ImageFolder
 from core.data.mmeb import video_rows
@@ -292,7 +292,8 @@ class Maker:
         found = [self.items.item(label, "", LABELS, ("label", "")) for label in labels]
         for table, index in rows:
             try:
-                found += [self.item(each, table.where(index)) for each in self.row(table, index).targets]
+                with naming(table.where(index)):
+                    found += [self.item(each, table.where(index)) for each in self.row(table, index).targets]
             except BadRow:
                 continue
         return self.items.pool(found)

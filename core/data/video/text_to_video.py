@@ -15,10 +15,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem
+from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem, naming
 from core.data.images.image_folders import ImageFolder
 from core.data.mmeb.evaluation import OPTION
-from core.data.records import Item, Ranking, RankingTask, Text
+from core.data.records import Item, Ranking, RankingTask, Text, refuse_half_characters
 from core.data.shared_items import SharedItems
 from core.data.tables import read_table
 from core.data.video.named_clips import Clips, clip_item
@@ -68,7 +68,7 @@ def read_msrvtt(
         ValueError: the annotation file or a column of it is missing.
         core.data.checks.problems.BadItems: clips cannot be used and `on_bad_item` is "stop".
     """
-    captions = msrvtt_captions(root)
+    captions = usable_captions(msrvtt_captions(root), on_bad_item)
     return text_to_video("MSR-VTT", captions, root, video_root, frames, queries, seed, on_bad_item, progress)
 
 
@@ -87,7 +87,7 @@ def read_msvd(
         ValueError: an annotation file is missing, is a pickle, or lacks a clip's captions.
         core.data.checks.problems.BadItems: clips cannot be used and `on_bad_item` is "stop".
     """
-    captions = msvd_captions(root)
+    captions = usable_captions(msvd_captions(root), on_bad_item)
     return text_to_video("MSVD", captions, root, video_root, frames, queries, seed, on_bad_item, progress)
 
 
@@ -137,7 +137,8 @@ def usable_clips(
     problems: list[Problem] = []
     for clip in tqdm(dict.fromkeys(each.clip for each in captions), f"clips of {name}", disable=not progress):
         try:
-            found[clip] = clip_item(items, clips, clip, TARGET, first[clip].where)
+            with naming(first[clip].where):
+                found[clip] = clip_item(items, clips, clip, TARGET, first[clip].where)
         except BadRow as error:
             problems.append(error.problem)
     if problems and (on_bad_item == "stop" or not found):
@@ -152,7 +153,22 @@ def find_video_root(root: Path) -> Path:
     return next((root / name for name in VIDEO_FOLDERS if (root / name).is_dir()), root)
 
 
-def msrvtt_captions(root: Path) -> list[Caption]:
+def usable_captions(captions: Sequence[Caption | Problem], on_bad_item: OnBadItem) -> list[Caption]:
+    """Return the captions without those that are none.
+
+    Raises:
+        BadItems: some are none and `on_bad_item` is "stop", or all are.
+    """
+    good = [each for each in captions if isinstance(each, Caption)]
+    problems = [each for each in captions if isinstance(each, Problem)]
+    if problems and (on_bad_item == "stop" or not good):
+        raise BadItems(problems, len(captions), OPTION, "captions")
+    for problem in problems:
+        logger.warning("Left out of the rankings: %s", problem)
+    return good
+
+
+def msrvtt_captions(root: Path) -> list[Caption | Problem]:
     """Return the captions of the test split. Raises ValueError when the file or a column is missing."""
     present = [(root / name, column) for name, column in MSRVTT_FILES.items() if (root / name).is_file()]
     if not present:
@@ -160,12 +176,11 @@ def msrvtt_captions(root: Path) -> list[Caption]:
     path, column = present[0]
     table = read_table(path, ["video_id", column])
     return [
-        Caption(str(row["video_id"]), caption_text(row[column], column, table.where(index)), table.where(index))
-        for index, row in enumerate(table.rows)
+        caption(str(row["video_id"]), row[column], column, table.where(index)) for index, row in enumerate(table.rows)
     ]
 
 
-def msvd_captions(root: Path) -> list[Caption]:
+def msvd_captions(root: Path) -> list[Caption | Problem]:
     """Return the captions of the test split. Raises ValueError as `read_msvd`."""
     path = root / MSVD_FILE
     if path.is_file():
@@ -174,7 +189,7 @@ def msvd_captions(root: Path) -> list[Caption]:
         for index, row in enumerate(table.rows):
             where, captions = table.where(index), row["caption"]
             listed = captions if isinstance(captions, list) else [captions]
-            found += [Caption(str(row["video_id"]), caption_text(each, "caption", where), where) for each in listed]
+            found += [caption(str(row["video_id"]), each, "caption", where) for each in listed]
         return found
     listing = root / MSVD_LIST
     if not listing.is_file():
@@ -184,11 +199,7 @@ def msvd_captions(root: Path) -> list[Caption]:
     missing = [name for name in names if not captions.get(name)]
     if missing:
         raise ValueError(f"{listing}: {len(missing)} of {len(names)} clips have no caption; the first is {missing[0]}.")
-    return [
-        Caption(name, caption_text(words, "caption", f"{listing} clip {name}"), f"{listing} clip {name}")
-        for name in names
-        for words in captions[name]
-    ]
+    return [caption(name, words, "caption", f"{listing} clip {name}") for name in names for words in captions[name]]
 
 
 def captions_by_clip(root: Path) -> Mapping[str, Sequence[object]]:
@@ -222,9 +233,14 @@ def described(lines: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def caption_text(value: object, column: str, where: str) -> str:
-    """Return a caption: a string, or its words in a list. Raises ValueError if it is empty or something else."""
+def caption(clip: str, value: object, column: str, where: str) -> Caption | Problem:
+    """Return a clip's caption, a string or its words in a list; what is wrong if it is empty or something else."""
     words = " ".join(map(str, value)) if isinstance(value, list) else value
     if not isinstance(words, str) or not words.strip():
-        raise ValueError(f"{where}: {column} = {value!r} is no caption.")
-    return words.strip()
+        return Problem(where, f"{column} = {value!r} is no caption.")
+    try:
+        with naming(where):
+            refuse_half_characters(words)
+    except BadRow as error:
+        return error.problem
+    return Caption(clip, words.strip(), where)

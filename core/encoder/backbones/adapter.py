@@ -88,9 +88,29 @@ class BackboneAdapter(ABC, Generic[Model]):
         )
         return segments(item, tokenizer, image, video)
 
-    def text_ids(self, text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """Return the tokens of an item's own text, in which special tokens are words like any other."""
-        return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    def text_ids(
+        self, text: str, tokenizer: PreTrainedTokenizerBase, most: int | None = None
+    ) -> tuple[list[int], int, int]:
+        """Return the tokens of an item's own text, in which special tokens are words like any other.
+
+        most: keep at most so many tokens of the text, at least 1; what a family adds to a text does not count.
+
+        Returns:
+            the tokens, how many of them are the text's own, and how many of these were cut off.
+        """
+        words = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        kept = words[:most]
+        return kept, len(kept), len(words) - len(kept)
+
+    @property
+    def most_picture_tokens(self) -> int:
+        """A bound on the tokens of one still picture."""
+        return 16_384
+
+    @property
+    def most_tokens(self) -> int | None:
+        """How many tokens an item may take, those of pictures included; None: texts are cut one by one instead."""
+        return getattr(self.config.get_text_config(), "max_position_embeddings", None)
 
     def positions(
         self, token_ids: Int[Tensor, " length"], images: Sequence[VisionInput], videos: Sequence[Sequence[VisionInput]]

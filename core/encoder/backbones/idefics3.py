@@ -49,6 +49,12 @@ class Idefics3(BackboneAdapter[Either]):
         """Return the patches of each tile, as many taken together as the connector shuffles into one."""
         return len(picture.pixels) * self._tile_tokens()
 
+    @property
+    def most_picture_tokens(self) -> int:
+        """The tiles of the largest square, with the words between them, and the whole."""
+        across = self.image_processor.size["longest_edge"] // self.image_processor.max_image_size["longest_edge"] + 1
+        return (across**2 + 1) * (self._tile_tokens() + 16)
+
     def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
         """Return the tokens of all frames."""
         return sum(self.image_tokens(each) for each in pieces)

@@ -16,6 +16,10 @@ from torch import Tensor
 from transformers import LlavaOnevisionImageProcessorPil, SiglipImageProcessorPil
 from transformers.image_processing_utils import BaseImageProcessor, get_patch_output_size, select_best_resolution
 
+from core.data.images.image_files import BadImage
+
+NARROWEST = 200
+"""Pictures that are more than so many times as long as wide are not enlarged along their shorter side."""
 Known: TypeAlias = LlavaOnevisionImageProcessorPil | SiglipImageProcessorPil
 
 
@@ -59,7 +63,17 @@ def resizes_only(processor: Known) -> bool:
 def by_processor(
     picture: PIL.Image.Image, processor: BaseImageProcessor, whole_only: bool
 ) -> UInt8[Tensor, "crops 3 height width"]:
-    """Say what the processor itself makes of the picture, before it scales and normalises."""
+    """Say what the processor itself makes of the picture, before it scales and normalises.
+
+    Raises:
+        core.data.images.image_files.BadImage: a processor that enlarges the shorter side, such as CLIP's, would make
+            a picture of gigabytes of it.
+    """
+    shorter, longer = sorted(picture.size)
+    if longer > NARROWEST * shorter and "shortest_edge" in (getattr(processor, "size", None) or {}):
+        raise BadImage(
+            f"{picture.width} x {picture.height} pixels; one side may be {NARROWEST} times the other. Crop it."
+        )
     made = processor([picture], do_rescale=False, do_normalize=False, return_tensors="pt")["pixel_values"]
     pixels = (made[0] if made.dim() == 5 else made).to(torch.uint8)
     return pixels[:1].clone() if whole_only else pixels

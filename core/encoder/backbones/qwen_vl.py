@@ -12,6 +12,7 @@ from torch.nn.functional import linear
 from transformers import PreTrainedConfig, Qwen2VLModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from core.data.checks.visuals import name_of
 from core.data.images.image_files import BadImage
 from core.data.records import ImageSource, digest
 from core.encoder.backbones.adapter import BackboneAdapter, Model, ModelPart
@@ -69,6 +70,12 @@ class QwenVL(BackboneAdapter[Model]):
     def image_tokens(self, picture: VisionInput) -> int:
         """Return a token for each square of patches that the projector merges."""
         return len(picture.pixels) // self.config.vision_config.spatial_merge_size**2
+
+    @property
+    def most_picture_tokens(self) -> int:
+        """As many as the processor's limit of pixels allows."""
+        vision = self.config.vision_config
+        return int(self.image_processor.size["longest_edge"]) // (vision.patch_size * vision.spatial_merge_size) ** 2
 
     def video_tokens(self, pieces: Sequence[VisionInput]) -> int:
         """Return the tokens of all pairs of frames."""
@@ -166,7 +173,9 @@ def opened(source: ImageSource) -> PIL.Image.Image:
     picture = source.open()
     width, height = picture.size
     if max(width, height) > NARROWEST * min(width, height):
-        raise BadImage(f"{source}: {width} x {height} pixels; one side may be {NARROWEST} times the other. Crop it.")
+        raise BadImage(
+            f"{name_of(source) or 'a picture'}: {width} x {height} pixels; one side may be {NARROWEST} times the other. Crop it."
+        )
     return picture
 
 

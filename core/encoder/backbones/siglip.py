@@ -34,11 +34,14 @@ class SiglipAdapter(TwoTowers[SiglipModel]):
         """The width of the text tower's head, which is the picture tower's own."""
         return self.config.text_config.projection_size
 
-    def text_ids(self, text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    def text_ids(
+        self, text: str, tokenizer: PreTrainedTokenizerBase, most: int | None = None
+    ) -> tuple[list[int], int, int]:
         """Filled up on the right, whatever side batches are padded on."""
-        ids = super().text_ids(text, tokenizer)
+        ids, own, cut = super().text_ids(text, tokenizer, most)
         assert isinstance(tokenizer.pad_token_id, int)
-        return ids + [tokenizer.pad_token_id] * (self.config.text_config.max_position_embeddings + 1 - len(ids))
+        padding = [tokenizer.pad_token_id] * (self.config.text_config.max_position_embeddings + 1 - len(ids))
+        return ids + padding, own, cut
 
     def vision(
         self, model: SiglipModel, pixels: Float[Tensor, "rows 3 *shape"], sizes: Sequence[tuple[int, int]]

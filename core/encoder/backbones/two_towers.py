@@ -13,8 +13,7 @@ import torch
 import torch.distributed as dist
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import PreTrainedConfig, PreTrainedTokenizerBase
-from transformers.image_processing_utils import BaseImageProcessor
+from transformers import PreTrainedTokenizerBase
 
 from core.data.records import ImageSource, Item, Part, digest
 from core.encoder.backbones.adapter import BackboneAdapter, Model, ModelPart
@@ -30,16 +29,12 @@ TEXT, IMAGE, VIDEO = -1, -2, -3
 class TwoTowers(BackboneAdapter[Model]):
     """A row of pixels is a picture or frame. Texts have no template but the tokenizer's own ends.
 
-    A text that is longer than the tower's positions is cut, as published; a warning says so, and `cut` counts the
-    tokens that were left out.
+    A text that is longer than the tower's positions is cut before its end token, as published; a warning says so, and
+    `TokenizedItem.cut` counts the tokens that were left out.
     """
 
     language_name = "text_model"
     parts: ClassVar[Mapping[ModelPart, tuple[str, ...]]]
-
-    def __init__(self, config: PreTrainedConfig, image_processor: BaseImageProcessor) -> None:
-        super().__init__(config, image_processor)
-        self.cut = 0
 
     @abstractmethod
     def text_vectors(self, model: Model, texts: Int[Tensor, "texts length"]) -> Float[Tensor, "texts d"]:
@@ -80,15 +75,28 @@ class TwoTowers(BackboneAdapter[Model]):
         del tokenizer
         return list(item.parts)
 
-    def text_ids(self, text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """Return a mark, and the text between the tokenizer's own ends, cut to what the tower has positions for."""
+    def text_ids(
+        self, text: str, tokenizer: PreTrainedTokenizerBase, most: int | None = None
+    ) -> tuple[list[int], int, int]:
+        """Return a mark, and the text between the tokenizer's own ends, cut to what the tower has positions for.
+
+        The cut is made before the end token, at which the towers read a text: without it unlike texts look alike.
+        """
         limit = self.config.text_config.max_position_embeddings
         ids = tokenizer.encode(text, split_special_tokens=True)
-        if len(ids) > limit:
-            self.cut += len(ids) - limit
+        ends = tokenizer.num_special_tokens_to_add()
+        allowed = limit if most is None else min(limit, most + ends)
+        whole = len(ids)
+        if whole > limit and allowed == limit:
             warnings.warn(f"Texts longer than {limit} tokens are cut: the text tower reads no more.", stacklevel=2)
-            ids = tokenizer.encode(text, split_special_tokens=True, truncation=True, max_length=limit)
-        return [TEXT, *ids]
+        if whole > allowed:
+            ids = tokenizer.encode(text, split_special_tokens=True, truncation=True, max_length=allowed)
+        return [TEXT, *ids], len(ids) - ends, whole - len(ids)
+
+    @property
+    def most_tokens(self) -> int | None:
+        """None: every text of an item goes through the tower for itself."""
+        return None
 
     def language(
         self,

@@ -4,12 +4,15 @@ torchvision cannot be imported everywhere, so video processors are left out (sup
 go through transformers' Pillow implementation, and clips are not tested here.
 """
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
@@ -18,7 +21,8 @@ from without_torchvision import leave_out_video_processors
 
 from core.checkpoint_export.processors import PROCESSORS
 from core.checkpoint_export.sentence_transformers_folder import write_sentence_transformers
-from core.data.records import Item
+from core.data.images.image_files import BadImage, BytesImage
+from core.data.records import Image, Item
 from core.encoder.embedder import Embedder
 
 LANGUAGE_MODELS = ("llava_onevision_anyres", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")
@@ -185,3 +189,45 @@ print(json.dumps(model.encode([{items["sentence"].text!r}], show_progress_bar=Fa
     assert done.returncode == 0, done.stderr
     found = torch.tensor(json.loads(done.stdout.splitlines()[-1]))
     assert float(found @ embedder.embed([items["sentence"]])[0]) > 1 - TOLERANCE
+
+
+def unusual_pictures() -> dict[str, PIL.Image.Image]:
+    """Pictures in modes and shapes that processors have to convert; each as its file holds it."""
+    grid = np.random.default_rng(1).integers(0, 255, (9, 12, 3), dtype=np.uint8)
+    base = PIL.Image.fromarray(grid).resize((90, 70), PIL.Image.Resampling.BICUBIC)
+    return {
+        "palette": base.quantize(16),
+        "grey": base.convert("L"),
+        "black and white": base.convert("1"),
+        "wide": base.resize((1000, 10)),
+        "tall": base.resize((10, 1000)),
+        "one pixel": base.resize((1, 1)),
+    }
+
+
+@pytest.mark.parametrize("name", [*LANGUAGE_MODELS, *TOWERS])
+def test_unusual_pictures_get_our_vectors(name: str, tmp_path: Path) -> None:
+    embedder, model = exported(name, tmp_path)
+    for kind, picture in unusual_pictures().items():
+        stream = io.BytesIO()
+        picture.save(stream, "PNG")
+        ours = embedder.embed([Item((Image(BytesImage(stream.getvalue())),))])[0]
+        assert 1 - float(encoded(model, [picture])[0] @ ours) < TOLERANCE, kind
+
+
+def test_a_picture_too_narrow_is_an_error_there_and_here(tmp_path: Path) -> None:
+    embedder, model = exported("qwen2_vl", tmp_path)
+    narrow = PIL.Image.new("RGB", (2010, 10), "red")
+    stream = io.BytesIO()
+    narrow.save(stream, "PNG")
+    with pytest.raises(ValueError, match="absolute aspect ratio must be smaller than 200"):
+        encoded(model, [narrow])
+    with pytest.raises(BadImage, match="upload: 2010 x 10 pixels; one side may be 200 times the other"):
+        embedder.embed([Item((Image(BytesImage(stream.getvalue(), "upload")),))])
+
+
+def test_a_picture_that_clips_processor_would_enlarge_to_gigabytes_is_refused_here() -> None:
+    stream = io.BytesIO()
+    PIL.Image.new("RGB", (30_000, 1)).save(stream, "PNG")
+    with pytest.raises(BadImage, match="30000 x 1 pixels; one side may be 200 times the other"):
+        BACKBONES["clip"]().embed([Item((Image(BytesImage(stream.getvalue())),))])

@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from core.data.checks.pairs import check_pairs, usable
+from core.data.checks.pairs import check_pairs, look_at_rows, usable
 from core.data.checks.problems import BadItems, BadRow
 from core.data.folder import FolderPairs, folder_pairs, folder_rankings
 from core.data.images.image_files import FileImage
@@ -247,9 +247,8 @@ def test_all_targets_of_a_repeated_query_are_known(tmp_path: Path) -> None:
         picture(tmp_path / f"{number}.png", number)
     make(tmp_path, rows)
     for dataset in folder_pairs(tmp_path):
-        known: dict[str, tuple[str, ...]] = {}
-        kept, _ = usable(dataset, progress=False, positives=known)
-        pairs = [kept[index] for index in range(len(kept))]
+        known = look_at_rows(dataset, progress=False).positives(dataset)
+        pairs = [dataset[index] for index in range(len(dataset))]
         repeated = [0, 1] if dataset.name == "caption-to-image" else [1, 2]
         query, targets = pairs[repeated[0]].query, {pairs[row].positive.content_id for row in repeated}
         assert {name: set(items) for name, items in known.items()} == {query.content_id: targets}

@@ -130,11 +130,25 @@ def test_a_bad_row_is_named_or_left_out(folder, row, message, caplog):
 @pytest.mark.parametrize(("rows", "message"), [
     ([{"candidates": [TEXT]}], 'row 1: neither "query" nor "pool"'),
     ([{"pool": "p", "candidates": [TEXT]}] * 2, "row 2: pool = 'p' is named in a row before"),
-    ([{"pool": "p", "candidates": [[]]}], r"row 1: candidates\[0\] is not a list of parts"),
+    ([{"pool": "p", "candidates": []}], "row 1: candidates is not a list of items"),
 ])  # fmt: skip
 def test_a_bad_pool_stops_always(folder, rows, message):
     with pytest.raises(BadRow, match=message):
         read_records(write(folder, *rows), on_bad_item="skip")
+
+
+def test_skip_leaves_bad_candidates_out_of_a_pool_and_keeps_the_places_of_the_others(folder, caplog):
+    half = [{"text": "a smile \ud83d"}]
+    pool = {"pool": "p", "candidates": [half, TEXT, [{"image": "none.png"}], [{"text": "blue"}]]}
+    rows = [{"query": [{"text": str(place)}], "pool": "p", "right": [place, 2]} for place in (0, 1, 3)]
+    path = write(folder, pool, *rows)
+    with pytest.raises(BadItems, match=r"3 of 4 rows cannot be used") as caught:
+        read_records(path)
+    assert "row 1: the text 'a smile \\ud83d' holds half of a character (U+D83D at character 9)" in str(caught.value)
+    (task,) = read_records(path, on_bad_item="skip")
+    assert [item.text for item in task.rankings[0].candidates] == ["red", "blue"]
+    assert [(each.query.text, each.right) for each in task.rankings] == [("1", (0,)), ("3", (1,))]
+    assert "row 2: what is right for it cannot be used in pool 'p'." in caplog.text
 
 
 def test_files_that_hold_no_rankings(folder):

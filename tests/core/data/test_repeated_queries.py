@@ -3,8 +3,9 @@
 import unicodedata
 from dataclasses import dataclass
 
-from core.data.checks.pairs import usable
+from core.data.checks.pairs import look_at_rows
 from core.data.records import Item, Pair, Text
+from core.data.repeated_queries import add_positives
 
 
 def words(text: str) -> Item:
@@ -30,7 +31,7 @@ class Listed:
 def known(*datasets: Listed) -> dict[str, set[str]]:
     found: dict[str, tuple[str, ...]] = {}
     for dataset in datasets:
-        usable(dataset, progress=False, positives=found)
+        add_positives(found, look_at_rows(dataset, progress=False).positives(dataset))
     return {query: set(items) for query, items in found.items()}
 
 

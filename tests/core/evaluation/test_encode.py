@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.images.image_files import BadImage, FileImage
+from core.data.checks.problems import BadRow
+from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, Ranking, RankingTask, Text
 from core.encoder.feature_cache import FeatureCache
 from core.encoder.tiny.llava_onevision import tiny_embedder
@@ -79,14 +80,19 @@ def test_loader_processes_prepare_the_same(tiny, some):
     cut = [[items[row] for row in rows] for rows in portions(items, 16)]
     alone, helped = (list(encode(tiny, cut, Encoding(16, 8, workers))) for workers in (0, 2))
     for one, other in zip(alone, helped, strict=True):
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one.vectors, other.vectors)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_unreadable_picture_is_one_plain_message(tiny, tmp_path, workers):
     missing = Item((Image(FileImage(tmp_path / "gone.png")),))
-    with pytest.raises(BadImage, match=r"gone\.png") as caught:
-        list(encode(tiny, [[missing]], Encoding(workers=workers)))
+    fine = Item((Text("fine"),))
+    (portion,) = encode(tiny, [[missing, fine]], Encoding(workers=workers))
+    assert portion.reasons == {0: f"{tmp_path / 'gone.png'}: cannot be read (No such file or directory)."}
+    assert np.isnan(portion.vectors[0]).all()
+    np.testing.assert_allclose(portion.vectors[1], tiny.embed([fine])[0].numpy(), atol=1e-6)
+    with pytest.raises(BadRow, match=r"item '\[image\]': .*gone\.png: cannot be read") as caught:
+        embed_distinct(tiny, [missing], progress=False)
     assert "Traceback" not in str(caught.value)
 
 
@@ -110,8 +116,8 @@ def test_the_vision_tower_sees_no_picture_twice_with_a_feature_cache(tmp_path, s
     (changed,) = encode(other, cut, Encoding(features=second))
     assert first.misses == second.hits > 0
     assert second.misses == 0
-    np.testing.assert_allclose(one, plain, atol=1e-6)
-    assert np.abs(changed - one).max() > 0.01
+    np.testing.assert_allclose(one.vectors, plain.vectors, atol=1e-6)
+    assert np.abs(changed.vectors - one.vectors).max() > 0.01
 
 
 def test_two_pictures_alike_are_one_item():

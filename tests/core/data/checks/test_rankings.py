@@ -58,7 +58,9 @@ def test_stop_lists_all_bad_pictures_up_to_a_bound_with_a_row_that_shows_each() 
     with pytest.raises(BadItems) as caught:
         usable_tasks(tasks, progress=False)
     message = str(caught.value)
-    assert message.startswith("12 of 13 pictures cannot be used:\n  f row 1: bad 0 is bad.\n  f row 2: bad 1 is bad.")
+    assert message.startswith(
+        "12 of 13 pictures and clips cannot be used:\n  f row 1: bad 0 is bad.\n  f row 2: bad 1 is bad."
+    )
     assert "... and 2 more" in message
     assert message.endswith("--suite.on_bad_item skip.")
 
@@ -107,7 +109,7 @@ def test_many_bad_pictures_are_not_all_logged(caplog: pytest.LogCaptureFixture) 
     with caplog.at_level(logging.WARNING):
         _, problems = usable_tasks([task((WORDS[0], (GOOD[0], *many), (0,)))], "skip", progress=False)
     assert len(problems) == 50
-    assert "... and 30 more pictures." in caplog.text
+    assert "... and 30 more pictures, clips or items." in caplog.text
 
 
 def test_progress_is_shown_on_the_error_stream(capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,12 +82,12 @@ def test_an_item_is_the_sum_of_its_parts_whatever_their_order(embedder, photogra
 @torch.no_grad()
 def test_a_long_text_is_cut_as_published_which_is_counted_and_told(embedder, photograph):
     long = "find the red circle " * 40
-    before, expected = embedder.backbone_adapter.cut, theirs(embedder, [long, "red"], [photograph(32, 32).open()])
+    expected = theirs(embedder, [long, "red"], [photograph(32, 32).open()])
     with pytest.warns(UserWarning, match=r"longer than \d+ tokens are cut"):
-        found = embedder.embed([Item((Text(long),))])
+        found, prepared = embedder.embed([Item((Text(long),))]), embedder.prepare(Item((Text(long),)))
     torch.testing.assert_close(found, expected[:1], rtol=0, atol=1e-5)
     limit = embedder.backbone.config.text_config.max_position_embeddings
-    assert embedder.backbone_adapter.cut - before == len(embedder.tokenizer.encode(long)) - limit > 100
+    assert prepared.cut == len(embedder.tokenizer.encode(long)) - limit > 100
 
 
 def test_a_text_that_just_fits_is_not_cut(embedder):
