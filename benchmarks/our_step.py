@@ -18,7 +18,7 @@ from core.encoder.embedder import Embedder
 from core.encoder.freezing import make_trainable
 from core.objectives.settings import ObjectiveSettings
 from core.training.step import Stepper, mixed_precision
-from core.training.step_data import StepData, Steps
+from core.training.step_data import StepData, Steps, whole
 
 SEED = 0
 
@@ -65,7 +65,7 @@ class Ours:
 
     def step(self, number: int) -> float:
         """Prepare a step's data, pictures read from disk included, and train on it; the loss."""
-        return self.train_on(self.steps[number])
+        return self.train_on(whole(self.steps[number]))
 
     def train_on(self, data: StepData) -> float:
         """One optimizer step on prepared data; the loss.
@@ -81,7 +81,7 @@ class Ours:
     def remember(self, numbers: Sequence[int]) -> None:
         """Fill the feature cache with the pictures of these steps, as an earlier epoch would have."""
         for number in numbers:
-            self.embedder.with_vision(self.steps[number].chunks, self.stepper.features)
+            self.embedder.with_vision(whole(self.steps[number]).chunks, self.stepper.features)
 
     def pairs(self, chosen: Sequence[tuple[str, int]]) -> list[Pair]:
         """These rows as pairs."""

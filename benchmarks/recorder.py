@@ -22,6 +22,7 @@ from benchmarks.timing import Spread, ratio, take_turns
 from core.config.command_line import parse
 from core.config.settings import RecordSettings
 from core.training.recorder import Recorder
+from core.training.step_data import whole
 
 BAR_PERCENT = 2.0
 COLUMNS = ("batch", "side", "step_s", "overhead_percent", "low", "high", "at_default_percent", "passes")
@@ -65,7 +66,7 @@ def measure(settings: RecorderBenchmarkSettings) -> list[dict[str, Any]]:
     with TemporaryDirectory() as folder:
         off, on = Ours(model, data, options), Ours(model, data, options)
         on.stepper.recorder = Recorder(RecordSettings(every=1), Path(folder), 0)
-        step = off.steps[0]
+        step = whole(off.steps[0])
         seconds = take_turns({"off": lambda _: off.train_on(step), "on": lambda _: on.train_on(step)}, settings.rounds)
         written = sum(path.stat().st_size for path in Path(folder).rglob("*.parquet"))
     against = ratio(seconds["on"], seconds["off"])

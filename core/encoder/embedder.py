@@ -117,9 +117,15 @@ class Embedder(nn.Module):
         """
         if not items:
             raise ValueError("embed needs at least one item.")
+        return self.embed_prepared([self.prepare(item) for item in items], chunk, cache)
+
+    @torch.no_grad()
+    def embed_prepared(
+        self, prepared: Sequence[TokenizedItem], chunk: int = 64, cache: FeatureCache | None = None
+    ) -> Float[Tensor, "n d"]:
+        """Return what `embed` returns, of items that are prepared already."""
         was_training = self.training
         self.eval()
-        prepared = [self.prepare(item) for item in items]
         vectors: dict[int, Tensor] = {}
         for indices in sorted_chunks([each.length for each in prepared], chunk):
             inputs = self.collate([prepared[index] for index in indices])
@@ -127,7 +133,7 @@ class Embedder(nn.Module):
                 (inputs,) = self._seen([inputs], cache)
             vectors |= dict(zip(indices, self(inputs).cpu(), strict=True))
         self.train(was_training)
-        return torch.stack([vectors[index] for index in range(len(items))])
+        return torch.stack([vectors[index] for index in range(len(prepared))])
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), config, tokenizer, image processor and `embedder.json` into a folder.

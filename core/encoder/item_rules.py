@@ -88,6 +88,27 @@ class ItemRules:
         self.prepare(item)
 
 
+@dataclass(frozen=True)
+class EveryModelsRules:
+    """The rules of several models that see the same items; satisfies `core.data.checks.model_rules.ModelRules`."""
+
+    rules: tuple[ItemRules, ...]
+
+    def refuse_picture(self, picture: PIL.Image.Image, name: str) -> None:
+        """Raise what one of the models' processors raises."""
+        for each in self.rules:
+            each.refuse_picture(picture, name)
+
+    def suspects(self, item: Item) -> bool:
+        """Tell whether one of the models may refuse an item."""
+        return any(each.suspects(item) for each in self.rules)
+
+    def refuse_item(self, item: Item) -> None:
+        """Raise what one of the models raises."""
+        for each in self.rules:
+            each.refuse_item(item)
+
+
 def prepared_or_reason(prepare: Callable[[Item], TokenizedItem], item: Item) -> TokenizedItem | str:
     """Prepare an item, or say in one line, with the name of its picture, why that cannot be done."""
     try:

@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.func import functional_call
 
 from core.checkpoints import checkpoint as checkpoints
+from core.data.checks.problems import BadRow, Problem
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import ModelInputs
+from core.encoder.item_rules import prepared_or_reason
 from core.training.step_data import StepData
 
 AVERAGE = "average"
@@ -67,8 +69,19 @@ class FrozenReward(PolicyReward):
         self.embedder = embedder.eval().requires_grad_(False)
 
     def vectors(self, data: StepData, chunks: Sequence[ModelInputs]) -> Float[Tensor, "items r"]:
-        """Return vectors of the step's distinct items by the frozen model."""
-        return self.embedder.embed(data.items)
+        """Return vectors of the step's distinct items by the frozen model.
+
+        Raises:
+            core.data.checks.problems.BadRow: an item went bad since it was prepared for the model that trains.
+        """
+        prepared = []
+        for item in data.items:
+            found = prepared_or_reason(self.embedder.prepare, item)
+            if isinstance(found, str):
+                owner = next(pair for pair in data.pairs if any(each == item for each in pair.items()))
+                raise BadRow(Problem(owner.origin, f"for the reward model: {found}"))
+            prepared.append(found)
+        return self.embedder.embed_prepared(prepared)
 
 
 class AverageReward:

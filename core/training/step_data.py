@@ -115,6 +115,17 @@ def known_pairs(queries: Sequence[str], positives: Mapping[str, Sequence[str]]) 
     return torch.tensor(pairs, dtype=torch.long) if pairs else None
 
 
+def whole(data: StepData | BadStep) -> StepData:
+    """Return the data of a step, for one process that does its steps without a trainer.
+
+    Raises:
+        ValueError: pairs of it cannot be prepared; the message names them.
+    """
+    if isinstance(data, BadStep):
+        raise ValueError(f"Step {data.step + 1} lacks pairs: {'; '.join(map(str, data.problems[:5]))}")
+    return data
+
+
 @dataclass(frozen=True)
 class Steps(Dataset[StepData | BadStep]):
     """The steps of one rank as a map from step number to data, so that loader processes can work ahead."""

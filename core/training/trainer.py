@@ -22,7 +22,7 @@ from core.config.settings import TrainSettings
 from core.data.batches import BatchSampler
 from core.data.sources import CheckedData, checked_data
 from core.encoder.embedder import Embedder
-from core.encoder.item_rules import ItemRules
+from core.encoder.item_rules import EveryModelsRules, ItemRules
 from core.files.atomic import CannotWrite
 from core.objectives.objective import Objective
 from core.objectives.settings import strength
@@ -37,6 +37,7 @@ from core.training.logs import Log, memory_mb, open_logs
 from core.training.nan_guard import NonFiniteFault, NonFiniteStep, write_fault
 from core.training.optimizer import learning_rate
 from core.training.recorder import Recorder
+from core.training.rewards import FrozenReward
 from core.training.run_folder import open_run, refuse_existing, write_skipped
 from core.training.starting_model import starting_embedder
 from core.training.step import StepOutcome, Stepper, margin, mixed_precision
@@ -174,9 +175,14 @@ class Trainer:
             settings.data,
             settings.seed,
             self.accelerator.is_main_process,
-            ItemRules(self.embedder.prepare),
+            EveryModelsRules(tuple(ItemRules(each.prepare) for each in self._readers())),
             read_data_states(settings.output) if resumed else {},
         )
+
+    def _readers(self) -> list[Embedder]:
+        """Return the models that read pictures and texts: the one that trains, and a frozen one that weighs."""
+        reward = self.step.reward
+        return [self.embedder, *([reward.embedder] if isinstance(reward, FrozenReward) else [])]
 
     def _restore(self, latest: Checkpoint) -> int:
         """Put weights, optimizer and reward back, bit for bit; the number of steps skipped in a row before."""

@@ -174,7 +174,8 @@ def opened(source: ImageSource) -> PIL.Image.Image:
     width, height = picture.size
     if max(width, height) > NARROWEST * min(width, height):
         raise BadImage(
-            f"{name_of(source) or 'a picture'}: {width} x {height} pixels; one side may be {NARROWEST} times the other. Crop it."
+            f"{name_of(source) or 'a picture'}: {width} x {height} pixels; one side may be {NARROWEST} times the "
+            "other. Crop it."
         )
     return picture
 

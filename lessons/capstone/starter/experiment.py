@@ -37,7 +37,7 @@ from core.files.atomic import write_text
 from core.objectives.objective import Objective
 from core.objectives.settings import ObjectiveSettings
 from core.training.step import StepOutcome, Stepper
-from core.training.step_data import StepData, Steps, load
+from core.training.step_data import StepData, Steps, load, whole
 from workbench.figures.paired_seeds import paired_seeds_figure
 from workbench.measures.seeds import mean_and_half_width
 
@@ -104,7 +104,7 @@ def train(settings: TrainSettings, choose: At) -> Embedder:
     datasets, _ = training_data(settings.data, settings.seed, True)
     batches = BatchSampler(datasets, settings.batch, settings.data.block, settings.seed, settings.data.weights)
     for data in load(Steps(batches, embedder.prepare, embedder.collate, settings.chunk, 0, 1), 0, settings.steps, 0):
-        outcome = step(data)
+        outcome = step(whole(data))
         if outcome.fault is not None:
             raise ValueError(f"Step {data.step + 1}: {outcome.fault}")
     return embedder
