@@ -73,7 +73,7 @@ def refuse_settings(path: Path) -> None:
 
 
 def entries(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Return every entry of settings and of the settings and lists within them, with its name: text_config.auto_map."""
+    """List every entry of settings and of the settings and lists within them, with its name: text_config.auto_map."""
     left: list[tuple[str, Any]] = [("", settings)]
     while left:
         where, value = left.pop()
