@@ -217,8 +217,7 @@ def test_a_missing_and_an_extra_tensor_are_listed(plain):
     )
 
 
-@pytest.mark.parametrize("began", [True, "orthogonal", "mica", "gaussian"])
-@pytest.mark.parametrize("rslora", [False, True])
+@pytest.mark.parametrize(("began", "rslora"), [(True, True), ("orthogonal", False), ("mica", True)])
 def test_ways_to_begin_that_keep_the_base_give_pefts_vectors(base, items, tmp_path, began, rslora):
     peft_model = write_adapter(
         write_base(tmp_path / "own"), tmp_path / "adapter", "later", False, TARGETS, began, rslora
