@@ -258,7 +258,8 @@ def load_item_tokenizer(folder: Path) -> "ItemTokenizer":
     described = read_description(folder)
     refuse_unsafe(folder)
     if "base" in described:
-        return load_item_tokenizer(folder / str(described["base"]))
+        folder = folder / str(described["base"])
+        refuse_unsafe(folder)
     tokenizer, image_processor = load_processing(folder)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)

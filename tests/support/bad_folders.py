@@ -218,7 +218,6 @@ def pictures() -> Mapping[str, Write]:
         "no_pixels": bytes_of(chunks(head(8, 8), end)),
         "odd_depth": bytes_of(chunks(head(8, 8, 3), data, end)),
         "odd_colour": bytes_of(chunks(head(8, 8, 8, 5), data, end)),
-        "text_bomb": bytes_of(chunks(head(8, 8), (b"zTXt", b"a\0\0" + zlib.compress(bytes(80_000_000))), data, end)),
         "profile_bomb": bytes_of(chunks(head(8, 8), (b"iCCP", b"a\0\0" + zlib.compress(bytes(80_000_000))), end)),
         "damaged_pixels": bytes_of(png((64, 64))[:60] + GARBAGE + png((64, 64))[-12:]),
         "a_drawing": text_of("<svg xmlns='http://www.w3.org/2000/svg'/>"),
