@@ -244,7 +244,7 @@ def test_the_explorer_started_from_another_folder_is_on_loopback_and_answers_no_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("address", ["0.0.0.0", ""])
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])
 def test_the_explorer_ends_before_it_answers_other_machines(tmp_path, address):
     with started_explorer(tmp_path, STREAMLIT_SERVER_ADDRESS=address) as (server, port):
         said, _ = server.communicate(timeout=180)
