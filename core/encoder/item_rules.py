@@ -115,7 +115,7 @@ def prepared_or_reason(prepare: Callable[[Item], TokenizedItem], item: Item) -> 
         return prepare(item)
     except Exception as error:  # see core.data.checks.problems.naming
         reason = reason_of(error)
-        names = list(dict.fromkeys(name_of(source) for source in item.images()))
+        names = list(dict.fromkeys(filter(None, map(name_of, item.images()))))
         return reason if not names or any(name in reason for name in names) else f"{', '.join(names[:3])}: {reason}"
 
 

@@ -28,11 +28,11 @@ def visual(source: ImageSource) -> Visual:
 
 
 def name_of(source: ImageSource) -> str:
-    """Return the name of a picture for messages: its file, of a frame the clip's."""
+    """Return the name of a picture for messages: its file, of a frame the clip's; empty if it has none."""
     if isinstance(source, VideoFrame):
         return str(source.clip.path)
     named = getattr(source, "path", None) or getattr(source, "name", None)
-    return str(named) if named else repr(source)
+    return str(named or "")
 
 
 def unreadable(
