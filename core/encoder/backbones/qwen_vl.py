@@ -173,10 +173,8 @@ def opened(source: ImageSource) -> PIL.Image.Image:
     picture = source.open()
     width, height = picture.size
     if max(width, height) > NARROWEST * min(width, height):
-        raise BadImage(
-            f"{name_of(source) or 'a picture'}: {width} x {height} pixels; one side may be {NARROWEST} times the "
-            "other. Crop it."
-        )
+        name, size = name_of(source) or "a picture", f"{width} x {height}"
+        raise BadImage(f"{name}: {size} pixels; one side may be {NARROWEST} times the other. Crop it.")
     return picture
 
 
