@@ -5,14 +5,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from core.checkpoint_export.model import has_one_crop
 from core.checkpoint_export.settings import ExportSettings
 from core.checkpoints.checkpoint import Checkpoint
 from core.encoder.embedder import Embedder
 from core.evaluation.metrics import Score
-from core.files.reading import parse_json, parse_yaml, read_settings_text
+from core.files.reading import parse_json, read_settings
 from core.files.run_layout import CONFIG, ENVIRONMENT
 
 SKIPPED = "skipped.jsonl"
@@ -76,8 +74,8 @@ def gather(checkpoint: Checkpoint, embedder: Embedder, settings: ExportSettings)
         for_sentence_transformers=settings.for_sentence_transformers,
         repo=settings.repo,
         one_crop=settings.for_sentence_transformers and has_one_crop(embedder),
-        recipe=without_folders(read(run / CONFIG)) if run else {},
-        environment=read(run / ENVIRONMENT) if run and (run / ENVIRONMENT).is_file() else {},
+        recipe=without_folders(read_settings(run / CONFIG)) if run else {},
+        environment=read_settings(run / ENVIRONMENT) if run and (run / ENVIRONMENT).is_file() else {},
         reached=reached(checkpoint.folder),
         skipped=len(skipped.read_text().splitlines()) if skipped and skipped.is_file() else 0,
         evaluations=tuple(evaluation(each) for each in newest_of_each_suite(checkpoint.folder)),
@@ -99,7 +97,7 @@ def bundles_of(checkpoint: Path) -> list[Path]:
         if not (folder / "scores.json").is_file() or not (folder / "manifest.json").is_file():
             continue
         # Of a run's bundles, those of its other checkpoints are about other weights.
-        if run is None or Path(str(read(folder / "manifest.json").get("checkpoint"))).name == checkpoint.name:
+        if run is None or Path(str(read_settings(folder / "manifest.json").get("checkpoint"))).name == checkpoint.name:
             found.append(folder)
     return sorted(found, key=lambda each: (each / "scores.json").stat().st_mtime_ns, reverse=True)
 
@@ -113,7 +111,7 @@ def newest_of_each_suite(checkpoint: Path) -> list[Path]:
     """For each suite, by name and the files that it reads, the bundle that was written last."""
     found: dict[tuple[str, str], Path] = {}
     for folder in bundles_of(checkpoint):
-        suite = read(folder / "manifest.json").get("suite", {})
+        suite = read_settings(folder / "manifest.json").get("suite", {})
         found.setdefault((str(suite.get("name")), str(suite.get("path"))), folder)
     return list(found.values())
 
@@ -131,29 +129,14 @@ def evaluation(bundle: Path) -> Evaluation:
         scores = tuple(Score(**{name: row[name] for name in wanted if name in row}) for row in rows)
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"{path}: the scores cannot be read ({error!r}). Evaluate again by core/eval.py.") from error
-    return Evaluation(without_folders(read(bundle / "manifest.json").get("suite", {})), scores)
+    return Evaluation(without_folders(read_settings(bundle / "manifest.json").get("suite", {})), scores)
 
 
 def reached(checkpoint: Path) -> dict[str, Any]:
     """Return the objective's numbers at the checkpoint's step, by training.json."""
     path = checkpoint / "training.json"
-    found = read(path).get("objective") if path.is_file() else None
+    found = read_settings(path).get("objective") if path.is_file() else None
     return dict(found) if isinstance(found, Mapping) else {}
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Return a YAML or JSON file that holds names and values.
-
-    Raises:
-        ValueError: it cannot be read, or holds something else.
-    """
-    try:
-        found = parse_yaml(read_settings_text(path))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{path}: cannot be read ({error}).") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{path}: holds a {type(found).__name__}, not names and values.")
-    return found
 
 
 def without_folders(value: Any) -> Any:  # noqa: ANN401 - settings hold any plain type

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from jsonargparse import ArgumentParser, set_parsing_settings
 
-from core.files.reading import parse_yaml, read_settings_text
+from core.files.reading import read_settings
 
 Settings = TypeVar("Settings")
 
@@ -51,11 +51,9 @@ def check_recipe(path: Path, settings: type[Any]) -> None:
             where a group of settings should be.
     """
     try:
-        found = parse_yaml(read_settings_text(path))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"--config {path}: cannot be read ({' '.join(str(error).split())}).") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"--config {path}: holds a {type(found).__name__}, not names and values of settings.")
+        found = read_settings(path)
+    except ValueError as error:
+        raise ValueError(f"--config {error}") from error
     for name in groups(settings):
         value: Any = found
         for part in name.split("."):

@@ -64,11 +64,14 @@ class ItemRules:
 
     prepare: Any
 
+    def suspects_size(self, size: tuple[int, int]) -> bool:
+        """Tell whether a picture's shape is unusual."""
+        shorter, longer = sorted(size)
+        return longer > NARROW * shorter or shorter < SMALL
+
     def refuse_picture(self, picture: PIL.Image.Image, name: str) -> None:
-        """Raise what the model's processor raises for a picture of unusual shape; called by several threads."""
-        shorter, longer = sorted(picture.size)
-        if longer > NARROW * shorter or shorter < SMALL:
-            self.prepare.backbone_adapter.image_input(Shown(picture, name), alone=True)
+        """Raise what the model's processor raises for a picture; called by several threads."""
+        self.prepare.backbone_adapter.image_input(Shown(picture, name), alone=True)
 
     def suspects(self, item: Item) -> bool:
         """Tell whether an item may take more tokens than the model has positions for."""
@@ -93,6 +96,10 @@ class EveryModelsRules:
     """The rules of several models that see the same items; satisfies `core.data.checks.model_rules.ModelRules`."""
 
     rules: tuple[ItemRules, ...]
+
+    def suspects_size(self, size: tuple[int, int]) -> bool:
+        """Tell whether one of the models may refuse a picture."""
+        return any(each.suspects_size(size) for each in self.rules)
 
     def refuse_picture(self, picture: PIL.Image.Image, name: str) -> None:
         """Raise what one of the models' processors raises."""

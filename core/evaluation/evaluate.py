@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-import yaml
 
 from core.checkpoints import checkpoint as checkpoints
 from core.config.command_line import plain
@@ -30,7 +29,7 @@ from core.evaluation.settings import EvalSettings
 from core.evaluation.suites import suite_tasks
 from core.evaluation.training_folders import labelled, with_rows
 from core.evaluation.vector_cache import VectorCache, encoder_name
-from core.files.reading import parse_yaml, read_settings_text
+from core.files.reading import read_settings
 from core.files.run_layout import CONFIG
 from core.objectives.settings import ObjectiveSettings
 
@@ -154,8 +153,8 @@ def trained_objective(checkpoint: Path) -> ObjectiveSettings:
     if not config.is_file():
         return ObjectiveSettings()
     try:
-        settings = ObjectiveSettings(**parse_yaml(read_settings_text(config))["objective"])
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        settings = ObjectiveSettings(**read_settings(config)["objective"])
+    except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{config}: the run's objective cannot be read ({error}).") from error
     if settings.learn_temperature:
         reached = checkpoints.training_state(checkpoints.Checkpoint(checkpoint, 0)).objective
@@ -168,6 +167,6 @@ def trained_in_private(checkpoint: Path) -> bool:
     """Tell whether the run that a checkpoint belongs to was trained to be shared; False outside a run."""
     config = checkpoint.parent.parent / CONFIG
     try:
-        return config.is_file() and is_private(parse_yaml(read_settings_text(config)))
-    except (OSError, ValueError, yaml.YAMLError):
+        return config.is_file() and is_private(read_settings(config))
+    except ValueError:
         return False  # what cannot be read is told where the objective is taken from it

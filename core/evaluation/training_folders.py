@@ -8,11 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from core.data.folder import HELD_OUT
 from core.data.records import RankingTask
 from core.evaluation.suites import SuiteSettings
+from core.files.reading import read_settings
 from core.files.run_layout import CONFIG
 
 MOST_RUNS = 20
@@ -34,12 +33,7 @@ def run_settings(checkpoint: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
         run = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint
         if not (run / CONFIG).is_file():
             return
-        try:
-            settings = yaml.safe_load((run / CONFIG).read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ValueError(f"{run / CONFIG}: cannot be read ({error}).") from error
-        if not isinstance(settings, Mapping):
-            raise ValueError(f"{run / CONFIG}: holds no settings.")
+        settings = read_settings(run / CONFIG)
         yield run, settings
         start = (settings.get("model") or {}).get("start")
         if not isinstance(start, str) or not any(each.is_dir() for each in places(run, start)):

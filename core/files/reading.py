@@ -74,6 +74,21 @@ def read_settings_text(path: Path) -> str:
     return text
 
 
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the names and values of a file of settings, YAML or JSON.
+
+    Raises:
+        ValueError: it cannot be read, or holds something else; the message names the file.
+    """
+    try:
+        found = parse_yaml(read_settings_text(path))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: cannot be read ({' '.join(str(error).split())}).") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: holds a {type(found).__name__}, not names and values of settings.")
+    return found
+
+
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 - any YAML
     """Return the value of a YAML text of plain values.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from accelerate import Accelerator
 
 from core.checkpoints import checkpoint as checkpoints
@@ -16,7 +15,7 @@ from core.config.command_line import plain, to_yaml
 from core.config.settings import TrainSettings
 from core.data.checks.problems import Problem
 from core.files.atomic import remove_left_overs, write_text, writing
-from core.files.reading import parse_yaml, read_settings_text
+from core.files.reading import read_settings
 from core.files.run_layout import CONFIG, ENVIRONMENT, METRICS, PAIR_RECORDS, SKIPPED
 from core.parallel.collectives import all_rows
 from core.training.logs import environment
@@ -118,8 +117,8 @@ def refuse_other_settings(settings: TrainSettings) -> None:
     """
     path = settings.output / CONFIG
     try:
-        saved = flat(plain(TrainSettings())) | flat(parse_yaml(read_settings_text(path)))
-    except (OSError, AttributeError, ValueError, yaml.YAMLError) as error:
+        saved = flat(plain(TrainSettings())) | flat(read_settings(path))
+    except ValueError as error:
         raise ValueError(f"{path}: the run's settings cannot be read ({error}), so it cannot be resumed.") from error
     for name, value in flat(plain(settings)).items():
         free = name in FREE_TO_CHANGE or name.startswith("plan.")

@@ -10,6 +10,10 @@ from core.data.records import Item
 class ModelRules(Protocol):
     """What a model refuses. Each method raises what the work itself would raise."""
 
+    def suspects_size(self, size: tuple[int, int]) -> bool:
+        """Tell, by the width and height of a picture or frame, whether `refuse_picture` has to be asked."""
+        ...
+
     def refuse_picture(self, picture: PIL.Image.Image, name: str) -> None:
         """Raise if the model cannot take a picture or frame, such as one too narrow; called by several threads.
 

@@ -18,7 +18,7 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.reason}"
+        return f"{self.where}: {self.reason}".replace("\n", "\\n")  # names of files may hold line ends
 
 
 class BadRow(ValueError):

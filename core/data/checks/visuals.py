@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from core.data.checks.model_rules import ModelRules
 from core.data.checks.problems import reason_of
-from core.data.images.image_files import was_opened
+from core.data.images.image_files import size_when_opened
 from core.data.records import ImageSource
 from core.data.video.video_files import VideoFile, VideoFrame
 
@@ -65,13 +65,14 @@ def unreadable(
 def why_bad(source: ImageSource, rules: ModelRules | None = None) -> str | None:
     """Say why a picture cannot be opened, or not be given to the model; None if it can. A frame stands for its clip.
 
-    A picture that was opened before is not opened again, unless the model has to be asked about it.
+    A picture that was opened before is not opened again, unless its size is one about which the model has to be asked.
     """
-    if rules is None and was_opened(source):
+    size = size_when_opened(source)
+    if size is not None and (rules is None or not rules.suspects_size(size)):
         return None
     try:
         picture = source.open()
-        if rules is not None:
+        if rules is not None and rules.suspects_size(picture.size):
             rules.refuse_picture(picture, name_of(source))
     except Exception as error:  # see core.data.checks.problems.naming
         reason, name = reason_of(error), name_of(source)

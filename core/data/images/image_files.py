@@ -27,14 +27,16 @@ def pixels_id(picture: PIL.Image.Image) -> str:
 
 def with_id(source: object, picture: PIL.Image.Image) -> PIL.Image.Image:
     """Return the decoded picture of a source, which keeps its id, so that it is not decoded once more for it."""
-    if not was_opened(source):
-        vars(source)["_pixels_id"] = pixels_id(picture)
+    known = vars(source)
+    if "_pixels_id" not in known:
+        known["_pixels_id"] = pixels_id(picture)
+    known["_size"] = picture.size
     return picture
 
 
-def was_opened(source: object) -> bool:
-    """Tell whether a source knows the id of its pixels, and so was decoded before."""
-    return "_pixels_id" in getattr(source, "__dict__", {})
+def size_when_opened(source: object) -> tuple[int, int] | None:
+    """Return the width and height that a source had when it was opened; None if it was not."""
+    return getattr(source, "__dict__", {}).get("_size")
 
 
 @dataclass(frozen=True)

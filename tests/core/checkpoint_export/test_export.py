@@ -261,6 +261,8 @@ def test_pushing_makes_the_repository_and_sends_what_a_dry_run_writes(run: Path,
     assert b"# mine\n" in hub.files["README.md"]
     assert metadata(hub.files["README.md"].decode())["library_name"] == "sentence-transformers"
     assert b'SentenceTransformer("user/mine")' in hub.files["README.md"]
+    # Pillow's own way to RGB, which that library takes, makes them black and white.
+    assert "16 bits or of floating-point values lose their shades" in " ".join(hub.files["README.md"].decode().split())
 
 
 def test_no_token_is_written(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,12 +191,21 @@ print(json.dumps(model.encode([{items["sentence"].text!r}], show_progress_bar=Fa
     assert float(found @ embedder.embed([items["sentence"]])[0]) > 1 - TOLERANCE
 
 
+def drawn_in_alpha(base: PIL.Image.Image, mode: str) -> PIL.Image.Image:
+    """A picture that gets clearer from left to right."""
+    layer = base.convert(mode)
+    layer.putalpha(PIL.Image.linear_gradient("L").rotate(90).resize(base.size))
+    return layer
+
+
 def unusual_pictures() -> dict[str, PIL.Image.Image]:
     """Pictures in modes and shapes that processors have to convert; each as its file holds it."""
     grid = np.random.default_rng(1).integers(0, 255, (9, 12, 3), dtype=np.uint8)
     base = PIL.Image.fromarray(grid).resize((90, 70), PIL.Image.Resampling.BICUBIC)
     return {
         "palette": base.quantize(16),
+        "transparent": drawn_in_alpha(base, "RGBA"),
+        "transparent grey": drawn_in_alpha(base, "LA"),
         "grey": base.convert("L"),
         "black and white": base.convert("1"),
         "wide": base.resize((1000, 10)),

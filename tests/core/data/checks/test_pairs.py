@@ -142,3 +142,44 @@ def test_the_miniature_is_not_drawn_to_be_checked(monkeypatch: pytest.MonkeyPatc
 def test_progress_is_shown_on_the_error_stream(capsys: pytest.CaptureFixture[str]) -> None:
     check_pairs(Rows([Item((Text("good"),))]), progress=True)
     assert "reading rows of rows: 100%" in capsys.readouterr().err
+
+
+@dataclass
+class Sizes:
+    """Rules of a model that refuses what is wider than 100 pixels; counts what it is asked about."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def suspects_size(self, size: tuple[int, int]) -> bool:
+        return size[0] > 100
+
+    def refuse_picture(self, picture: PIL.Image.Image, name: str) -> None:
+        self.asked.append(Path(name).name)
+        raise ValueError("too wide for the model.")
+
+    def suspects(self, item: Item) -> bool:
+        return False
+
+    def refuse_item(self, item: Item) -> None:
+        raise AssertionError("no item is suspected")
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_the_model_is_asked_about_unusual_sizes_and_an_opened_picture_is_not_read_again(
+    tmp_path: Path, opened: bool
+) -> None:
+    wide, plain = (FileImage(tmp_path / name) for name in ("wide.png", "plain.png"))
+    PIL.Image.new("RGB", (101, 5)).save(wide.path)
+    PIL.Image.new("RGB", (100, 5)).save(plain.path)
+    if opened:
+        plain.open()
+        plain.path.unlink()  # to read it again would be an error
+        assert wide.content_id  # by its pixels, which opens it
+    rules = Sizes()
+    problems = check_pairs(Rows([showing(wide), showing(plain)]), progress=False, rules=rules)
+    assert [problem.reason for problem in problems] == [f"{wide.path}: too wide for the model."]
+    assert rules.asked == ["wide.png"]
+
+
+def test_a_problem_is_one_line_whatever_a_file_is_called() -> None:
+    assert str(Problem("two\nlines.jsonl row 1", "a\nb.png: missing.")) == r"two\nlines.jsonl row 1: a\nb.png: missing."

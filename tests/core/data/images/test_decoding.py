@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+from encoded_pictures import encoded, noise
 from PIL.PngImagePlugin import PngInfo
 
 from core.data.images import bad_image, decoding
@@ -23,18 +24,6 @@ from core.data.images.file_kinds import FORMATS
 
 READ_HERE = [form for form in FORMATS if form != "HEIF"]
 RED, BLUE = (250, 10, 10), (10, 10, 250)
-
-
-def encoded(image: PIL.Image.Image, form: str = "PNG", **options: object) -> bytes:
-    """The bytes of a picture file."""
-    buffer = io.BytesIO()
-    image.save(buffer, form, **options)
-    return buffer.getvalue()
-
-
-def noise(width: int = 24, height: int = 16) -> PIL.Image.Image:
-    """A random RGB picture."""
-    return PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
 def two_halves(width: int = 12, height: int = 8) -> PIL.Image.Image:

@@ -1,6 +1,5 @@
 """Pictures: formats, orientation, limits and damage."""
 
-import io
 import pickle
 from pathlib import Path
 
@@ -8,24 +7,13 @@ import numpy as np
 import PIL.Image
 import PIL.PngImagePlugin
 import pytest
+from encoded_pictures import encoded, noise
 
 from core.data.images import image_files as images
 from core.data.images.bad_image import BadImage
 from core.data.images.decoding import decode
 from core.data.images.file_kinds import FORMATS
 from core.data.images.image_files import BytesImage, FileImage
-
-
-def encoded(image: PIL.Image.Image, form: str = "PNG", **options: object) -> bytes:
-    """The bytes of a picture file."""
-    buffer = io.BytesIO()
-    image.save(buffer, form, **options)
-    return buffer.getvalue()
-
-
-def noise(width: int = 24, height: int = 16) -> PIL.Image.Image:
-    """A random RGB picture."""
-    return PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "HEIF"])
