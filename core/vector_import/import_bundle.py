@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.config.command_line import plain
 from core.config.private_paths import shareable
 from core.evaluation.bundle import Description, write_bundle
+from core.evaluation.bundle_rankings import RankedTables
 from core.evaluation.encode import Embedded
 from core.evaluation.metrics import Score
-from core.evaluation.scoring import clustering_scores, rank_all, scores
+from core.evaluation.scoring import clustering_scores, ranked_in_turn, scores
 from core.objectives.settings import ObjectiveSettings
 from core.vector_import.items import OutsideItems, read_items
 from core.vector_import.pairs import read_pairs
@@ -45,8 +46,8 @@ class ImportSettings:
     private_paths: bool = False
     """Write no folder of this machine into the bundle: every path is relative to the folder that the command is started
     in, and must lie there (a link does)."""
-    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
-    """Which objective the views of weights and gradients apply; nothing else depends on it."""
+    objective: ObjectiveSettings | None = None
+    """The objective that the model was trained with, if you know it: the explorer's what-ifs then begin there."""
 
     def __post_init__(self) -> None:
         letters = self.name.replace("-", "").replace("_", "").replace(".", "")
@@ -82,10 +83,12 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     vectors = unit(rows, ids, raw.path)
     tasks = read_pairs(settings.pairs, items, settings.name)
     embedded = Embedded(items.items, vectors.rows)
-    ranked = rank_all(tasks, embedded)
-    found = scores(ranked) + clustering_scores(ranked, embedded)
-    description = Description(model, 0, suite, plain(settings.objective))
-    write_bundle(folder, description, settings.objective.at(1, 1), embedded, ranked, found)
+    objective = settings.objective
+    tables = RankedTables(embedded.items, None if objective is None else objective.at(1, 1))
+    placed = [tables.add(each) for each in ranked_in_turn(tasks, embedded)]
+    found = scores(placed) + clustering_scores(placed, embedded)
+    description = Description(model, 0, suite, None if objective is None else plain(objective))
+    write_bundle(folder, description, embedded, tables, found)
     return Imported(folder, found, tuple(filter(None, (vectors.note, repeats(items), matched))))
 
 
