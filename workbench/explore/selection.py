@@ -73,7 +73,8 @@ def selected(bundle: Bundle, rule: str, points: Points) -> Selection:
 def of_queries(bundle: Bundle, rule: str, numbers: Int[np.ndarray, " _"]) -> Selection:
     """Select queries, and their items with them."""
     rows = bundle.rankings.iloc[numbers]
-    return Selection(rule, np.unique(numbers), np.unique(rows[["query", "positive"]].to_numpy()))
+    members = np.unique(rows[["query", "positive"]].to_numpy()).astype(np.int64)
+    return Selection(rule, np.unique(numbers).astype(np.int64), members)
 
 
 def of_items(bundle: Bundle, rule: str, rows: Int[np.ndarray, " _"]) -> Selection:
