@@ -17,7 +17,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from apps.access import SameMachineOnly, on_loopback
-from apps.views import cached, first_page, hard_negatives, map_view, overview, pair_weights, similarity, training
+from apps.views import cached, first_page, hard_negatives, items, map_view, overview, pair_weights, similarity, training
 from apps.views.address import read_address, write_address
 from apps.views.captions import escaped
 from apps.views.choose import VIEWS, choose_against, choose_bundle, choose_run, choose_view
@@ -81,7 +81,10 @@ def show_bundle(view: str, run: Run, runs: list[Run], root: Path) -> None:
     numbers = cached.queries(bundle.digest, filters, selection, bundle)
     looking = Looking(root, tuple(runs), run, bundle, against, filters, selection, numbers)
     show_chips(filters, selection, looking.sentence)
-    SHOW[view](looking)
+    if bundle.paired or view in UNPAIRED:
+        SHOW[view](looking)
+    else:
+        first_page.show_unpaired(bundle)
 
 
 SHOW: Mapping[str, Callable[[Looking], None]] = {
@@ -90,7 +93,9 @@ SHOW: Mapping[str, Callable[[Looking], None]] = {
     "hard_negatives": hard_negatives.show,
     "pair_weights": pair_weights.show,
     "map": map_view.show,
+    "items": items.show,
 }
+UNPAIRED = ("map", "items")  # views of items alone; no text below it, which Streamlit would write on the page
 
 
 def parse_root() -> Path:

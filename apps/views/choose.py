@@ -22,6 +22,7 @@ VIEWS = {
     "hard_negatives": ("Hard negatives", "Which ones fool it?"),
     "pair_weights": ("Pair weights", "What does each pair weigh?"),
     "map": ("Map", "How does the space look?"),
+    "items": ("Items", "Find one, its neighbours, its doubles"),
     "training": ("Training", "What happened while it learnt?"),
 }
 SUITES = {"miniature": "the miniature", "folder": "own pictures"}

@@ -134,6 +134,8 @@ def read_rankings(folder: Path, schema: int, items: int) -> Rankings:
         table = read_table(path, COLUMNS[path.name])
         pools = read_table(folder / "pools.parquet", COLUMNS["pools.parquet"])
         lists = lists_in(pools.column("candidates"))
+        if (lists.lengths == 0).any():
+            raise BundleError(folder / "pools.parquet", "candidates is empty for a pool.")
         check_range(folder / "pools.parquet", "candidates", lists.values, items)
         left_out, right = (lists_in(table.column(name)) for name in ("left_out", "right"))
         frame = rankings_frame(table.drop_columns(["left_out", "right"]))
@@ -178,9 +180,10 @@ def lists_in(column: pa.ChunkedArray) -> Lists:
 
 
 def check_rankings(path: Path, found: Rankings, items: int) -> None:
-    """Raise BundleError unless there is a query, each has candidates and right answers, and all rows exist."""
-    if found.table.empty:
-        raise BundleError(path, "holds no query.")
+    """Raise BundleError unless each query has candidates and right answers, and all rows exist.
+
+    There may be no query at all: vectors without pairs.
+    """
     if (found.candidates.sizes <= 0).any():
         raise BundleError(path, "candidates is empty for a query.")
     if (found.candidates.right.lengths == 0).any():
