@@ -10,7 +10,7 @@ function hover(map, row) {
   map.hovered = row;
   clearTimeout(map.resting);
   showCard(map);
-  schedule(map);
+  scheduleOverlay(map);
   if (row >= 0 && !map.cards.has(row)) map.resting = setTimeout(() => askFor(map, row), REST);
 }
 
@@ -42,7 +42,8 @@ function showCard(map) {
   if (told) box.append(element("div", "title", {}, told.title));
   for (const line of told?.lines ?? []) box.append(element("div", "line", {}, line));
   const about = element("div", "line of");
-  about.append(symbol(head.colours[group[row]], head.shapes[group[row]]), element("span", "", {}, head.names[group[row]]));
+  const code = group[row];
+  about.append(symbol(head.colours[code], head.shapes[code]), element("span", "", {}, head.names[code]));
   box.append(about);
   placeCard(map);
 }

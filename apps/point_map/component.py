@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from apps.point_map.encoding import Packed, PointCloud, pack
 from apps.point_map.events import MapEvent, read_event, read_row
@@ -107,10 +108,10 @@ def script() -> str:
 def points_component() -> Callable:
     """Return the mount of the map; it is registered once a process."""
     style = (FOLDER / "point_map.css").read_text(encoding="utf-8")
-    return st.components.v2.component("point_map", html="<div class='point-map'></div>", css=style, js=script())
+    return component("point_map", html="<div class='point-map'></div>", css=style, js=script())
 
 
 @cache
 def card_component() -> Callable:
     """Return the mount that brings cards; it shows nothing itself."""
-    return st.components.v2.component("point_map_card", html="<div hidden></div>", js=script())
+    return component("point_map_card", html="<div hidden></div>", js=script())

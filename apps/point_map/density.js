@@ -37,7 +37,7 @@ function smoothed(counts, across, down) {
   return spread;
 }
 
-/** Draw the density on a canvas of two dimensions, by the logarithm of the count; return the largest count of a cell. */
+/** Draw the density by the logarithm of the count; return the largest count of a cell. */
 function drawDensity(canvas, map, step) {
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, canvas.width, canvas.height);

@@ -86,9 +86,10 @@ def pack(key: str, cloud: PointCloud) -> Packed:
     check(cloud)
     points = np.asarray(cloud.points)
     rows = np.flatnonzero(np.isfinite(points).all(axis=1))
-    placed, centre, half = scaled(points[rows])
-    groups, names = named_groups(np.asarray(cloud.groups)[rows], cloud.names)
-    flags = np.zeros(len(rows), np.uint8) if cloud.flags is None else np.ascontiguousarray(cloud.flags[rows])
+    drawn = slice(None) if len(rows) == len(points) else rows
+    placed, centre, half = scaled(points[drawn])
+    groups, names = named_groups(np.asarray(cloud.groups)[drawn], cloud.names)
+    flags = np.zeros(len(rows), np.uint8) if cloud.flags is None else np.array(cloud.flags[drawn])
     columns = [np.ascontiguousarray(column, dtype="<f4").tobytes() for column in placed.T]
     digest = digest_of(*columns, rows.tobytes() if len(rows) < len(points) else b"")
     lines = lines_between(cloud.lines, rows)
@@ -180,7 +181,7 @@ def lines_between(lines: Sequence[tuple[int, int, str]], rows: Int[np.ndarray, "
     ends = np.array([line[:2] for line in lines], dtype=int).reshape(-1, 2)
     drawn = np.isin(ends, rows).all(axis=1)
     places = np.searchsorted(rows, ends)
-    return [[int(a), int(b), line[2]] for (a, b), line, kept in zip(places, lines, drawn, strict=True) if kept]
+    return [[a, b, line[2]] for (a, b), line, kept in zip(places.tolist(), lines, drawn.tolist(), strict=True) if kept]
 
 
 def digest_of(*parts: bytes) -> str:

@@ -41,16 +41,20 @@ function moved(map, event) {
   if (!map.pressed.has(event.pointerId)) return hover(map, rowAt(map, place));
   if (gesture?.kind === "pinch") return pinched(map, event.pointerId, place);
   map.pressed.set(event.pointerId, place);
-  if (!gesture || (!gesture.dragged && Math.hypot(place[0] - gesture.from[0], place[1] - gesture.from[1]) < SLIP)) return;
+  if (!gesture || (!gesture.dragged && apart(place, gesture.from) < SLIP)) return;
   if (!gesture.dragged) begun(map, gesture);
   if (gesture.kind === "pan") {
     changeView(map, panned(map.view, place[0] - gesture.last[0], place[1] - gesture.last[1]));
     gesture.last = place;
-  } else if (Math.hypot(place[0] - gesture.last[0], place[1] - gesture.last[1]) >= SPARSE) {
+  } else if (apart(place, gesture.last) >= SPARSE) {
     map.polygon.push(toData(map.view, map.size, ...place));
     gesture.last = place;
-    schedule(map);
+    scheduleOverlay(map);
   }
+}
+
+function apart([x1, y1], [x2, y2]) {
+  return Math.hypot(x1 - x2, y1 - y2);
 }
 
 function begun(map, gesture) {
@@ -65,7 +69,7 @@ function pinched(map, finger, place) {
   map.pressed.set(finger, place);
   if (before.length !== 2) return;
   const after = [...map.pressed.values()];
-  const span = ([a, b]) => Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1]));
+  const span = ([a, b]) => Math.max(1, apart(a, b));
   const middle = ([a, b]) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
   const [old, now] = [middle(before), middle(after)];
   const slid = panned(map.view, now[0] - old[0], now[1] - old[1]);

@@ -1,6 +1,7 @@
 // The points, drawn by WebGL2: all, the selected once more above them, outlines around the marked.
 
 const MOST_CODES = 25; // 24 groups and "other"
+const SIZES = [[3e3, 9], [3e4, 6], [2e5, 3.5], [6e5, 2], [Infinity, 1.4]]; // fewer points than, CSS pixels
 const PASS = {all: 0, selected: 1, marks: 2};
 
 const VERTEX_SHADER = `#version 300 es
@@ -23,9 +24,9 @@ void main() {
   gl_Position = vec4((x - view.x) * view.z, (y - view.y) * view.w, 0., 1.);
   shape = shapes[code];
   across = size;
-  bool back = (flag & ${FLAG.dimmed}) != 0 || (focus >= 0 && focus != code) || (fade && stage == 0);
+  bool back = (flag & ${FLAG.dimmed}) != 0 || (focus >= 0 && focus != code) || (fade && (flag & ${FLAG.selected}) == 0);
   colour = back ? vec4(mix(colours[code], grey, .6), .22 * strength) : vec4(colours[code], strength);
-  if (stage == 1) { colour.a = 1.; across = size + 2.; }
+  if (stage == 1) colour.a = 1.;
   if (stage == 2) {
     int mark = (flag & ${FLAG.right}) != 0 ? 1 : (flag & ${FLAG.winner}) != 0 ? 2 : 0;
     colour = vec4(markColours[mark], 1.);
@@ -129,7 +130,7 @@ function setLook({gl, uniform}, {head}, theme, hidden, focus) {
   gl.uniform1i(uniform.focus, focus);
 }
 
-/** Draw every `step`-th point, the selected, and the marked; without the first where a density stands for them. */
+/** Draw every `step`-th point; above them the selected, unless they are too many while the view moves; the marked. */
 function drawPoints(drawer, map, step) {
   const {gl, uniform} = drawer, {points, view, size} = map;
   gl.viewport(0, 0, gl.canvas.width, gl.canvas.height);
@@ -147,8 +148,11 @@ function drawPoints(drawer, map, step) {
     gl.drawArrays(gl.POINTS, 0, Math.ceil(points.count / step));
   }
   bindColumns(drawer, 1);
-  drawRows(drawer, "selected", PASS.selected, Math.max(across, 3 * size.ratio));
-  drawRows(drawer, "marks", PASS.marks, (pointSize(map) + 10) * size.ratio);
+  const many = drawer.rows.selected.count > WHILE_MOVING;
+  if (step === 1 || !many) {
+    drawRows(drawer, "selected", PASS.selected, many ? across : Math.max(across, 3 * size.ratio) + 2 * size.ratio);
+  }
+  drawRows(drawer, "marks", PASS.marks, Math.max(16, pointSize(map) + 10) * size.ratio);
 }
 
 function drawRows(drawer, name, stage, across) {
@@ -166,7 +170,7 @@ function setStage({gl, uniform, largest}, stage, across) {
 
 /** Return the width of a point in CSS pixels: smaller the more there are, larger the nearer one looks. */
 function pointSize({points, view, fitted}) {
-  const base = points.count < 3e3 ? 9 : points.count < 3e4 ? 6 : points.count < 2e5 ? 3.5 : points.count < 6e5 ? 2 : 1.4;
+  const [, base] = SIZES.find(([most]) => points.count < most);
   return Math.min(12, base * Math.max(1, Math.min(4, (view.scale / fitted.scale) ** 0.4)));
 }
 

@@ -62,7 +62,7 @@ function buildTools(act) {
 
 /** Fill the legend: groups that can be hidden, then the marks and lines that are there. */
 function fillLegend(legend, map, toggle, point) {
-  const {head, flags} = map.points;
+  const {head} = map.points;
   const focused = legend.getRootNode().activeElement?.dataset?.code; // a keyboard's place is kept
   legend.replaceChildren();
   head.names.forEach((name, code) => {
@@ -78,10 +78,8 @@ function fillLegend(legend, map, toggle, point) {
     legend.append(entry);
     if (focused === String(code)) entry.focus();
   });
-  let marked = 0;
-  for (const each of flags) marked |= each;
   for (const {flag, name, colour, shape} of head.marks) {
-    if (marked & flag) legend.append(keyEntry(symbol(colour ?? map.theme.front, shape, true), name));
+    if (map.flagged.any & flag) legend.append(keyEntry(symbol(colour ?? map.theme.front, shape, true), name));
   }
   for (const kind of new Set(head.lines.map((line) => line[2]))) {
     const {colour, dash} = head.styles[kind];
@@ -100,16 +98,17 @@ function keyEntry(picture, name) {
 function described(map) {
   const {head, count} = map.points;
   const groups = head.names.map((name, code) => `${name} ${map.sizes[code].toLocaleString("en")}`).join(", ");
-  const selected = map.selected ? `; ${map.selected.toLocaleString("en")} selected` : "";
+  const selected = map.flagged.selected ? `; ${map.flagged.selected.toLocaleString("en")} selected` : "";
   return `${head.label}: ${count.toLocaleString("en")} points (${groups})${selected}`;
 }
 
 /** Return the notes below the picture. */
 function noted(map) {
-  const {head, count} = map.points, told = [];
+  const {head, count} = map.points, {selected, dimmed} = map.flagged, told = [];
   told.push(count === 1 ? "1 point." : `${count.toLocaleString("en")} points.`);
   if (head.leftOut) told.push(`${head.leftOut.toLocaleString("en")} more are not finite and have no place.`);
-  if (map.selected) told.push(`${map.selected.toLocaleString("en")} selected.`);
+  if (dimmed) told.push(`${dimmed.toLocaleString("en")} are left out by the filters, and faint.`);
+  if (selected) told.push(`${selected.toLocaleString("en")} selected.`);
   if (stepOf(map, true) > 1) told.push(`While it moves, every ${ordinal(stepOf(map, true))} is drawn.`);
   if (map.density && map.most) {
     told.push(`Density: at most ${map.most.toLocaleString("en")} points in ${CELL} x ${CELL} pixels, logarithmic.`);

@@ -4,6 +4,7 @@ const PAD = 12, LINE = 20;
 
 /** Offer the map to be saved. */
 function savePicture(map) {
+  map.stale = true;
   draw(map); // what WebGL drew is kept only until the browser shows it
   const {size, parts, theme, points} = map, {ratio} = size;
   const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
@@ -31,7 +32,8 @@ function legendPlaces(context, map) {
   let x = PAD, y = 0;
   head.names.forEach((name, code) => {
     if (map.hidden[code] || !map.sizes[code]) return;
-    const short = name.length > 40 ? `${name.slice(0, 37)}...` : name, width = 20 + context.measureText(short).width + 16;
+    const short = name.length > 40 ? `${name.slice(0, 37)}...` : name;
+    const width = 20 + context.measureText(short).width + 16;
     if (x > PAD && x + width > map.size.width) [x, y] = [PAD, y + LINE];
     entries.push({x, y, name: short, colour: head.colours[code], shape: head.shapes[code]});
     x += width;

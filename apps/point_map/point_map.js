@@ -2,10 +2,10 @@
 
 const MOST_AT_ONCE = 200_000; // of more points a part is drawn while the view moves
 const WHILE_MOVING = 100_000;
-const STILL = 140; // milliseconds without a move
+const STILL = 250; // milliseconds without a move after which all points are drawn
 const WIDEST_STEP = 63; // WebGL reads columns at most 255 bytes apart
 const NO_GL =
-  "This browser has no WebGL2, or it is turned off (hardware acceleration). The density is drawn instead of the points.";
+  "This browser has no WebGL2, or it is turned off (hardware acceleration). The density is drawn, not the points.";
 
 const LOST = "The graphics memory was lost. The map is drawn again as soon as the browser gives it back.";
 
@@ -40,8 +40,9 @@ function takePoints(component) {
 function createMap(host, key) {
   const map = {
     key, host, turn: 0, points: null, view: null, fitted: null, size: {width: 0, height: 0, ratio: 1},
-    hidden: new Uint8Array(MOST_CODES), focus: -1, density: false, lassoing: false, most: 0, selected: 0,
-    hovered: -1, cards: new Map(), polygon: null, pressed: new Map(), gesture: null, moving: false, frame: 0,
+    hidden: new Uint8Array(MOST_CODES), focus: -1, density: false, lassoing: false, most: 0, flagged: null,
+    hovered: -1, cards: new Map(), polygon: null, pressed: new Map(), gesture: null,
+    moving: false, frame: 0, stale: false,
     chosen: remembered.get(key) ?? {digest: null, view: null, hidden: new Set(), density: false},
   };
   remembered.set(key, map.chosen);
@@ -120,7 +121,7 @@ function setPoints(map, points) {
   map.points = points;
   map.theme = themeOf(map.host);
   map.sizes = groupSizes(points);
-  map.selected = rowsWith(points, FLAG.selected).length;
+  map.flagged = countFlags(points);
   points.head.names.forEach((name, code) => (map.hidden[code] = map.chosen.hidden.has(name) ? 1 : 0));
   if (!same) {
     map.bounds = boundsOf(points);
@@ -130,7 +131,7 @@ function setPoints(map, points) {
     map.cards.clear();
     map.hovered = -1;
   }
-  if (!map.selected && !map.gesture) map.polygon = null;
+  if (!map.flagged.selected && !map.gesture) map.polygon = null;
   if (map.drawer) uploadPoints(map.drawer, points, same);
   layOut(map);
   showCard(map);
@@ -161,7 +162,7 @@ function layOut(map) {
 function refresh(map) {
   const {parts} = map;
   parts.canvas.setAttribute("aria-label", described(map));
-  parts.buttons.clear.hidden = !map.selected && !map.polygon;
+  parts.buttons.clear.hidden = !map.flagged.selected && !map.polygon;
   parts.buttons.lasso.setAttribute("aria-pressed", map.lassoing);
   parts.buttons.density.setAttribute("aria-pressed", map.density);
   parts.stage.classList.toggle("lassoing", map.lassoing);
@@ -169,20 +170,32 @@ function refresh(map) {
   fillLegend(parts.legend, map, (code) => toggleGroup(map, code), (code) => focusGroup(map, code));
 }
 
+/** Draw everything in the next frame. */
 function schedule(map) {
+  map.stale = true;
+  scheduleOverlay(map);
+}
+
+/** Draw what lies above the points in the next frame; a million points stay as they are when the pointer moves. */
+function scheduleOverlay(map) {
   if (!map.frame && !map.removed) map.frame = requestAnimationFrame(() => draw(map));
 }
 
 function draw(map) {
   cancelAnimationFrame(map.frame);
   map.frame = 0;
-  const step = stepOf(map, map.moving), {parts} = map;
+  if (map.stale) drawBelow(map);
+  map.stale = false;
+  drawOverlay(map.parts.over, map);
+}
+
+/** Draw the points and their density. */
+function drawBelow(map) {
+  const step = stepOf(map, map.moving), before = map.most, {heat, note} = map.parts;
   if (map.drawer) drawPoints(map.drawer, map, step);
-  const before = map.most;
-  if (map.density) map.most = drawDensity(parts.heat, map, step);
-  else parts.heat.getContext("2d").clearRect(0, 0, parts.heat.width, parts.heat.height);
-  drawOverlay(parts.over, map);
-  if (!map.moving && map.most !== before) parts.note.textContent = noted(map);
+  if (map.density) map.most = drawDensity(heat, map, step);
+  else heat.getContext("2d").clearRect(0, 0, heat.width, heat.height);
+  if (!map.moving && map.most !== before) note.textContent = noted(map);
 }
 
 /** Return how many points there are to one that is drawn; an even part, since the rows may be in any order. */
@@ -196,12 +209,18 @@ function changeView(map, view) {
   Object.assign(map.chosen, {digest: map.points.head.digest, view, nearer: view.scale / map.fitted.scale});
   map.moving = true;
   hover(map, -1);
+  restSoon(map);
+  schedule(map);
+}
+
+/** Draw all points once nothing has moved for a while; not while a pointer is down, which is about to move again. */
+function restSoon(map) {
   clearTimeout(map.stilling);
   map.stilling = setTimeout(() => {
+    if (map.gesture) return restSoon(map);
     map.moving = false;
     schedule(map);
   }, STILL);
-  schedule(map);
 }
 
 function resetView(map) {
@@ -224,7 +243,7 @@ function clear(map) {
   const unfinished = map.gesture?.kind === "lasso";
   map.gesture = null;
   map.polygon = null;
-  if (map.selected && !unfinished) tell(map, {kind: "clear"});
+  if (map.flagged.selected && !unfinished) tell(map, {kind: "clear"});
   refresh(map);
   schedule(map);
 }

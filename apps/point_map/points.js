@@ -76,6 +76,17 @@ function nearestRow(points, index, hidden, x, y, reach) {
   return found;
 }
 
+/** Return {selected, dimmed: how many; any: the flags that some point has}. */
+function countFlags({flags, count}) {
+  const found = {selected: 0, dimmed: 0, any: 0};
+  for (let row = 0; row < count; row++) {
+    if (flags[row] & FLAG.selected) found.selected++;
+    if (flags[row] & FLAG.dimmed) found.dimmed++;
+    found.any |= flags[row];
+  }
+  return found;
+}
+
 /** Return the rows with any of some flags. */
 function rowsWith({flags, count}, wanted) {
   let size = 0;
