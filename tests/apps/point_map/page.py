@@ -57,7 +57,9 @@ def main() -> None:
     flags[rows] |= SELECTED
     flags[0], flags[count // 4], flags[count // 2] = flags[0] | QUERY, flags[count // 4] | RIGHT, WINNER
     lines = [(0, count // 4, "right answer"), (0, count // 2, "winner")]
-    event = show_point_map("map", PointCloud(points, groups, NAMES, flags, lines, "Four clusters", 500), card, take)
+    event = MapEvent()
+    if not st.toggle("Another view"):
+        event = show_point_map("map", PointCloud(points, groups, NAMES, flags, lines, "Four clusters", 500), card, take)
     runs = st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     st.text(f"run {runs}; {len(rows)} selected, {min(rows, default=-1)} to {max(rows, default=-1)}")
     st.text(f"click {event.click}; polygon {None if event.polygon is None else len(event.polygon)}")
