@@ -10,7 +10,7 @@ function hover(map, row) {
   map.hovered = row;
   clearTimeout(map.resting);
   showCard(map);
-  scheduleOverlay(map);
+  scheduleFrame(map);
   if (row >= 0 && !map.cards.has(row)) map.resting = setTimeout(() => askFor(map, row), REST);
 }
 

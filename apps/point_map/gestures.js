@@ -49,7 +49,7 @@ function moved(map, event) {
   } else if (apart(place, gesture.last) >= SPARSE) {
     map.polygon.push(toData(map.view, map.size, ...place));
     gesture.last = place;
-    scheduleOverlay(map);
+    scheduleFrame(map);
   }
 }
 

@@ -26,7 +26,7 @@ void main() {
   across = size;
   bool back = (flag & ${FLAG.dimmed}) != 0 || (focus >= 0 && focus != code) || (fade && (flag & ${FLAG.selected}) == 0);
   colour = back ? vec4(mix(colours[code], grey, .6), .22 * strength) : vec4(colours[code], strength);
-  if (stage == 1) colour.a = 1.;
+  if (fade && !back) colour.a = 1.;
   if (stage == 2) {
     int mark = (flag & ${FLAG.right}) != 0 ? 1 : (flag & ${FLAG.winner}) != 0 ? 2 : 0;
     colour = vec4(markColours[mark], 1.);
@@ -66,7 +66,8 @@ void main() {
 
 /** Return what draws on a canvas, or null where the browser has no WebGL2. */
 function createGl(canvas) {
-  const gl = canvas.getContext("webgl2", {antialias: false, alpha: true, premultipliedAlpha: true});
+  const gl = canvas.getContext("webgl2", {antialias: false, alpha: true, premultipliedAlpha: true,
+    preserveDrawingBuffer: true}); // many points are drawn over several frames
   if (!gl || gl.isContextLost()) return null;
   const program = gl.createProgram();
   for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX_SHADER], [gl.FRAGMENT_SHADER, FRAGMENT_SHADER]]) {
@@ -106,13 +107,13 @@ function uploadPoints(drawer, points, samePlaces) {
   }
 }
 
-/** Bind the columns so that every `step`-th point is read. */
-function bindColumns({gl, program, columns}, step) {
+/** Bind the columns so that every `step`-th point is read, from row `first` on. */
+function bindColumns({gl, program, columns}, step, first) {
   for (const name of ["x", "y", "group", "flags"]) {
-    const place = gl.getAttribLocation(program, name), floats = name === "x" || name === "y";
+    const place = gl.getAttribLocation(program, name), width = name === "x" || name === "y" ? 4 : 1;
     gl.bindBuffer(gl.ARRAY_BUFFER, columns[name]);
     gl.enableVertexAttribArray(place);
-    gl.vertexAttribPointer(place, 1, floats ? gl.FLOAT : gl.UNSIGNED_BYTE, false, (floats ? 4 : 1) * step, 0);
+    gl.vertexAttribPointer(place, 1, width > 1 ? gl.FLOAT : gl.UNSIGNED_BYTE, false, width * step, width * first);
   }
 }
 
@@ -130,29 +131,37 @@ function setLook({gl, uniform}, {head}, theme, hidden, focus) {
   gl.uniform1i(uniform.focus, focus);
 }
 
-/** Draw every `step`-th point; above them the selected, unless they are too many while the view moves; the marked. */
-function drawPoints(drawer, map, step) {
-  const {gl, uniform} = drawer, {points, view, size} = map;
+/**
+ * Draw one of `step` slices of the points, which is every `step`-th from row `slice` on; the first clears the picture.
+ * Above them, with the first and the last, the selected (many enough show anyhow), and the marked with every one.
+ * Where a density stands for the points, the selected and the marked alone.
+ */
+function drawPoints(drawer, map, step, slice) {
+  const {gl, uniform} = drawer, {points, view, size} = map, left = points.count - slice;
+  if (slice === 0) beginPicture(drawer, map);
+  if (left <= 0) return;
+  const across = pointSize(map) * size.ratio, {selected} = drawer.rows;
+  gl.uniform4f(uniform.view, view.x, view.y, (2 * view.scale) / size.width, (2 * view.scale) / size.height);
+  if (!map.density) {
+    bindColumns(drawer, step, slice);
+    setStage(drawer, PASS.all, across);
+    gl.drawArrays(gl.POINTS, 0, Math.ceil(left / step));
+  }
+  bindColumns(drawer, 1, 0);
+  if ((slice === 0 || slice === step - 1) && (map.density || selected.count <= WHILE_MOVING)) {
+    drawRows(drawer, "selected", PASS.selected, Math.max(across, 3 * size.ratio) + 2 * size.ratio);
+  }
+  drawRows(drawer, "marks", PASS.marks, Math.max(16, pointSize(map) + 10) * size.ratio);
+}
+
+function beginPicture(drawer, map) {
+  const {gl, uniform} = drawer;
   gl.viewport(0, 0, gl.canvas.width, gl.canvas.height);
   gl.clearColor(0, 0, 0, 0);
   gl.clear(gl.COLOR_BUFFER_BIT);
-  if (!points.count) return;
-  setLook(drawer, points, map.theme, map.hidden, map.focus);
-  const across = pointSize(map) * size.ratio;
-  gl.uniform4f(uniform.view, view.x, view.y, (2 * view.scale) / size.width, (2 * view.scale) / size.height);
+  setLook(drawer, map.points, map.theme, map.hidden, map.focus);
   gl.uniform1i(uniform.fade, drawer.rows.selected.count > 0 ? 1 : 0);
-  gl.uniform1f(uniform.strength, strengthOf(points.count));
-  if (!map.density) {
-    bindColumns(drawer, step);
-    setStage(drawer, PASS.all, across);
-    gl.drawArrays(gl.POINTS, 0, Math.ceil(points.count / step));
-  }
-  bindColumns(drawer, 1);
-  const many = drawer.rows.selected.count > WHILE_MOVING;
-  if (step === 1 || !many) {
-    drawRows(drawer, "selected", PASS.selected, many ? across : Math.max(across, 3 * size.ratio) + 2 * size.ratio);
-  }
-  drawRows(drawer, "marks", PASS.marks, Math.max(16, pointSize(map) + 10) * size.ratio);
+  gl.uniform1f(uniform.strength, strengthOf(map.points.count));
 }
 
 function drawRows(drawer, name, stage, across) {

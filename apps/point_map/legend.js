@@ -109,7 +109,7 @@ function noted(map) {
   if (head.leftOut) told.push(`${head.leftOut.toLocaleString("en")} more are not finite and have no place.`);
   if (dimmed) told.push(`${dimmed.toLocaleString("en")} are left out by the filters, and faint.`);
   if (selected) told.push(`${selected.toLocaleString("en")} selected.`);
-  if (stepOf(map, true) > 1) told.push(`While it moves, every ${ordinal(stepOf(map, true))} is drawn.`);
+  if (slicesOf(map) > 1) told.push(`While it moves, every ${ordinal(slicesOf(map))} is drawn.`);
   if (map.density && map.most) {
     told.push(`Density: at most ${map.most.toLocaleString("en")} points in ${CELL} x ${CELL} pixels, logarithmic.`);
   }

@@ -4,8 +4,8 @@ const PAD = 12, LINE = 20;
 
 /** Offer the map to be saved. */
 function savePicture(map) {
-  map.stale = true;
-  draw(map); // what WebGL drew is kept only until the browser shows it
+  do draw(map);
+  while (map.slice < slicesOf(map)); // the picture is whole, even where it just moved
   const {size, parts, theme, points} = map, {ratio} = size;
   const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
   const entries = legendPlaces(context, map);

@@ -1,8 +1,7 @@
 // The map of points: its state, its frames, and the entrance that Streamlit calls at each change of its data.
 
-const MOST_AT_ONCE = 200_000; // of more points a part is drawn while the view moves
-const WHILE_MOVING = 100_000;
-const STILL = 250; // milliseconds without a move after which all points are drawn
+const MOST_AT_ONCE = 200_000; // more points are drawn in slices
+const WHILE_MOVING = 100_000; // points of a slice
 const WIDEST_STEP = 63; // WebGL reads columns at most 255 bytes apart
 const NO_GL =
   "This browser has no WebGL2, or it is turned off (hardware acceleration). The density is drawn, not the points.";
@@ -42,7 +41,7 @@ function createMap(host, key) {
     key, host, turn: 0, points: null, view: null, fitted: null, size: {width: 0, height: 0, ratio: 1},
     hidden: new Uint8Array(MOST_CODES), focus: -1, density: false, lassoing: false, most: 0, flagged: null,
     hovered: -1, cards: new Map(), polygon: null, pressed: new Map(), gesture: null,
-    moving: false, frame: 0, stale: false,
+    frame: 0, stale: false, slice: 0,
     chosen: remembered.get(key) ?? {digest: null, view: null, hidden: new Set(), density: false},
   };
   remembered.set(key, map.chosen);
@@ -107,7 +106,7 @@ function say(map, words) {
 
 function removeMap(map) {
   map.watch.disconnect();
-  for (const timer of [map.resting, map.clicking, map.stilling]) clearTimeout(timer);
+  for (const timer of [map.resting, map.clicking]) clearTimeout(timer);
   cancelAnimationFrame(map.frame);
   map.removed = true;
   map.drawer?.gl.getExtension("WEBGL_lose_context")?.loseContext(); // else a browser waits for its collector
@@ -170,57 +169,47 @@ function refresh(map) {
   fillLegend(parts.legend, map, (code) => toggleGroup(map, code), (code) => focusGroup(map, code));
 }
 
-/** Draw everything in the next frame. */
+/** Draw everything anew, from the next frame on. */
 function schedule(map) {
   map.stale = true;
-  scheduleOverlay(map);
+  scheduleFrame(map);
 }
 
-/** Draw what lies above the points in the next frame; a million points stay as they are when the pointer moves. */
-function scheduleOverlay(map) {
+/** Draw what lies above the points in the next frame, and go on with the points where they are not all there. */
+function scheduleFrame(map) {
   if (!map.frame && !map.removed) map.frame = requestAnimationFrame(() => draw(map));
 }
 
+/** Draw a frame. Many points come in slices, one a frame: what moves shows the first, what rests soon shows all. */
 function draw(map) {
   cancelAnimationFrame(map.frame);
   map.frame = 0;
-  if (map.stale) drawBelow(map);
+  if (map.stale) map.slice = 0;
   map.stale = false;
+  if (map.slice < slicesOf(map)) drawSlice(map);
   drawOverlay(map.parts.over, map);
+  if (map.slice < slicesOf(map)) scheduleFrame(map);
 }
 
-/** Draw the points and their density. */
-function drawBelow(map) {
-  const step = stepOf(map, map.moving), before = map.most, {heat, note} = map.parts;
-  if (map.drawer) drawPoints(map.drawer, map, step);
-  if (map.density) map.most = drawDensity(heat, map, step);
-  else heat.getContext("2d").clearRect(0, 0, heat.width, heat.height);
-  if (!map.moving && map.most !== before) note.textContent = noted(map);
+function drawSlice(map) {
+  const slices = slicesOf(map), {heat, note} = map.parts, {slice, most} = map;
+  map.slice = map.density && slice > 0 ? slices : slice + 1; // a density is whole at the second
+  if (map.drawer) drawPoints(map.drawer, map, slices, slice);
+  if (map.density) map.most = drawDensity(heat, map, slice ? 1 : slices);
+  else if (!slice) heat.getContext("2d").clearRect(0, 0, heat.width, heat.height);
+  if (map.slice === slices && map.most !== most) note.textContent = noted(map);
 }
 
-/** Return how many points there are to one that is drawn; an even part, since the rows may be in any order. */
-function stepOf({points}, moving) {
-  if (!moving || points.count <= MOST_AT_ONCE) return 1;
-  return Math.min(WIDEST_STEP, Math.ceil(points.count / WHILE_MOVING));
+/** Return in how many slices the points are drawn; each is even, since the rows may be in any order. */
+function slicesOf({points}) {
+  return points.count <= MOST_AT_ONCE ? 1 : Math.min(WIDEST_STEP, Math.ceil(points.count / WHILE_MOVING));
 }
 
 function changeView(map, view) {
   map.view = view;
   Object.assign(map.chosen, {digest: map.points.head.digest, view, nearer: view.scale / map.fitted.scale});
-  map.moving = true;
   hover(map, -1);
-  restSoon(map);
   schedule(map);
-}
-
-/** Draw all points once nothing has moved for a while; not while a pointer is down, which is about to move again. */
-function restSoon(map) {
-  clearTimeout(map.stilling);
-  map.stilling = setTimeout(() => {
-    if (map.gesture) return restSoon(map);
-    map.moving = false;
-    schedule(map);
-  }, STILL);
 }
 
 function resetView(map) {
