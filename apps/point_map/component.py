@@ -69,7 +69,7 @@ def answer_hover(key: str, packed: Packed, card: Callable[[int], Card]) -> None:
     own = f"{key}-card"
     hover = sent_to(own, "hover")
     row = read_row(hover, packed)
-    data: dict[str, object] = {"key": key, "digest": packed.digest}
+    data: dict[str, object] = {"key": key, "digest": packed.points.digest}
     if row is not None and isinstance(hover, dict):
         data["card"] = {"row": hover["row"], **written(card(row))}
     card_component()(key=own, data=data, on_hover_change=lambda: None)

@@ -41,14 +41,32 @@ MARKS = [
 
 
 @dataclass(frozen=True)
+class Placed:
+    """Points as they are drawn: float32 within [-1, 1]. It may be kept for as long as the points are the same.
+
+    placed = (points[rows] - centre) / half. rows: the caller's row of each; count: of the caller's points, of which
+    some are not finite. digest: of places and rows; other points, other digest.
+    """
+
+    placed: Float32[np.ndarray, "m 2"]
+    rows: Int[np.ndarray, " m"]
+    count: int
+    centre: Float[np.ndarray, " 2"]
+    half: float
+    columns: bytes
+    digest: str
+
+
+@dataclass(frozen=True)
 class PointCloud:
     """What to draw. groups: for each point a place in names. lines: from row, to row, kind (a key of LINES).
 
+    points: or what `place` made of them, which is most of the work and may be kept between runs of a page.
     names: of any number; beyond 24 the largest keep theirs and the rest is "other". flags: none where None.
     label: what the map shows, in words, for those who cannot see it and for exported pictures. height: pixels.
     """
 
-    points: Float[np.ndarray, "n 2"]
+    points: Float[np.ndarray, "n 2"] | Placed
     groups: Integer[np.ndarray, " n"]
     names: Sequence[str]
     flags: UInt8[np.ndarray, " n"] | None = None
@@ -59,19 +77,12 @@ class PointCloud:
 
 @dataclass(frozen=True)
 class Packed:
-    """What is sent. rows: the caller's row of each drawn point. digest: of places and rows; other points, other digest.
-
-    placed = (points[rows] - centre) / half. left_out: points that are not finite. lines_left_out: lines to such points.
-    """
+    """What is sent. left_out: points that are not finite. lines_left_out: lines to such points."""
 
     content: bytes
-    digest: str
-    rows: Int[np.ndarray, " m"]
-    placed: Float32[np.ndarray, "m 2"]
+    points: Placed
     groups: UInt8[np.ndarray, " m"]
     flags: UInt8[np.ndarray, " m"]
-    centre: Float[np.ndarray, " 2"]
-    half: float
     left_out: int
     lines_left_out: int
 
@@ -83,45 +94,55 @@ def pack(key: str, cloud: PointCloud) -> Packed:
         ValueError: columns of different lengths, an unknown group or kind of line, a row that is not there, more than
             5,000,000 points or 10,000 lines, or a height outside 200 to 2,000.
     """
-    check(cloud)
-    points = np.asarray(cloud.points)
-    rows = np.flatnonzero(np.isfinite(points).all(axis=1))
-    drawn = slice(None) if len(rows) == len(points) else rows
-    placed, centre, half = scaled(points[drawn])
+    points = cloud.points if isinstance(cloud.points, Placed) else place(cloud.points)
+    check(cloud, points.count)
+    drawn = slice(None) if len(points.rows) == points.count else points.rows
     groups, names = named_groups(np.asarray(cloud.groups)[drawn], cloud.names)
-    flags = np.zeros(len(rows), np.uint8) if cloud.flags is None else np.array(cloud.flags[drawn])
-    columns = [np.ascontiguousarray(column, dtype="<f4").tobytes() for column in placed.T]
-    digest = digest_of(*columns, rows.tobytes() if len(rows) < len(points) else b"")
-    lines = lines_between(cloud.lines, rows)
+    flags = np.zeros(len(points.rows), np.uint8) if cloud.flags is None else np.array(cloud.flags[drawn])
+    lines, left_out = lines_between(cloud.lines, points.rows), points.count - len(points.rows)
     head = {
         "key": key,
-        "digest": digest,
+        "digest": points.digest,
         "names": names,
-        "colours": [colour_of(place, name) for place, name in enumerate(names)],
-        "shapes": [shape_of(place) for place in range(len(names))],
+        "colours": [colour_of(code, name) for code, name in enumerate(names)],
+        "shapes": [shape_of(code) for code in range(len(names))],
         "marks": MARKS,
         "styles": LINES,
         "lines": lines,
         "label": cloud.label,
         "height": cloud.height,
-        "leftOut": len(points) - len(rows),
+        "leftOut": left_out,
     }
     text = json.dumps(head).encode()
     text += b" " * (-len(text) % 4)
-    start = struct.pack("<4sIII", MAGIC, VERSION, len(rows), len(text))
-    content = b"".join((start, text, *columns, groups.tobytes(), flags.tobytes()))
-    left_out, lines_left_out = len(points) - len(rows), len(cloud.lines) - len(lines)
-    return Packed(content, digest, rows, placed, groups, flags, centre, half, left_out, lines_left_out)
+    start = struct.pack("<4sIII", MAGIC, VERSION, len(points.rows), len(text))
+    content = b"".join((start, text, points.columns, groups.tobytes(), flags.tobytes()))
+    return Packed(content, points, groups, flags, left_out, len(cloud.lines) - len(lines))
 
 
-def check(cloud: PointCloud) -> None:
-    """Raise ValueError unless the cloud can be drawn."""
-    points, groups = np.asarray(cloud.points), np.asarray(cloud.groups)
+def place(points: Float[np.ndarray, "n 2"]) -> Placed:
+    """Return the finite points, centred and scaled.
+
+    Raises:
+        ValueError: not two coordinates a point, or more than 5,000,000 points.
+    """
+    points = np.asarray(points)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"points: shape {points.shape}; give two coordinates a point.")
-    count = len(points)
-    if count > MOST_POINTS:
-        raise ValueError(f"points: {count:,}; at most {MOST_POINTS:,} are drawn, give a sample.")
+    if len(points) > MOST_POINTS:
+        raise ValueError(f"points: {len(points):,}; at most {MOST_POINTS:,} are drawn, give a sample.")
+    rows = np.flatnonzero(np.isfinite(points).all(axis=1))
+    whole = len(rows) == len(points)
+    placed, centre, half = scaled(points if whole else points[rows])
+    columns = np.ascontiguousarray(placed.T, dtype="<f4").tobytes()
+    digest = hashlib.blake2b(columns, digest_size=16)
+    digest.update(b"" if whole else rows.tobytes())
+    return Placed(placed, rows, len(points), centre, half, columns, digest.hexdigest())
+
+
+def check(cloud: PointCloud, count: int) -> None:
+    """Raise ValueError unless the cloud can be drawn."""
+    groups = np.asarray(cloud.groups)
     if groups.shape != (count,) or not np.issubdtype(groups.dtype, np.integer):
         raise ValueError(
             f"groups: {groups.dtype} of shape {groups.shape}; give one whole number for each of {count:,}."
@@ -182,12 +203,3 @@ def lines_between(lines: Sequence[tuple[int, int, str]], rows: Int[np.ndarray, "
     drawn = np.isin(ends, rows).all(axis=1)
     places = np.searchsorted(rows, ends)
     return [[a, b, line[2]] for (a, b), line, kept in zip(places.tolist(), lines, drawn.tolist(), strict=True) if kept]
-
-
-def digest_of(*parts: bytes) -> str:
-    """Return 32 hexadecimal digits that differ where the parts do."""
-    whole = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        whole.update(part)
-        whole.update(len(part).to_bytes(8, "little"))
-    return whole.hexdigest()

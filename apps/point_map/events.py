@@ -37,12 +37,12 @@ def read_event(sent: object, packed: Packed) -> MapEvent:
         return MapEvent()
     if not isinstance(sent, Mapping):
         return MapEvent(refused=f"{type(sent).__name__} for an event")
-    if sent.get("of") != packed.digest:
+    if sent.get("of") != packed.points.digest:
         return MapEvent(refused="an event of points that are no longer drawn")
     kind = sent.get("kind")
     if kind == "click":
         row = read_row(sent, packed)
-        return MapEvent(refused=f"no row among {len(packed.rows):,}") if row is None else MapEvent(click=row)
+        return MapEvent(refused=f"no row among {len(packed.points.rows):,}") if row is None else MapEvent(click=row)
     if kind == "lasso":
         return read_lasso(sent, packed)
     return MapEvent(cleared=True) if kind == "clear" else MapEvent(refused="an unknown kind of event")
@@ -50,12 +50,12 @@ def read_event(sent: object, packed: Packed) -> MapEvent:
 
 def read_row(sent: object, packed: Packed) -> int | None:
     """Return the caller's row of a point that the browser names, or None where it names none that is drawn."""
-    if not isinstance(sent, Mapping) or sent.get("of") != packed.digest:
+    if not isinstance(sent, Mapping) or sent.get("of") != packed.points.digest:
         return None
     row = sent.get("row")
-    if not isinstance(row, int) or isinstance(row, bool) or not 0 <= row < len(packed.rows):
+    if not isinstance(row, int) or isinstance(row, bool) or not 0 <= row < len(packed.points.rows):
         return None
-    return int(packed.rows[row])
+    return int(packed.points.rows[row])
 
 
 def read_lasso(sent: Mapping[str, object], packed: Packed) -> MapEvent:
@@ -65,9 +65,9 @@ def read_lasso(sent: Mapping[str, object], packed: Packed) -> MapEvent:
         return MapEvent(refused=f"no polygon of 3 to {MOST_VERTICES:,} finite vertices")
     if not isinstance(hidden, list) or not all(type(each) is int and 0 <= each <= MOST_GROUPS for each in hidden):
         return MapEvent(refused="hidden groups that are none")
-    taken = inside(packed.placed, outline)
+    taken = inside(packed.points.placed, outline)
     taken = taken[((packed.flags[taken] & DIMMED) == 0) & ~np.isin(packed.groups[taken], hidden)]
-    return MapEvent(polygon=outline * packed.half + packed.centre, rows=packed.rows[taken])
+    return MapEvent(polygon=outline * packed.points.half + packed.points.centre, rows=packed.points.rows[taken])
 
 
 def vertices(sent: object) -> Float[np.ndarray, "m 2"] | None:

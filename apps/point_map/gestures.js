@@ -89,7 +89,7 @@ function abandoned(map, event) {
   map.pressed.delete(event.pointerId);
   if (map.gesture?.kind === "lasso") map.polygon = null;
   map.gesture = null;
-  schedule(map);
+  scheduleFrame(map);
 }
 
 /** Tell a click on a point, unless it turns out to be the first of two, which mean something else. */
@@ -104,7 +104,7 @@ function closed(map) {
   map.polygon = map.polygon.filter((_, k) => k % step === 0);
   if (map.polygon.length < 3) map.polygon = null;
   else tell(map, {kind: "lasso", polygon: map.polygon, hidden: hiddenCodes(map)});
-  schedule(map);
+  scheduleFrame(map);
 }
 
 function turned(map, event) {

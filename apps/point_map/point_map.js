@@ -234,7 +234,7 @@ function clear(map) {
   map.polygon = null;
   if (map.flagged.selected && !unfinished) tell(map, {kind: "clear"});
   refresh(map);
-  schedule(map);
+  scheduleFrame(map);
 }
 
 function toggleGroup(map, code) {
@@ -243,6 +243,11 @@ function toggleGroup(map, code) {
   map.hidden[code] = hidden.has(name) ? 1 : 0;
   hover(map, -1);
   refresh(map);
+  schedule(map);
+}
+
+function toggleDensity(map) {
+  map.density = map.chosen.density = !map.density;
   schedule(map);
 }
 
@@ -257,11 +262,10 @@ function useTool(map, name) {
     nearer: () => zoomMiddle(map, 1.4),
     farther: () => zoomMiddle(map, 1 / 1.4),
     reset: () => resetView(map),
-    density: () => (map.density = map.chosen.density = !map.density),
+    density: () => toggleDensity(map),
     clear: () => clear(map),
     save: () => savePicture(map),
   };
   acts[name]();
   refresh(map);
-  schedule(map);
 }

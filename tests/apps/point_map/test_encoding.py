@@ -19,6 +19,7 @@ from apps.point_map.encoding import (
     PointCloud,
     colour_of,
     pack,
+    place,
     shape_of,
 )
 from workbench.figures.theme import GREY, GROUP_COLOURS
@@ -53,10 +54,10 @@ def test_columns_come_back_without_the_points_that_have_no_place():
     packed = pack("key", cloud(label="<b>\u00e9\ud83d", height=300))
     read = unpacked(packed.content)
     rows = [0, 1, 3, 5]
-    assert packed.rows.tolist() == rows
+    assert packed.points.rows.tolist() == rows
     assert read["x"].tolist() == [-1, 1, 0, 0.5]
     assert read["y"].tolist() == [-0.5, 0.5, 0, -0.5]
-    assert np.allclose(packed.placed * packed.half + packed.centre, POINTS[rows])
+    assert np.allclose(packed.points.placed * packed.points.half + packed.points.centre, POINTS[rows])
     assert read["group"].tolist() == GROUPS[rows].tolist()
     assert read["flags"].tolist() == FLAGS[rows].tolist()
     head = read["head"]
@@ -71,13 +72,26 @@ def test_lines_name_drawn_points_and_those_to_others_are_counted():
     assert (packed.left_out, packed.lines_left_out) == (2, 1)
 
 
+def test_points_that_were_placed_before_are_packed_alike():
+    assert pack("key", cloud(points=place(POINTS))).content == pack("key", cloud()).content
+
+
 def test_the_digest_is_that_of_places_and_rows_alone():
     packed = pack("key", cloud())
     changes = ({"flags": None}, {"label": "other"}, {"lines": ()}, {"groups": GROUPS[::-1]})
-    assert {pack("other key", cloud(**change)).digest for change in changes} == {packed.digest}
+    assert {pack("other key", cloud(**change)).points.digest for change in changes} == {packed.points.digest}
     moved, swapped = POINTS.copy(), POINTS[[2, 0, 1, 3, 4, 5]]
     moved[1] += 1
-    assert len({packed.digest, pack("key", cloud(points=moved)).digest, pack("key", cloud(points=swapped)).digest}) == 3
+    assert (
+        len(
+            {
+                packed.points.digest,
+                pack("key", cloud(points=moved)).points.digest,
+                pack("key", cloud(points=swapped)).points.digest,
+            }
+        )
+        == 3
+    )
 
 
 @given(

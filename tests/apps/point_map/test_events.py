@@ -21,13 +21,13 @@ SQUARE = [[-1.1, -1.1], [0.1, -1.1], [0.1, 0.1], [-1.1, 0.1]]
 
 
 def told(**fields) -> MapEvent:
-    return read_event({"of": PACKED.digest, **fields}, PACKED)
+    return read_event({"of": PACKED.points.digest, **fields}, PACKED)
 
 
 def test_a_click_names_the_callers_row():
     assert told(kind="click", row=0).click == 2
     assert told(kind="click", row=24).click == 26
-    assert read_row({"of": PACKED.digest, "row": 3}, PACKED) == 5
+    assert read_row({"of": PACKED.points.digest, "row": 3}, PACKED) == 5
 
 
 def test_a_lasso_gives_its_rows_and_its_outline_in_the_callers_coordinates():
@@ -50,10 +50,10 @@ def test_nothing_told_and_a_selection_given_up():
 
 def test_events_of_other_points_are_refused():
     fewer = pack("key", PointCloud(POINTS[:-1], GROUPS[:-1], ["even", "odd"]))
-    event = read_event({"of": fewer.digest, "kind": "click", "row": 1}, PACKED)
+    event = read_event({"of": fewer.points.digest, "kind": "click", "row": 1}, PACKED)
     assert event.click is None
     assert "no longer drawn" in str(event.refused)
-    assert read_row({"of": fewer.digest, "row": 1}, PACKED) is None
+    assert read_row({"of": fewer.points.digest, "row": 1}, PACKED) is None
 
 
 ODD = [
@@ -62,11 +62,11 @@ ODD = [
     [],
     {},
     {"kind": "click", "row": 1},
-    {"of": [PACKED.digest], "kind": "click", "row": 1},
-    *({"of": PACKED.digest, "kind": "click", "row": row} for row in (-1, 25, 1.0, True, "1", None, [1], 10**40)),
-    {"of": PACKED.digest, "kind": "lasso"},
+    {"of": [PACKED.points.digest], "kind": "click", "row": 1},
+    *({"of": PACKED.points.digest, "kind": "click", "row": row} for row in (-1, 25, 1.0, True, "1", None, [1], 10**40)),
+    {"of": PACKED.points.digest, "kind": "lasso"},
     *(
-        {"of": PACKED.digest, "kind": "lasso", "polygon": polygon}
+        {"of": PACKED.points.digest, "kind": "lasso", "polygon": polygon}
         for polygon in (
             "polygon",
             {"0": [0, 0]},
@@ -84,11 +84,11 @@ ODD = [
         )
     ),
     *(
-        {"of": PACKED.digest, "kind": "lasso", "polygon": SQUARE, "hidden": hidden}
+        {"of": PACKED.points.digest, "kind": "lasso", "polygon": SQUARE, "hidden": hidden}
         for hidden in ([-1], [25], [True], ["0"], 0, None, {})
     ),
-    {"of": PACKED.digest, "kind": "hover"},
-    {"of": PACKED.digest, "kind": ["click"]},
+    {"of": PACKED.points.digest, "kind": "hover"},
+    {"of": PACKED.points.digest, "kind": ["click"]},
 ]
 
 
@@ -112,5 +112,5 @@ ANY = st.recursive(
 @given(st.sampled_from(["click", "lasso", "clear"]), ANY, ANY, ANY)
 def test_no_input_raises(kind, row, polygon, hidden):
     event = told(kind=kind, row=row, polygon=polygon, hidden=hidden)
-    assert event.click is None or event.click in PACKED.rows
+    assert event.click is None or event.click in PACKED.points.rows
     json.dumps([event.click, event.rows.tolist(), event.cleared, event.refused])
