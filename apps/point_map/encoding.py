@@ -200,6 +200,6 @@ def shape_of(place: int) -> int:
 def lines_between(lines: Sequence[tuple[int, int, str]], rows: Int[np.ndarray, " m"]) -> list[list[int | str]]:
     """Return the lines between drawn points, by the places of their ends among the drawn."""
     ends = np.array([line[:2] for line in lines], dtype=int).reshape(-1, 2)
-    drawn = np.isin(ends, rows).all(axis=1)
-    places = np.searchsorted(rows, ends)
-    return [[a, b, line[2]] for (a, b), line, kept in zip(places.tolist(), lines, drawn.tolist(), strict=True) if kept]
+    drawn = np.flatnonzero(np.isin(ends, rows).all(axis=1)).tolist()
+    places = np.searchsorted(rows, ends).tolist()
+    return [[*places[each], lines[each][2]] for each in drawn]
