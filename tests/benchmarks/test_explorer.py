@@ -1,12 +1,14 @@
 """The explorer's benchmark: each size is as said, each view has a row, and what exceeds a limit says so."""
 
 import json
+import shutil
+import time
 
 import numpy as np
 import pytest
 
 from apps.views.choose import VIEWS
-from benchmarks import explorer, explorer_make
+from benchmarks import explorer, explorer_make, explorer_view
 from benchmarks.explorer import ExplorerBenchmarkSettings, Target, measure
 from benchmarks.explorer_sizes import SIZES, Size, items, pools, right_answers, unit_vectors
 from workbench.bundles.bundle import open_bundle
@@ -69,7 +71,8 @@ def test_an_imported_size_goes_through_the_import(tmp_path):
 def test_candidates_of_their_own_are_imported_too(tmp_path):
     table = explorer_make.pairs_table(Size(1, 6, 9, 4, 8, imported=True), 0)
     assert [len(each) for each in table["candidates"].to_pylist()] == [4] * 6
-    assert all(right in pool for right, pool in zip(*(table[name].to_pylist() for name in ("positive", "candidates"))))
+    for row in table.to_pylist():
+        assert row["positive"] in row["candidates"]
 
 
 def test_every_view_has_a_row_and_an_exceeded_limit_is_told(settings):
@@ -83,7 +86,25 @@ def test_every_view_has_a_row_and_an_exceeded_limit_is_told(settings):
     assert "open_s" not in row
 
 
-def test_a_view_is_opened_and_its_widget_moved(settings):
+@pytest.mark.parametrize(("view", "move"), [("pair_weights", "slider"), ("map", "data set"), ("overview", None)])
+def test_a_view_is_opened_and_its_widget_moved(settings, monkeypatch, capsys, view, move):
+    monkeypatch.setattr("sys.argv", ["given back after the test"])
+    explorer_view.main(view, str(settings().folder / "tiny" / "runs"), str(time.monotonic()))
+    opened, *moved = map(json.loads, capsys.readouterr().out.splitlines())
+    assert opened["open_s"] > 0
+    assert [each["move"] for each in moved] == [move] * (move is not None)
+
+
+def test_a_page_that_says_what_is_wrong_is_not_taken_for_the_view(settings, monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["given back after the test"])
+    shutil.copytree(settings().folder / "tiny" / "runs", tmp_path / "runs")
+    (tmp_path / "runs" / "trained" / "bundles" / "generated" / "scores.json").write_text("broken")
+    with pytest.raises(SystemExit, match="error: the page shows an error: This evaluation cannot be shown"):
+        explorer_view.main("overview", str(tmp_path / "runs"), "0")
+
+
+@pytest.mark.slow
+def test_a_fresh_process_opens_a_view(settings):
     (_, row) = measure(settings(views=["pair_weights"]))
     assert row["status"] == "done"
     assert row["move"] == "slider"
