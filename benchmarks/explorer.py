@@ -9,7 +9,7 @@
     million       1,000,000 items, 256 numbers, imported; 5000 of them are queries with 100 candidates each
     import_50k    50,000 queries that rank the same 50,000 items, 256 numbers: its import alone
 
-Each row is a process of its own. `open_s` is from its start to the end of the page's script (without a server and a
+Each row is a process of its own. `seconds` is from its start to the end of the page's script (without a server and a
 browser), `move_s` the next run of the page after one move of a widget. `gb` is the largest resident set (1e9 bytes),
 which counts pages of mapped files. Files are in the system's cache if they fit there: cold is the process. What exceeds
 a limit is ended and says so. The row "import" is making the evaluation: importing files from the start of the process,
@@ -38,7 +38,7 @@ from core.files.atomic import write_text
 
 ROOT = Path(__file__).parents[1]
 IMPORT = "import"
-COLUMNS = ("size", "view", "open_s", "gb", "move", "move_s", "disk_gb", "runs", "status", "target", "meets")
+COLUMNS = ("size", "view", "seconds", "gb", "move", "move_s", "disk_gb", "runs", "status", "target", "meets")
 FILES_GB = 16.0
 """Memory for generating the files of an import, which is not measured."""
 
@@ -57,7 +57,7 @@ class Target:
 
     def met_by(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a row stays within; one that was ended does not."""
-        if row["status"] != DONE or row["open_s"] > self.seconds or row["gb"] > self.gb:
+        if row["status"] != DONE or row["seconds"] > self.seconds or row["gb"] > self.gb:
             return False
         return self.slider_s is None or row["move"] != "slider" or row["move_s"] <= self.slider_s
 
@@ -149,12 +149,12 @@ def making(name: SizeName, folder: Path, settings: ExplorerBenchmarkSettings) ->
         write_text(folder / "files" / "made", "")
     command = ["explorer_make", "bundle", name, str(folder)]
     ended = bounded(command, settings, settings.make_seconds, settings.memory_gb)
-    row |= {"status": ended.status, "open_s": ended.seconds, "gb": ended.peak_gb}
+    row |= {"status": ended.status, "seconds": ended.seconds, "gb": ended.peak_gb}
     if ended.status != DONE:
         shutil.rmtree(folder / "runs", ignore_errors=True)  # half of a bundle may be many GB
         return row
     found = reported(ended)
-    row |= {"open_s": found.pop("seconds"), "gb": found.pop("peak_gb"), "disk_gb": disk_gb(folder / "runs"), **found}
+    row |= {"seconds": found.pop("seconds"), "gb": found.pop("peak_gb"), "disk_gb": disk_gb(folder / "runs"), **found}
     write_text(kept, json.dumps(row, indent=1) + "\n")
     return row
 
@@ -168,8 +168,8 @@ def opening(name: SizeName, view: str, root: Path, settings: ExplorerBenchmarkSe
         numbers = reported(ended)
         found.append(numbers | {"gb": max(ended.peak_gb, numbers.get("peak_gb", 0.0))})
         if ended.status != DONE:
-            row["status"] = f"after opening: {ended.status}" if "open_s" in numbers else ended.status
-    for number in ("open_s", "gb", "move_s"):
+            row["status"] = f"after opening: {ended.status}" if "seconds" in numbers else ended.status
+    for number in ("seconds", "gb", "move_s"):
         values = [each[number] for each in found if number in each]
         row |= {number: median(values)} if values else {}
     return row | {"move": found[0].get("move"), "runs": len(found), "all_runs": found}

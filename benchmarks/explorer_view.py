@@ -64,7 +64,7 @@ def main(view: str, root: str, started: str) -> None:
     """Open, move, print."""
     try:
         page = first_page(view, Path(root))
-        print(json.dumps({"open_s": time.monotonic() - float(started), "peak_gb": peak_gb()}), flush=True)
+        print(json.dumps({"seconds": time.monotonic() - float(started), "peak_gb": peak_gb()}), flush=True)
         move = move_of(page, view)
         if move is not None:
             before = time.monotonic()
