@@ -28,12 +28,14 @@ class Ended:
     """How a process ended.
 
     status: "done", "over 180 s", "killed above 8 GB", "killed by SIGKILL" (by the system, say), or the last line of
-    its errors. said: what it wrote to its standard output. peak_gb: the largest resident set that was seen.
+    its errors. said: what it wrote to its standard output. cpu_s: what it used of processors, when it was last looked
+    at. peak_gb: the largest resident set that was seen.
     """
 
     status: str
     said: str
     seconds: float
+    cpu_s: float
     peak_gb: float
 
 
@@ -64,31 +66,35 @@ def run_bounded(
             start_new_session=True,
         )
         try:
-            exceeded, peak = watch(process, started + seconds, memory_gb)
+            exceeded, cpu, peak = watch(process, started + seconds, memory_gb)
         finally:
             end(process)
         taken = time.monotonic() - started
         for file in (out, errors):
             file.seek(0)
         status = {"time": f"over {seconds:g} s", "memory": f"killed above {memory_gb:g} GB"}.get(exceeded)
-        return Ended(status or how_it_ended(process.returncode, errors.read()), out.read(), taken, peak)
+        return Ended(status or how_it_ended(process.returncode, errors.read()), out.read(), taken, cpu, peak)
 
 
-def watch(process: subprocess.Popen[bytes], deadline: float, memory_gb: float) -> tuple[str, float]:
-    """Wait until a process ends or exceeds "time" or "memory"; which ("" for neither), and its largest resident set."""
+def watch(process: subprocess.Popen[bytes], deadline: float, memory_gb: float) -> tuple[str, float, float]:
+    """Wait until a process ends or exceeds "time" or "memory".
+
+    Returns which ("" for neither), the seconds of processors that it used, and its largest resident set in GB.
+    """
     looked_at = psutil.Process(process.pid)
-    peak = 0.0
+    cpu = peak = 0.0
     while True:
         try:
             process.wait(LOOK_SECONDS)
-            return "", peak
+            return "", cpu, peak
         except subprocess.TimeoutExpired:
             pass
+        cpu = sum(looked_at.cpu_times()[:2])
         peak = max(peak, looked_at.memory_info().rss / GB)
         if peak > memory_gb:
-            return "memory", peak
+            return "memory", cpu, peak
         if time.monotonic() > deadline:
-            return "time", peak
+            return "time", cpu, peak
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

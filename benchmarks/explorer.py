@@ -9,12 +9,15 @@
     million       1,000,000 items, 256 numbers, imported; 5000 of them are queries with 100 candidates each
     import_50k    50,000 queries that rank the same 50,000 items, 256 numbers: its import alone
 
-Each row is a process of its own. `seconds` is from its start to the end of the page's script (without a server and a
-browser), `move_s` the next run of the page after one move of a widget. `gb` is the largest resident set (1e9 bytes),
-which counts pages of mapped files. Files are in the system's cache if they fit there: cold is the process. What exceeds
-a limit is ended and says so. The row "import" is making the evaluation: importing files from the start of the process,
-or ranking, scoring and writing generated records, whose memory is in it. Evaluations stay in `folder` for later runs,
-and with them the row of their making; after a change of the bundle's format they are to be made again by --remake.
+Each row is a process of its own. `seconds` is from its start to the end of the page's script, without a server and a
+browser; `cpu_s` what it used of processors until then, all threads together: if that is far less, other programs kept
+the machine busy and `seconds` say little. `move_s` is the next run of the page after one move of a widget. `gb` is the
+largest resident set (1e9 bytes), which counts pages of mapped files. Files are in the system's cache if they fit there:
+what is cold is the process. What exceeds a limit is ended and says so.
+
+The row "import" is making the evaluation: importing files from the start of the process, or ranking, scoring and
+writing generated records, whose memory is in it. Evaluations stay in `folder` for later runs, and with them the row of
+their making; after a change of the bundle's format they are to be made again by --remake.
 """
 
 import json
@@ -38,7 +41,7 @@ from core.files.atomic import write_text
 
 ROOT = Path(__file__).parents[1]
 IMPORT = "import"
-COLUMNS = ("size", "view", "seconds", "gb", "move", "move_s", "disk_gb", "runs", "status", "target", "meets")
+COLUMNS = ("size", "view", "seconds", "cpu_s", "gb", "move", "move_s", "disk_gb", "runs", "status", "target", "meets")
 FILES_GB = 16.0
 """Memory for generating the files of an import, which is not measured."""
 
@@ -149,7 +152,7 @@ def making(name: SizeName, folder: Path, settings: ExplorerBenchmarkSettings) ->
         write_text(folder / "files" / "made", "")
     command = ["explorer_make", "bundle", name, str(folder)]
     ended = bounded(command, settings, settings.make_seconds, settings.memory_gb)
-    row |= {"status": ended.status, "seconds": ended.seconds, "gb": ended.peak_gb}
+    row |= {"status": ended.status, "seconds": ended.seconds, "cpu_s": ended.cpu_s, "gb": ended.peak_gb}
     if ended.status != DONE:
         shutil.rmtree(folder / "runs", ignore_errors=True)  # half of a bundle may be many GB
         return row
@@ -166,10 +169,10 @@ def opening(name: SizeName, view: str, root: Path, settings: ExplorerBenchmarkSe
     while row["status"] == DONE and len(found) < settings.runs:
         ended = bounded(["explorer_view", view, str(root)], settings, settings.seconds, settings.memory_gb)
         numbers = reported(ended)
-        found.append(numbers | {"gb": max(ended.peak_gb, numbers.get("peak_gb", 0.0))})
+        found.append({"cpu_s": ended.cpu_s, **numbers, "gb": max(ended.peak_gb, numbers.get("peak_gb", 0.0))})
         if ended.status != DONE:
             row["status"] = f"after opening: {ended.status}" if "seconds" in numbers else ended.status
-    for number in ("seconds", "gb", "move_s"):
+    for number in ("seconds", "cpu_s", "gb", "move_s"):
         values = [each[number] for each in found if number in each]
         row |= {number: median(values)} if values else {}
     return row | {"move": found[0].get("move"), "runs": len(found), "all_runs": found}

@@ -59,8 +59,11 @@ def task(size: Size, number: int, made: list[Item]) -> RankingTask:
     return RankingTask(dataset_name(number), "retrieval", number % 2 == 0, tuple(rankings))
 
 
-def write_evaluation(size: Size, folder: Path) -> tuple[list[Score], float]:
-    """Rank, score and write generated records as an evaluation does; the scores, and the seconds without generating."""
+def write_evaluation(size: Size, folder: Path) -> tuple[list[Score], float, float]:
+    """Rank, score and write generated records as an evaluation does.
+
+    Returns the scores, and seconds by the clock and of processors, without those of generating.
+    """
     every: list[Item] = []
     tasks: list[RankingTask] = []
     vectors = np.empty((size.datasets * size.rows, size.dimensions), np.float32)
@@ -69,14 +72,14 @@ def write_evaluation(size: Size, folder: Path) -> tuple[list[Score], float]:
         tasks.append(task(size, number, made))
         vectors[len(every) : len(every) + size.rows] = np.concatenate(list(unit_vectors(size, number)))
         every += made
-    started = time.monotonic()
+    started, used = time.monotonic(), time.process_time()
     embedded = Embedded(tuple(every), vectors)
     ranked = rank_all(tasks, embedded)
     found = scores(ranked)
     objective = ObjectiveSettings()
     description = Description("generated", STEPS, {"name": "generated"}, plain(objective))
     write_bundle(folder / "bundles" / "generated", description, objective.at(1, 1), embedded, ranked, found)
-    return found, time.monotonic() - started
+    return found, time.monotonic() - started, time.process_time() - used
 
 
 def write_run(folder: Path) -> None:
@@ -140,12 +143,13 @@ def make(step: str, size: Size, folder: Path, started: float) -> dict[str, objec
             files / "vectors.npy", files / "items.parquet", files / PAIRS, folder / IMPORTED, name="generated"
         )
         found = import_embeddings(settings, progress=False).scores
-        seconds = time.monotonic() - started
+        seconds, used = time.monotonic() - started, time.process_time()
     else:
         write_run(folder / EVALUATED)
-        found, seconds = write_evaluation(size, folder / EVALUATED)
+        found, seconds, used = write_evaluation(size, folder / EVALUATED)
     overall = next(each for each in found if (each.scope, each.metric) == ("overall", "P@1"))
-    return {"seconds": seconds, "peak_gb": peak_gb(), "precision_at_1": overall.value, "chance": overall.chance}
+    taken = {"seconds": seconds, "cpu_s": used, "peak_gb": peak_gb()}
+    return taken | {"precision_at_1": overall.value, "chance": overall.chance}
 
 
 def main(step: str, name: str, folder: str, started: str) -> None:

@@ -64,7 +64,8 @@ def main(view: str, root: str, started: str) -> None:
     """Open, move, print."""
     try:
         page = first_page(view, Path(root))
-        print(json.dumps({"seconds": time.monotonic() - float(started), "peak_gb": peak_gb()}), flush=True)
+        opened = {"seconds": time.monotonic() - float(started), "cpu_s": time.process_time(), "peak_gb": peak_gb()}
+        print(json.dumps(opened), flush=True)
         move = move_of(page, view)
         if move is not None:
             before = time.monotonic()
