@@ -132,7 +132,7 @@ def pairs_table(size: Size, number: int) -> pa.Table:
     return pa.table(columns)
 
 
-def make(step: str, size: Size, folder: Path, started: float) -> dict[str, object]:
+def make(step: str, size: Size, folder: Path, started: float) -> dict[str, float]:
     """Do one step; what it took. An import counts from the start of the process, an evaluation without generating."""
     if step == "files":
         write_files(size, folder / "files")
