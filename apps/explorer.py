@@ -10,6 +10,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports transformers: nothing is fetched
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -17,8 +18,11 @@ from starlette.middleware import Middleware
 
 from apps.access import SameMachineOnly, on_loopback
 from apps.views import cached, first_page, hard_negatives, map_view, overview, pair_weights, similarity, training
+from apps.views.address import read_address, write_address
 from apps.views.captions import escaped
-from apps.views.choose import choose_bundle, choose_run, choose_view
+from apps.views.choose import VIEWS, choose_against, choose_bundle, choose_run, choose_view
+from apps.views.filter_bar import choose_filters, read_selection, show_chips
+from apps.views.looking import Looking
 from workbench.bundles.bundle import BundleError
 from workbench.runs.runs import Run, list_runs
 
@@ -37,23 +41,29 @@ def main() -> None:
     if not on_loopback(st.get_option("server.address")):
         st.error("This page shows files of this machine and has no password: start it with --server.address 127.0.0.1.")
         return
-    root = parse_root()
+    read_address()
+    show_page(parse_root())
+    write_address()
+
+
+def show_page(root: Path) -> None:
+    """Return the page that the address asks for."""
     runs = list_runs(root)
     if not runs:
         first_page.show_welcome(root)
         return
     view = choose_view()
     run = choose_run(runs)
+    st.set_page_config(page_title=f"{VIEWS[view][0]} - {run.name}")
     if view == "training":
-        training.show(run)
-        return
-    if not run.bundles:
+        training.show(run, runs)
+    elif not run.bundles:
         first_page.show_unevaluated(root, run)
-        return
-    show_bundle(view, run, runs)
+    else:
+        show_bundle(view, run, runs, root)
 
 
-def show_bundle(view: str, run: Run, runs: list[Run]) -> None:
+def show_bundle(view: str, run: Run, runs: list[Run], root: Path) -> None:
     """Return a view of one of the run's bundles, or why it cannot be shown."""
     folder = choose_bundle(run)
     if run.state not in ("finished", "imported"):
@@ -65,16 +75,22 @@ def show_bundle(view: str, run: Run, runs: list[Run]) -> None:
         st.markdown("To write it again, type:")
         st.code(run.evaluate_command, language="sh")
         return
-    if view == "overview":
-        overview.show(run, bundle)
-    elif view == "similarity":
-        similarity.show(run, bundle, runs)
-    elif view == "hard_negatives":
-        hard_negatives.show(bundle)
-    elif view == "map":
-        map_view.show(bundle)
-    else:
-        pair_weights.show(bundle)
+    against = choose_against(bundle, runs)
+    filters = choose_filters(bundle)
+    selection = read_selection(bundle)
+    numbers = cached.queries(bundle.digest, filters, selection, bundle)
+    looking = Looking(root, tuple(runs), run, bundle, against, filters, selection, numbers)
+    show_chips(filters, selection, looking.sentence)
+    SHOW[view](looking)
+
+
+SHOW: Mapping[str, Callable[[Looking], None]] = {
+    "overview": overview.show,
+    "similarity": similarity.show,
+    "hard_negatives": hard_negatives.show,
+    "pair_weights": pair_weights.show,
+    "map": map_view.show,
+}
 
 
 def parse_root() -> Path:

@@ -71,7 +71,7 @@ def measures(bundle: Bundle, scores: Sequence[Score]) -> dict[str, float]:
     the pull both rise with the similarity, so one rank correlation with the true hardness serves for all three, and
     for InfoNCE too, whose weights are all 1.
     """
-    large = bundle.rankings["candidates"].map(len) > HARDEST
+    large = bundle.candidates.sizes > HARDEST
     pools = pools_of(bundle, np.flatnonzero(large & bundle.rankings["in_distribution"]))
     hardest = -np.sort(-np.where(pools.wrong, pools.similarity, -np.inf), axis=1)[:, :HARDEST]
     positive = pools.similarity[pools.positive]

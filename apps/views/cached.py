@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from jaxtyping import Float, Int
 
 from workbench.bundles import bundle as bundles
 from workbench.bundles.bundle import Bundle
+from workbench.explore.filters import Filters, choices_of, matching, modality_pairs
+from workbench.explore.selection import Selection, selected
 from workbench.measures import hardness, overlap, retrieval
 from workbench.measures.hardness import Effect, Mean, Pools
 from workbench.measures.overlap import Overlap
@@ -30,12 +33,48 @@ def read(folder: str, digest: str) -> Bundle:
     return bundles.open_bundle(Path(folder))
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
+def selection(digest: str, rule: str, _bundle: Bundle) -> Selection:
+    """Return what a rule selects. Raises UnknownSelection."""
+    return selected(_bundle, rule, lambda layout: points(digest, layout, _bundle))
+
+
+def points(digest: str, layout: str, bundle: Bundle) -> Float[np.ndarray, "items 2"] | None:
+    """Return the places of all items on one of the bundle's maps; None for one that it does not have."""
+    if layout != "pca":
+        return None
+    return bundle.projection[["x", "y"]].to_numpy()
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def filtered(digest: str, filters: Filters, _bundle: Bundle) -> Int[np.ndarray, " queries"]:
+    """Return the rows of the rankings that pass the filters."""
+    return matching(_bundle, filters)
+
+
+def queries(digest: str, filters: Filters, chosen: Selection, bundle: Bundle) -> Int[np.ndarray, " queries"]:
+    """Return the rows of the rankings that pass the filters and are selected, if anything is."""
+    passed = filtered(digest, filters, bundle)
+    return passed[np.isin(passed, chosen.queries)] if chosen else passed
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def pair_names(digest: str, _bundle: Bundle) -> list[str]:
+    """Return the pairs of modalities of query and right answer, the most frequent first."""
+    pairs, counts = np.unique(modality_pairs(_bundle, _bundle.numbers(None)), return_counts=True)
+    return [str(pairs[place]) for place in np.argsort(-counts, kind="stable")]
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def choices(digest: str, column: str, _bundle: Bundle) -> list[str]:
+    """Return the values that queries have of a column."""
+    return choices_of(_bundle, column)
+
+
 @st.cache_resource(max_entries=16, show_spinner="Computing similarities ...")
 def pools(digest: str, dataset: str | None, _bundle: Bundle) -> Pools:
-    """Return the pools of a data set, or of all (None); an even sample of 5000 queries where there are more."""
-    names = _bundle.rankings["dataset"].to_numpy()
-    rows = np.flatnonzero(names == dataset) if dataset is not None else np.arange(len(names))
-    return hardness.pools_of(_bundle, rows[hardness.sample_rows(len(rows))])
+    """Return the pools of a data set, or of all (None); an even sample where they are many."""
+    return hardness.pools_of(_bundle, hardness.sampled(_bundle, dataset))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -12,7 +12,7 @@ WIDEST = 230
 
 def show_item(bundle: Bundle, row: int, height: int = HEIGHT) -> None:
     """Return the parts of an item in order, several pictures beside one another. Words are never read as Markdown."""
-    parts = bundle.items["parts"].iat[row]
+    parts = bundle.parts(row)
     interleaved = sum(part["type"] != "text" for part in parts) > 1
     with st.container(horizontal=interleaved, vertical_alignment="center" if interleaved else "top"):
         show_parts(bundle, parts, height)
@@ -37,8 +37,11 @@ def show_negative(bundle: Bundle, query: Query, negative: Negative) -> None:
         fools = " :red-badge[above the right answer]" if negative.above_positive else ""
         st.markdown(f"**{negative.place}.** similarity **{negative.similarity:.3f}**{fools}")
         show_item(bundle, negative.item)
-        st.progress(min(1.0, negative.share), text=f"{negative.share:.1%} of the gradient")
-        st.caption(f"weight {compact(negative.weight)}. {difference(bundle, query, negative)}")
+        weight = ""
+        if negative.share is not None and negative.weight is not None:
+            st.progress(min(1.0, negative.share), text=f"{negative.share:.1%} of the gradient")
+            weight = f"weight {compact(negative.weight)}. "
+        st.caption(f"{weight}{difference(bundle, query, negative)}")
 
 
 def difference(bundle: Bundle, query: Query, negative: Negative) -> str:

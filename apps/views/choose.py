@@ -1,12 +1,20 @@
-"""The sidebar: which view, which run, which of its bundles."""
+"""The sidebar: which view, which run, which of its bundles, and what to hold it against."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import streamlit as st
 
+from apps.views import cached
 from apps.views.address import prepare_option, remember
+from apps.views.captions import escaped
+from apps.views.looking import Against
+from workbench.bundles.bundle import Bundle, BundleError
 from workbench.runs.runs import Run
+
+Choice = TypeVar("Choice")
+NONE = "nothing"
 
 VIEWS = {
     "overview": ("Overview", "How good is it, and what is wrong?"),
@@ -65,10 +73,43 @@ def bundle_label(name: str) -> str:
     return f"step {int(step)} on {SUITES.get(suite, suite)}" if step.isdigit() and suite else name
 
 
-def choose_dataset(datasets: Sequence[str]) -> str | None:
-    """Return one of the data sets, or None for all."""
-    options = ["all", *datasets]
-    prepare_option("dataset", options, "all")
-    chosen = st.selectbox("Data set", options, key="dataset")
-    remember("dataset", chosen)
-    return None if chosen == "all" else chosen
+def choose_against(bundle: Bundle, runs: Sequence[Run]) -> Against | None:
+    """Return another evaluation to hold the chosen one against, in every view; None for none."""
+    others = {
+        f"{each.name}/{folder.name}": folder for each in runs for folder in each.bundles if folder != bundle.folder
+    }
+    if not others:
+        return None
+    options = [NONE, *others]
+    prepare_option("against", options, NONE)
+    chosen = st.sidebar.selectbox(
+        "Against",
+        options,
+        key="against",
+        format_func=other_label,
+        help="Another evaluation, which every view compares.",
+    )
+    remember("against", chosen)
+    if chosen == NONE:
+        return None
+    try:
+        return Against(chosen.partition("/")[0], cached.open_bundle(Path(others[chosen])))
+    except BundleError as error:
+        st.sidebar.warning(f"The other evaluation cannot be shown: {escaped(str(error))}")
+        return None
+
+
+def other_label(option: str) -> str:
+    """Return an evaluation in words: its run, step and suite."""
+    name, _, bundle = option.partition("/")
+    return f"{name}: {bundle_label(bundle)}" if bundle else option
+
+
+def choose(
+    name: str, label: str, options: Sequence[Choice], default: Choice, words: Callable[[Choice], str] = str
+) -> Choice:
+    """Return a choice that the URL remembers."""
+    prepare_option(name, options, default)
+    chosen = st.selectbox(label, options, key=name, format_func=words)
+    remember(name, chosen)
+    return chosen

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from apps.views.address import drop
+from apps.views.address import put
 from apps.views.captions import escaped
 from workbench.runs import jobs
 from workbench.runs.runs import Run, list_runs, read_run
@@ -63,8 +63,7 @@ def show_progress(root: Path) -> None:
     elif not job.running and run is not None and run.bundles:
         st.success("Trained and evaluated.")
         if st.button("Look at the result", type="primary", key="result"):
-            drop("run", "bundle", "view")
-            st.query_params["run"] = jobs.NAME
+            put({"run": jobs.NAME, "bundle": "", "view": ""})
             st.rerun(scope="app")
     elif job.running and run is not None and run.state == "finished":
         st.info("Trained. Now it is being evaluated ...")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from apps.views.address import prepare_option, remember
 from apps.views.cards import show_item, show_negative
-from apps.views.choose import choose_dataset
+from apps.views.looking import Looking
 from apps.views.queries import choose_query
 from workbench.bundles.bundle import Bundle, Query
 from workbench.what_if.objective_words import WEIGHTS, in_words, left_aside
@@ -20,9 +20,10 @@ SORTS = {
 }
 
 
-def show(bundle: Bundle) -> None:
+def show(looking: Looking) -> None:
     """Return the whole view."""
-    rows = chosen_rows(bundle)
+    bundle = looking.bundle
+    rows = chosen_rows(looking)
     if rows.empty:
         st.success("No failure here: every first answer is right. Switch off 'Only failures' to see the queries.")
         return
@@ -31,20 +32,16 @@ def show(bundle: Bundle) -> None:
     show_negatives(bundle, query)
 
 
-def chosen_rows(bundle: Bundle) -> pd.DataFrame:
+def chosen_rows(looking: Looking) -> pd.DataFrame:
     """Return the rankings that pass the filters, in the chosen order."""
-    left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
     with left:
-        dataset = choose_dataset(bundle.datasets)
-    with middle:
         prepare_option("sort", list(SORTS), "margin")
         sort = st.selectbox("Order", list(SORTS), key="sort", format_func=lambda name: SORTS[name][0])
         remember("sort", sort)
     with right:
         failures = only_failures()
-    rows = bundle.rankings
-    if dataset is not None:
-        rows = rows.loc[rows["dataset"] == dataset]
+    rows = looking.bundle.rankings.iloc[looking.queries]
     if failures:
         rows = rows.loc[rows["hit"] < 1]
     _, column, ascending = SORTS[sort]
@@ -69,7 +66,7 @@ def show_question(bundle: Bundle, query: Query) -> None:
         st.markdown(f":green-badge[right answer] similarity **{query.similarity:.3f}**")
         show_item(bundle, query.positive)
     with right, st.container(border=True, height="stretch"):
-        st.metric("Rank of the right answer", f"{query.rank:g} of {len(query.candidates)}")
+        st.metric("Rank of the right answer", f"{query.rank:g} of {query.size}")
         st.metric(
             "Margin",
             "none" if np.isnan(query.margin) else f"{query.margin:+.3f}",
@@ -84,12 +81,15 @@ def show_negatives(bundle: Bundle, query: Query) -> None:
         st.info("This query has no wrong candidates.")
         return
     trained = bundle.objective_settings
-    by = "the model was trained by" if bundle.imported is None else "was chosen when the vectors were imported"
-    weighing = [f"{in_words(trained)}: {WEIGHTS[trained.name]}", *left_aside(trained)]
+    weighing = (
+        ["The objective of this model is not known, so nothing is weighed here; see Pair weights."]
+        if trained is None
+        else [f"{in_words(trained)}: {WEIGHTS[trained.name]}", *left_aside(trained)]
+    )
     st.markdown(
         f"##### Its {len(negatives)} hardest negatives",
-        help=f"Weight and share of the gradient are those of the objective that {by}, over the "
-        f"query's whole pool; direction query to candidates. {' '.join(weighing)}",
+        help="Weight and share of the gradient are those of the objective that the model was trained by, over the "
+        f"query's whole pool of this evaluation; direction query to candidates. {' '.join(weighing)}",
     )
     for start in range(0, len(negatives), COLUMNS):
         for column, negative in zip(st.columns(COLUMNS), negatives[start : start + COLUMNS], strict=False):

@@ -1,17 +1,14 @@
 """Map: how does the space look, and how far can the picture be trusted?"""
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from apps.views import cached_map
-from apps.views.address import prepare_option, remember
 from apps.views.captions import escaped
 from apps.views.cards import show_item
-from apps.views.choose import choose_dataset
+from apps.views.choose import choose
+from apps.views.looking import Looking
 from workbench.bundles.bundle import Bundle
 from workbench.figures.hub_counts import hub_counts_figure
 from workbench.figures.projection_map import projection_map_figure
@@ -30,15 +27,13 @@ TRUST = (
     "a map drawn at random has about 0.5. Both look at neighbours only: they say nothing of the empty space between "
     "groups. Compare seeds and numbers of neighbours before you believe a gap."
 )
-Choice = TypeVar("Choice")
 Key = tuple[str, str | None, int, float, int]
 
 
-def show(bundle: Bundle) -> None:
+def show(looking: Looking) -> None:
     """Return the whole view."""
-    left, middle, right = st.columns(3)
-    with left:
-        dataset = choose_dataset(bundle.datasets)
+    bundle, dataset = looking.bundle, looking.dataset
+    middle, right = st.columns(2)
     table = cached_map.items(bundle.digest, dataset, bundle)
     with middle:
         chosen = choose("layout", "Map", list(LAYOUTS), "pca", LAYOUTS.__getitem__)
@@ -55,16 +50,6 @@ def show(bundle: Bundle) -> None:
     show_selection(bundle, table, rows)
     with st.expander("Hubs: who is near too many queries"):
         show_hubs(bundle, dataset)
-
-
-def choose(
-    name: str, label: str, options: Sequence[Choice], default: Choice, words: Callable[[Choice], str] = str
-) -> Choice:
-    """Return a choice that the URL remembers."""
-    prepare_option(name, options, default)
-    chosen = st.selectbox(label, options, key=name, format_func=words)
-    remember(name, chosen)
-    return chosen
 
 
 def umap_or(flat: Layout, bundle: Bundle, dataset: str | None) -> Layout:

@@ -7,6 +7,7 @@ from apps.views import cached
 from apps.views.address import go_to
 from apps.views.captions import escaped
 from apps.views.choose import VIEWS
+from apps.views.looking import Looking
 from workbench.bundles.bundle import Bundle
 from workbench.figures.scores import scores_figure
 from workbench.figures.training import training_figure
@@ -31,8 +32,9 @@ CARDS = (
 )
 
 
-def show(run: Run, bundle: Bundle) -> None:
+def show(looking: Looking) -> None:
     """Return the whole view."""
+    run, bundle = looking.run, looking.bundle
     show_cards(bundle)
     left, right = st.columns([5, 3], gap="medium")
     with left:
@@ -104,13 +106,15 @@ def show_facts(run: Run, bundle: Bundle) -> None:
 
 def origin(run: Run, bundle: Bundle) -> str:
     """Say where the vectors come from: a step of a training, or another tool. As Markdown."""
+    settings = bundle.objective_settings
     if bundle.imported is not None:
-        return (
-            f"Imported vectors of **{escaped(bundle.imported)}**  \n"
-            f"Weights are shown for **{in_words(bundle.objective_settings)}**, by choice, not by training"
+        return f"Imported vectors of **{escaped(bundle.imported)}**  \n" + (
+            "How it was trained is not known here" if settings is None else f"Trained with **{in_words(settings)}**"
         )
+    if settings is None:
+        return "Evaluated only: how this model was trained is not known here"
     planned = f" of {run.planned}" if run.planned is not None else ""
-    return f"Objective **{in_words(bundle.objective_settings)}**  \nStep **{bundle.step}**{planned}, run {run.state}"
+    return f"Objective **{in_words(settings)}**  \nStep **{bundle.step}**{planned}, run {run.state}"
 
 
 def show_suspects(bundle: Bundle) -> None:

@@ -7,8 +7,8 @@ import streamlit as st
 from apps.views import cached
 from apps.views.captions import shortened
 from apps.views.cards import show_item
-from apps.views.choose import choose_dataset
 from apps.views.choose_objective import choose_objective
+from apps.views.looking import Looking
 from apps.views.queries import choose_query
 from workbench.bundles.bundle import Bundle
 from workbench.figures.gradient_shares import gradient_shares_figure
@@ -16,30 +16,28 @@ from workbench.figures.hardness_shares import hardness_shares_figure
 from workbench.figures.weight_curve import weight_curve_figure
 from workbench.measures import hardness
 from workbench.measures.hardness import Effect, Mean, Pools
-from workbench.what_if.objective_words import RIGHT_PROBABILITY, SOFTMAX_PROBABILITY, in_words, left_aside
-from workbench.what_if.what_if import Setting, trained_setting
+from workbench.what_if.objective_words import RIGHT_PROBABILITY, SOFTMAX_PROBABILITY, left_aside
+from workbench.what_if.what_if import PUBLISHED, Setting, setting_of, trained_setting
 
 EFFECTIVE = "exp of the entropy of the shares: all negatives if all pull alike, 1 if one does everything."
 LOSS = "In nats, direction query to candidates. Losses of different objectives do not compare."
-IMPORTED = 'These vectors were imported: here "as trained" stands for {}, which was chosen at the import.'
 RESTING = (
     "On {} the prior takes off all that the negatives weigh, so nothing pulls; the shares are what would be if it did."
 )
 
 
-def show(bundle: Bundle) -> None:
+def show(looking: Looking) -> None:
     """Return the whole view."""
-    left, right = st.columns([1, 3])
-    with left:
-        dataset = choose_dataset(bundle.datasets)
-    with right:
-        rows = bundle.rankings if dataset is None else bundle.rankings.loc[bundle.rankings["dataset"] == dataset]
-        number = choose_query(bundle, rows.sort_values(by="margin", kind="stable").index.tolist())
-    trained = trained_setting(bundle.objective_settings)
+    bundle, dataset = looking.bundle, looking.dataset
+    rows = bundle.rankings.iloc[looking.queries]
+    if rows.empty:
+        st.info("No query passes the filters.")
+        return
+    number = choose_query(bundle, rows.sort_values(by="margin", kind="stable").index.tolist())
+    settings = bundle.objective_settings
+    trained = setting_of("infonce", PUBLISHED["infonce"]) if settings is None else trained_setting(settings)
     chosen = choose_objective(trained)
-    if bundle.imported is not None:
-        st.caption(IMPORTED.format(in_words(bundle.objective_settings)))
-    if aside := left_aside(bundle.objective_settings):
+    if settings is not None and (aside := left_aside(settings)):
         st.caption(" ".join(aside))
     show_query(bundle, number, trained, chosen)
     st.divider()

@@ -1,25 +1,19 @@
 """Similarity: do the similarities of right and wrong answers overlap?"""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from apps.views import cached
-from apps.views.address import prepare_option, remember
 from apps.views.captions import escaped
-from apps.views.choose import bundle_label, choose_dataset
-from workbench.bundles.bundle import Bundle, BundleError
+from apps.views.looking import Looking
+from workbench.bundles.bundle import Bundle
 from workbench.figures.similarity_overlap import Histograms, similarity_overlap_figure
 from workbench.measures.overlap import Overlap
-from workbench.runs.runs import Run
 from workbench.what_if.objective_words import made_by
 
 KINDS = ("positive", "hard", "easy")
-NONE = "nothing"
 DEFINITIONS = {
     "AUROC": "Probability that a right answer is more similar than a negative; ties count half. 50 % is chance.",
     "overlap": "Area that the two histograms share: 0 % apart, 100 % alike.",
@@ -28,20 +22,16 @@ DEFINITIONS = {
 Measures = dict[str, tuple[Overlap, tuple[float, float]]]
 
 
-def show(run: Run, bundle: Bundle, runs: Sequence[Run]) -> None:
+def show(looking: Looking) -> None:
     """Return the whole view."""
-    left, right = st.columns(2)
-    with left:
-        dataset = choose_dataset(bundle.datasets)
-    with right:
-        other = choose_other(run, bundle, runs)
+    run, bundle, dataset, other = looking.run, looking.bundle, looking.dataset, looking.against
     measures = cached.overlaps(bundle.digest, dataset, bundle)
     models = [histograms(bundle, f"{run.name}, {made_by(bundle)}", dataset, measures)]
-    if other is not None and (dataset is None or dataset in other[1].datasets):
-        beside = cached.overlaps(other[1].digest, dataset, other[1])
-        models.append(histograms(other[1], f"{other[0]}, {made_by(other[1])}", dataset, beside))
+    if other is not None and (dataset is None or dataset in other.bundle.datasets):
+        beside = cached.overlaps(other.bundle.digest, dataset, other.bundle)
+        models.append(histograms(other.bundle, f"{other.run}, {made_by(other.bundle)}", dataset, beside))
     elif other is not None:
-        st.info(f"{escaped(other[0])} was not evaluated on {escaped(str(dataset))}.")
+        st.info(f"{escaped(other.run)} was not evaluated on {escaped(str(dataset))}.")
     show_measures(measures)
     figure = similarity_overlap_figure(models, finding(measures, dataset))
     st.plotly_chart(figure, key="overlap", config={"displayModeBar": False})
@@ -51,30 +41,6 @@ def show(run: Run, bundle: Bundle, runs: Sequence[Run]) -> None:
     )
     with st.expander("By data set"):
         st.dataframe(by_dataset(bundle), hide_index=True, column_config=columns())
-
-
-def choose_other(run: Run, bundle: Bundle, runs: Sequence[Run]) -> tuple[str, Bundle] | None:
-    """Return another bundle to show beside this one, with its run's name."""
-    others = {
-        f"{each.name}/{folder.name}": folder for each in runs for folder in each.bundles if folder != bundle.folder
-    }
-    options = [NONE, *others]
-    prepare_option("compare", options, NONE)
-    chosen = st.selectbox("Beside it", options, key="compare", format_func=other_label)
-    remember("compare", chosen)
-    if chosen == NONE:
-        return None
-    try:
-        return chosen.partition("/")[0], cached.open_bundle(Path(others[chosen]))
-    except BundleError as error:
-        st.warning(f"The other bundle cannot be shown: {escaped(str(error))}")
-        return None
-
-
-def other_label(option: str) -> str:
-    """Return a bundle in words: its run, step and suite."""
-    name, _, bundle = option.partition("/")
-    return f"{name}: {bundle_label(bundle)}" if bundle else option
 
 
 def histograms(bundle: Bundle, name: str, dataset: str | None, measures: Measures) -> Histograms:

@@ -1,5 +1,6 @@
 """Training: what happened while the model learnt?"""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from apps.views.captions import escaped
-from apps.views.choose import choose_dataset
+from apps.views.choose import choose
+from apps.views.filter_bar import ALL
 from workbench.figures.replay import replay_figure
 from workbench.figures.training import hardest_figure, training_figure
 from workbench.measures.replay import Replay, known_hardness, replay
@@ -25,7 +27,7 @@ NUMBERS = (
 PROBLEMS = 3
 
 
-def show(run: Run) -> None:
+def show(run: Run, runs: Sequence[Run]) -> None:
     """Return the whole view; it needs no evaluation, so it also shows a run that is still training."""
     if run.state == "imported":
         st.info("These vectors were imported: how their model was trained is not known here.")
@@ -74,7 +76,8 @@ def show_replay(run: Run) -> None:
     if recorded.rows.empty:
         st.info("None of the recorded pairs can be read.")
         return
-    dataset = choose_dataset(sorted(recorded.rows["dataset"].unique()))
+    chosen = choose("recorded", "Data set", [ALL, *sorted(recorded.rows["dataset"].unique())], ALL)
+    dataset = None if chosen == ALL else chosen
     found = courses(recorded.rows, hardness, dataset)
     st.plotly_chart(replay_figure(found), key="replay", config=CHART)
     st.caption(explained(recorded, found))

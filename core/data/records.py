@@ -178,7 +178,8 @@ class Pair:
 class Ranking:
     """A query, the candidates to rank, and the indices of those that are right.
 
-    Rankings that share a pool share one tuple object. `origin` says where the query was read, for messages.
+    Rankings that share a pool share one tuple object. left_out: indices of candidates of the shared pool that are not
+    offered to this query, such as the query itself. `origin` says where the query was read, for messages.
     """
 
     query: Item
@@ -186,6 +187,7 @@ class Ranking:
     right: tuple[int, ...]
     asks: tuple[str, ...] = ()
     origin: str = ""
+    left_out: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.right or not all(0 <= index < len(self.candidates) for index in self.right):

@@ -25,27 +25,34 @@ LONGEST = 40
 """Letters of a folder's name that are taken."""
 
 
-def default_folder(
-    checkpoint: Checkpoint, suite: SuiteSettings, items: Sequence[Item], ranked: Sequence[Ranked], dtype: torch.dtype
-) -> Path:
-    """Return where the bundle of an evaluation goes if nobody says otherwise."""
+class EvaluationDigest:
+    """A digest of all that decides what was scored, taken while the rankings pass; `ranked` is by row of `items`."""
+
+    def __init__(self, suite: SuiteSettings, items: Sequence[Item], dtype: torch.dtype) -> None:
+        """Begin with the suite's settings, the precision and every item."""
+        paths = {name: str(each.resolve()) for name, each in vars(suite).items() if isinstance(each, Path)}
+        settings = plain(suite) | paths
+        self._found = hashlib.sha256(json.dumps([settings, str(dtype)], sort_keys=True).encode())
+        for item in items:
+            self._found.update(item.content_id.encode())
+
+    def add(self, ranked: Ranked) -> None:
+        """Take in what a query was scored against."""
+        self._found.update(f"{ranked.task.name} {ranked.query} {len(ranked.candidates)} ".encode())
+        self._found.update(ranked.candidates.tobytes())
+        self._found.update(ranked.right.tobytes())
+
+    @property
+    def letters(self) -> str:
+        """The digest, shortened."""
+        return self._found.hexdigest()[:LETTERS]
+
+
+def default_folder(checkpoint: Checkpoint, suite: SuiteSettings, digest: EvaluationDigest) -> Path:
+    """Return where the bundle of an evaluation goes if nobody says otherwise; every ranking is in the digest."""
     path = suite.path
     named = [] if path is None else [re.sub(r"[^A-Za-z0-9_.-]+", "-", path.resolve().name)[:LONGEST].strip("-.") or "-"]
-    name = "-".join([suite.name, *named, scored_digest(suite, items, ranked, dtype)])
+    name = "-".join([suite.name, *named, digest.letters])
     if checkpoint.folder.parent.name == "checkpoints":
         return checkpoint.folder.parent.parent / "bundles" / f"{checkpoint.step:06d}-{name}"
     return checkpoint.folder / f"bundle-{name}"
-
-
-def scored_digest(suite: SuiteSettings, items: Sequence[Item], ranked: Sequence[Ranked], dtype: torch.dtype) -> str:
-    """Return a digest of what was scored; `ranked` is by row of `items`."""
-    paths = {name: str(each.resolve()) for name, each in vars(suite).items() if isinstance(each, Path)}
-    settings = plain(suite) | paths
-    found = hashlib.sha256(json.dumps([settings, str(dtype)], sort_keys=True).encode())
-    for item in items:
-        found.update(item.content_id.encode())
-    for each in ranked:
-        found.update(f"{each.task.name} {each.query} {len(each.candidates)} ".encode())
-        found.update(each.candidates.tobytes())
-        found.update(each.right.tobytes())
-    return found.hexdigest()[:LETTERS]

@@ -17,14 +17,15 @@ from core.encoder.feature_cache import FeatureCache
 from core.encoder.freezing import set_attention
 from core.encoder.item_rules import ItemRules
 from core.evaluation.bundle import Description, write_bundle
-from core.evaluation.bundle_name import default_folder
+from core.evaluation.bundle_name import EvaluationDigest, default_folder
+from core.evaluation.bundle_rankings import RankedTables
 from core.evaluation.encode import Embedded, Encoding, distinct_items
 from core.evaluation.encode_distributed import embed_distributed, encode_shard
 from core.evaluation.encoding_workers import EncodingWorkers
 from core.evaluation.left_out import LeftOut
 from core.evaluation.metrics import Score
 from core.evaluation.report_files import report_files
-from core.evaluation.scoring import clustering_scores, rank_all, scores
+from core.evaluation.scoring import clustering_scores, ranked_in_turn, scores
 from core.evaluation.settings import EvalSettings
 from core.evaluation.suites import suite_tasks
 from core.evaluation.training_folders import labelled, with_rows
@@ -58,14 +59,20 @@ def evaluate(
         tasks = labelled(suite_tasks(asked, progress, ItemRules(load_item_tokenizer(checkpoint.folder))), rows)
         embedder = load_embedder(settings, checkpoint.folder)
         tasks, embedded = embed(settings, embedder, tasks, workers, progress)
-    ranked = rank_all(tasks, embedded)
-    found = scores(ranked) + clustering_scores(ranked, embedded, settings.suite.seed)
     objective = trained_objective(checkpoint.folder)
-    folder = settings.out or default_folder(checkpoint, asked, embedded.items, ranked, embedder.backbone.dtype)
+    tables = RankedTables(embedded.items, None if objective is None else objective.at(1, 1))
+    digest = EvaluationDigest(asked, embedded.items, embedder.backbone.dtype)
+    placed = []
+    for each in ranked_in_turn(tasks, embedded):
+        digest.add(each)
+        placed.append(tables.add(each))
+    found = scores(placed) + clustering_scores(placed, embedded, settings.suite.seed)
     suite = plain(asked) | ({"rows": rows} if rows else {})
-    description = Description(str(checkpoint.folder), checkpoint.step, suite, plain(objective))
+    trained = None if objective is None else plain(objective)
+    description = Description(str(checkpoint.folder), checkpoint.step, suite, trained)
     reports = report_files(tasks, found, str(checkpoint.folder), suite, settings.report)
-    write_bundle(folder, description, objective.at(1, 1), embedded, ranked, found, reports)
+    folder = settings.out or default_folder(checkpoint, asked, digest)
+    write_bundle(folder, description, embedded, tables, found, reports)
     return folder, found
 
 
@@ -144,14 +151,14 @@ def gpu_computes_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def trained_objective(checkpoint: Path) -> ObjectiveSettings:
-    """Return the objective of the run that a checkpoint belongs to; LLaVE's defaults for a checkpoint outside a run.
+def trained_objective(checkpoint: Path) -> ObjectiveSettings | None:
+    """Return the objective of the run that a checkpoint belongs to; None outside a run, where it is not known.
 
     A temperature (and SigLIP's bias) that was learned is the one that the checkpoint had reached.
     """
     config = checkpoint.parent.parent / CONFIG
     if not config.is_file():
-        return ObjectiveSettings()
+        return None
     try:
         settings = ObjectiveSettings(**read_settings(config)["objective"])
     except (ValueError, TypeError, KeyError) as error:

@@ -31,40 +31,62 @@ DENSE = 8
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """One ranking with its outcome. Rows index the embedded items; equal candidates are one, right if any is.
+class Placed:
+    """The outcome of one ranking without its candidates: all that scores are made of.
 
-    Whatever is known to be right is no wrong answer: right is also what another ranking of the data set names for the
-    same query, and the query itself is no candidate unless it is named as right.
+    query, answer: rows of the embedded items; answer: the first right candidate, which names the class where queries
+    are classified. size, rights: how many candidates there were, and how many of them are right.
     """
 
     task: RankingTask
-    ranking: Ranking
     query: int
-    candidates: Int[np.ndarray, " pool"]
-    right: Bool[np.ndarray, " pool"]
-    similarities: Float[np.ndarray, " pool"]
+    answer: int
+    size: int
+    rights: int
     placement: Placement
 
     @property
     def chance(self) -> float:
         """The P@1 of random vectors."""
-        return float(self.right.mean())
+        return self.rights / self.size
+
+
+@dataclass(frozen=True)
+class Ranked(Placed):
+    """One ranking with its outcome. Rows index the embedded items; equal candidates are one, right if any is.
+
+    Whatever is known to be right is no wrong answer: right is also what another ranking of the data set names for the
+    same query, and the query itself is no candidate unless it is named as right. pool: the candidates as they are
+    shared with other rankings; it holds the query too where that is no candidate.
+    """
+
+    ranking: Ranking
+    pool: Pool
+    candidates: Int[np.ndarray, " pool"]
+    right: Bool[np.ndarray, " pool"]
+    similarities: Float[np.ndarray, " pool"]
+
+    @property
+    def placed(self) -> Placed:
+        """The outcome alone: the candidates and their similarities can be let go."""
+        return Placed(self.task, self.query, self.answer, self.size, self.rights, self.placement)
 
 
 def rank_all(tasks: Sequence[RankingTask], embedded: Embedded) -> list[Ranked]:
-    """Rank every query's candidates by cosine, in float32.
+    """Rank every query's candidates by cosine, in float32, and keep all; see `ranked_in_turn`.
 
     It takes about 5 bytes a query and candidate, and 4 more where the candidates are the query's own.
     """
+    return list(ranked_in_turn(tasks, embedded))
+
+
+def ranked_in_turn(tasks: Sequence[RankingTask], embedded: Embedded) -> Iterator[Ranked]:
+    """Rank every query's candidates by cosine, in float32; the rankings of a block are held at a time."""
     pools = Pools(embedded.row)
-    return [
-        each
-        for task in tasks
-        for known in (right_of_repeats(task, pools),)
-        for block in blocks(task, pools)
-        for each in rank_block(task, block, pools, embedded, known)
-    ]
+    for task in tasks:
+        known = right_of_repeats(task, pools)
+        for block in blocks(task, pools):
+            yield from rank_block(task, block, pools, embedded, known)
 
 
 def right_of_repeats(task: RankingTask, pools: Pools) -> dict[int, Int[np.ndarray, " right"]]:
@@ -107,16 +129,21 @@ def rank_block(
     cosines = similarities(embedded.vectors, queries, listed)
     candidates = [pool.distinct for pool in listed]
     right = [pool.right(each.right) for pool, each in zip(listed, block, strict=True)]
-    for place, query in enumerate(queries.tolist()):
+    for place, (query, each) in enumerate(zip(queries.tolist(), block, strict=True)):
         if query in known:
             right[place] = np.isin(candidates[place], known[query])
-        own = (candidates[place] == query) & ~right[place]
-        if own.any():
-            candidates[place], right[place] = candidates[place][~own], right[place][~own]
-            cosines[place] = cosines[place][~own]
+        absent = (candidates[place] == query) & ~right[place]
+        if each.left_out:
+            absent |= np.isin(candidates[place], listed[place].listed[list(each.left_out)])
+        if absent.any():
+            candidates[place], right[place] = candidates[place][~absent], right[place][~absent]
+            cosines[place] = cosines[place][~absent]
     found = placements(np.concatenate(cosines), np.concatenate(right), [len(each) for each in right])
-    columns = (block, queries.tolist(), candidates, right, cosines, found)
-    return [Ranked(task, *each) for each in zip(*columns, strict=True)]
+    counts = [
+        (int(rows[marks.argmax()]), len(rows), int(marks.sum())) for rows, marks in zip(candidates, right, strict=True)
+    ]
+    columns = (queries.tolist(), counts, found, block, listed, candidates, right, cosines)
+    return [Ranked(task, query, *count, *rest) for query, count, *rest in zip(*columns, strict=True)]
 
 
 def similarities(
@@ -151,27 +178,27 @@ class Outcome:
     chance: Float[np.ndarray, " metrics"]
 
 
-def outcomes(ranked: Sequence[Ranked]) -> dict[str, Outcome]:
+def outcomes(ranked: Sequence[Placed]) -> dict[str, Outcome]:
     """Return every data set's results, in order of first appearance."""
     found = {}
     for seed, (name, members) in enumerate(by_dataset(ranked).items()):
         values = np.array([[measure(each.placement) for measure in METRICS.values()] for each in members])
-        candidates = sum(len(each.candidates) for each in members)
+        candidates = sum(each.size for each in members)
         resampled = resampled_means(values, seed)
         found[name] = Outcome(members[0].task, candidates, values, resampled, chances(members))
     return found
 
 
-def chances(members: Sequence[Ranked]) -> Float[np.ndarray, " metrics"]:
+def chances(members: Sequence[Placed]) -> Float[np.ndarray, " metrics"]:
     """Return the mean score of random vectors by every metric: that of one tie of all candidates."""
-    pools = Counter((int(each.right.sum()), len(each.right)) for each in members)
+    pools = Counter((each.rights, each.size) for each in members)
     total = np.zeros(len(METRICS))
     for (right, size), count in pools.items():
         total += [count * measure(all_tied(right, size - right)) for measure in METRICS.values()]
     return total / len(members)
 
 
-def scores(ranked: Sequence[Ranked]) -> list[Score]:
+def scores(ranked: Sequence[Placed]) -> list[Score]:
     """Return every metric for every data set, meta-task, distribution, and overall."""
     found = outcomes(ranked)
     named = scopes([each.task for each in found.values()])
@@ -182,9 +209,9 @@ def scores(ranked: Sequence[Ranked]) -> list[Score]:
     ]
 
 
-def by_dataset(ranked: Sequence[Ranked]) -> dict[str, list[Ranked]]:
+def by_dataset(ranked: Sequence[Placed]) -> dict[str, list[Placed]]:
     """Results by data set, in order of first appearance."""
-    groups: dict[str, list[Ranked]] = {}
+    groups: dict[str, list[Placed]] = {}
     for each in ranked:
         groups.setdefault(each.task.name, []).append(each)
     return groups
@@ -211,7 +238,7 @@ def score(scope: str, name: str, column: int, members: Sequence[Outcome]) -> Sco
     return Score(scope, name, list(METRICS)[column], value, low, high, queries, pool, chance)
 
 
-def clustering_scores(ranked: Sequence[Ranked], embedded: Embedded, seed: int = 0) -> list[Score]:
+def clustering_scores(ranked: Sequence[Placed], embedded: Embedded, seed: int = 0) -> list[Score]:
     """V-measure of the query vectors of every classification data set against its classes.
 
     Of data sets with many classes or queries those are taken that `capped` keeps. Where every class has one query, any
@@ -221,7 +248,7 @@ def clustering_scores(ranked: Sequence[Ranked], embedded: Embedded, seed: int = 
     for name, members in by_dataset(ranked).items():
         if members[0].task.meta_task != "classification":
             continue
-        classes = np.array([each.candidates[each.right][0] for each in members])
+        classes = np.array([each.answer for each in members])
         kept = capped(classes, seed)
         labels = np.unique(classes[kept], return_inverse=True)[1]
         if not 2 <= len(np.unique(labels)) < len(labels):

@@ -126,10 +126,11 @@ def task_of(name: str, group: Group) -> RankingTask:
     rankings = []
     for row in group.rows:
         known, own = right[row.query.content], row.query.content
-        if row.candidates is None and own not in shared:
-            rankings.append(ranking(row, known, pool, shared))
+        if row.candidates is None:
+            left_out = tuple(place for place in shared.get(own, ()) if pool[place] not in known)
+            rankings.append(ranking(row, known, pool, shared, left_out))
         else:
-            chosen = tuple(each for each in candidates_of(row, pool) if each.content != own or each in known)
+            chosen = tuple(each for each in own_candidates(row) if each.content != own or each in known)
             rankings.append(ranking(row, known, chosen, places(chosen)))
     return RankingTask(name, group.meta_task, group.trained, tuple(rankings))
 
@@ -142,9 +143,9 @@ def right_by_query(rows: Sequence[Asked]) -> dict[tuple[str, ...], tuple[NamedIt
     return {query: tuple(items) for query, items in found.items()}
 
 
-def candidates_of(row: Asked, pool: Sequence[NamedItem]) -> Sequence[NamedItem]:
-    """Say what a row ranks: its own candidates and right answers, or the pool."""
-    return pool if row.candidates is None else tuple(dict.fromkeys((*row.right, *row.candidates)))
+def own_candidates(row: Asked) -> tuple[NamedItem, ...]:
+    """Return the candidates that a row names, its right answers first."""
+    return tuple(dict.fromkeys((*row.right, *(row.candidates or ()))))
 
 
 def places(pool: Sequence[NamedItem]) -> dict[tuple[str, ...], list[int]]:
@@ -160,7 +161,8 @@ def ranking(
     known: Sequence[NamedItem],
     pool: tuple[NamedItem, ...],
     where: Mapping[tuple[str, ...], Sequence[int]],
+    left_out: tuple[int, ...] = (),
 ) -> Ranking:
     """Return one query over its pool; whatever looks like an answer that is known to be right is right."""
-    right = sorted({place for item in known for place in where.get(item.content, ())})
-    return Ranking(row.query, pool, tuple(right), row.asks)
+    right = sorted({place for item in known for place in where.get(item.content, ())}.difference(left_out))
+    return Ranking(row.query, pool, tuple(right), row.asks, left_out=left_out)

@@ -37,7 +37,7 @@ from torch.nn.functional import normalize
 
 from core.contrast.contrast import value_and_gradient
 from core.data.records import Image
-from core.evaluation.bundle import thumbnail, webp
+from core.evaluation.bundle_items import thumbnail, webp
 from core.objectives.infonce import InfoNCE
 from core.objectives.objective import row_terms
 from workbench.checks import lesson_01 as check

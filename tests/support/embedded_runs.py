@@ -6,8 +6,9 @@ from pathlib import Path
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.encoder.embedder import Embedder
 from core.evaluation.bundle import Description, write_bundle
+from core.evaluation.bundle_rankings import RankedTables
 from core.evaluation.encode import distinct_items, embed_distinct
-from core.evaluation.scoring import rank_all, scores
+from core.evaluation.scoring import ranked_in_turn, scores
 from core.objectives.hardness import HardnessWeighted
 
 QUERIES = 3
@@ -21,11 +22,12 @@ def make_run(run: Path, embedder: Embedder, datasets: tuple[str, ...], queries: 
         for task in tasks
     ]
     embedded = embed_distinct(embedder, distinct_items(tasks), progress=False)
-    ranked = rank_all(tasks, embedded)
+    tables = RankedTables(embedded.items, HardnessWeighted(9.0, 0.02))
+    placed = [tables.add(each) for each in ranked_in_turn(tasks, embedded)]
     checkpoint = run / "checkpoints" / "000007"
     embedder.save(checkpoint)
     objective = {"name": "llave", "alpha": 9.0, "temperature": 0.02}
     described = Description(str(checkpoint), 7, {"name": "miniature"}, objective)
     folder = run / "bundles" / "000007-miniature"
-    write_bundle(folder, described, HardnessWeighted(9.0, 0.02), embedded, ranked, scores(ranked))
+    write_bundle(folder, described, embedded, tables, scores(placed))
     return folder

@@ -12,8 +12,9 @@ from core.config.settings import TrainSettings
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.data.records import RankingTask
 from core.evaluation.bundle import Description, sha256, write_bundle
+from core.evaluation.bundle_rankings import RankedTables
 from core.evaluation.encode import Embedded, distinct_items
-from core.evaluation.scoring import clustering_scores, rank_all, scores
+from core.evaluation.scoring import clustering_scores, ranked_in_turn, scores
 from core.objectives.settings import ObjectiveSettings
 
 DATASETS = ("shape", "look-alike", "story", "clips")
@@ -59,11 +60,11 @@ def write_small_bundle(
         drawn = np.random.default_rng(0).normal(size=(len(items), dimensions))
         vectors = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
     embedded = Embedded(tuple(items), vectors)
-    ranked = rank_all(tasks, embedded)
     settings = objective or ObjectiveSettings(name=name)
     description = Description("checkpoint", 10, {"name": "miniature", "queries": 6}, plain(settings))
-    found = scores(ranked) + clustering_scores(ranked, embedded)
-    write_bundle(folder, description, settings.at(1, 1), embedded, ranked, found)
+    tables = RankedTables(embedded.items, settings.at(1, 1))
+    placed = [tables.add(each) for each in ranked_in_turn(tasks, embedded)]
+    write_bundle(folder, description, embedded, tables, scores(placed) + clustering_scores(placed, embedded))
 
 
 def write_run(root: Path, run: str = "good", **options: object) -> Path:

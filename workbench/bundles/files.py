@@ -1,6 +1,11 @@
-"""The files of a bundle, each checked as it is read: its hash, its columns, its rows against the vectors."""
+"""The files of a bundle, each checked as it is read: its hash, its columns, its numbers.
+
+Nothing is read whole that is not needed: hashes are taken in blocks, vectors stay on disk, pictures are read when they
+are shown.
+"""
 
 import hashlib
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.numpy import load
 
 from core.evaluation.bundle import SCHEMA
 from core.files.reading import parse_json, read_parquet
@@ -18,12 +22,15 @@ from core.objectives.settings import BUILD, ObjectiveSettings
 
 MANIFEST = "manifest.json"
 NORM_TOLERANCE = 1e-3
+ROWS_AT_ONCE = 2**15
+LONGEST_HEADER = 2**20
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "items.parquet": ("item", "modality", "text", "parts", "attributes"),
+    "items.parquet": ("item", "modality", "text", "parts"),
     "rankings.parquet": (
-        *("dataset", "meta_task", "in_distribution", "query", "positive", "candidates", "right", "asks"),
-        *("rank", "hit", "chance", "similarity", "hardest", "hardest_similarity", "margin"),
+        *("dataset", "meta_task", "in_distribution", "query", "positive", "pool", "size", "left_out", "right", "asks"),
+        *("rank", "hit", "chance", "similarity", "hardest", "hardest_similarity", "margin", "auroc"),
     ),
+    "pools.parquet": ("candidates",),
     "negatives.parquet": (
         *("ranking", "place", "negative", "similarity", "weight", "probability", "share"),
         *("true_hardness", "above_positive"),
@@ -32,8 +39,18 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "projection.parquet": ("method", "x", "y"),
     "thumbnails.parquet": ("thumbnail", "webp"),
 }
+OLD_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    **{name: columns for name, columns in COLUMNS.items() if name != "pools.parquet"},
+    "items.parquet": ("item", "modality", "text", "parts", "attributes"),
+    "rankings.parquet": (
+        *("dataset", "meta_task", "in_distribution", "query", "positive", "candidates", "right", "asks"),
+        *("rank", "hit", "chance", "similarity", "hardest", "hardest_similarity", "margin"),
+    ),
+}
+SCHEMAS: Mapping[int, Mapping[str, tuple[str, ...]]] = {1: OLD_COLUMNS, SCHEMA: COLUMNS}
+"""The tables of a bundle and their columns, by schema."""
+OTHERS = ("embeddings.safetensors", "scores.json")
 SCORE_FIELDS = ("scope", "name", "metric", "value", "low", "high", "n", "pool", "chance")
-FILES = (*COLUMNS, "embeddings.safetensors", "scores.json")
 
 
 class BundleError(ValueError):
@@ -58,20 +75,22 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
-    """Return the digest and the fields of the manifest, of the schema that this version reads. Raises BundleError."""
+    """Return the digest and the fields of the manifest, of a schema that this version reads. Raises BundleError."""
     path = folder / MANIFEST
     content = read_bytes(path)
     try:
         manifest = parse_json(content)
     except ValueError as error:
         raise BundleError(path, f"is not JSON ({error}).") from error
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-        found = manifest.get("schema") if isinstance(manifest, dict) else None
-        raise BundleError(path, f"schema = {found!r}, but this version reads {SCHEMA}. Evaluate again.")
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if not isinstance(schema, int) or schema not in SCHEMAS:
+        newer = isinstance(schema, int) and schema > SCHEMA
+        do = "A newer version wrote it: update this one." if newer else "Evaluate again."
+        raise BundleError(path, f"schema = {schema!r}, but this version reads {', '.join(map(str, SCHEMAS))}. {do}")
     files, suite = manifest.get("files"), manifest.get("suite")
     if not isinstance(suite, dict) or "name" not in suite:
         raise BundleError(path, "suite has no name.")
-    for name in FILES:
+    for name in (*SCHEMAS[schema], *OTHERS):
         if not isinstance(files, dict) or not isinstance(files.get(name), str):
             raise BundleError(path, f"files does not list {name}.")
     for name in ("step", "dimensions"):
@@ -82,10 +101,12 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def check_objective(path: Path, objective: object) -> None:
-    """Raise BundleError unless the manifest's objective is one that can be built.
+    """Raise BundleError unless the manifest's objective is one that can be built, or None where it is not known.
 
     It holds the fields of `ObjectiveSettings`; older manifests hold name, alpha and temperature alone.
     """
+    if objective is None:
+        return
     fields = {"name", "temperature"}
     if not isinstance(objective, dict) or not fields <= set(objective):
         raise BundleError(path, f"objective = {objective!r} does not have the fields {sorted(fields)}.")
@@ -97,34 +118,42 @@ def check_objective(path: Path, objective: object) -> None:
         raise BundleError(path, f"objective = {objective!r} is not usable: {error}") from error
 
 
-def checked_bytes(path: Path, expected: str) -> bytes:
-    """Return the content of a file whose hash the manifest gives. Raises BundleError."""
-    content = read_bytes(path)
-    found = hashlib.sha256(content).hexdigest()
+def check_hash(path: Path, expected: str) -> None:
+    """Raise BundleError unless a plain file has the hash that the manifest gives."""
+    if path.is_symlink():
+        raise BundleError(path, "is a link; a bundle holds plain files only.")
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(
+            path, f"cannot be read ({error.strerror}). Evaluate again to write the bundle anew."
+        ) from error
     if found != expected:
         raise BundleError(path, "was changed or cut short after it was written (its sha256 differs). Evaluate again.")
-    return content
 
 
-def read_table(path: Path, content: bytes) -> pd.DataFrame:
-    """Return a parquet file with the columns that its name promises. Raises BundleError."""
+def read_table(path: Path, columns: tuple[str, ...], only: list[str] | None = None) -> pa.Table:
+    """Return a parquet file that has some columns: `only` some of them, by default all it has. Raises BundleError."""
     try:
-        table = read_parquet(pa.py_buffer(content))
+        names = pq.read_schema(path).names
+        missing = [name for name in columns if name not in names]
+        if not missing:
+            return read_parquet(path, only)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BundleError(path, f"is not parquet ({error}).") from error
-    missing = [name for name in COLUMNS[path.name] if name not in table.column_names]
-    if missing:
-        raise BundleError(path, f"has no column {', '.join(missing)}.")
-    return table.to_pandas()
+    raise BundleError(path, f"has no column {', '.join(missing)}.")
 
 
-def read_scores(path: Path, content: bytes) -> pd.DataFrame:
+def read_scores(path: Path) -> pd.DataFrame:
     """scores.json as a table, one row a score. Raises BundleError."""
     try:
-        rows = parse_json(content)
+        rows = parse_json(read_bytes(path))
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError(f"it holds {str(rows)[:80]}")
         scores = pd.DataFrame(rows, columns=list(SCORE_FIELDS))
+    except BundleError:
+        raise
     except ValueError as error:
         raise BundleError(path, f"is not a list of scores ({error}).") from error
     if scores.isna().any().any():
@@ -133,74 +162,50 @@ def read_scores(path: Path, content: bytes) -> pd.DataFrame:
     return scores
 
 
-def parsed_items(path: Path, items: pd.DataFrame) -> pd.DataFrame:
-    """Return the items with parts and attributes out of their JSON; ids must differ. Raises BundleError."""
-    ids = items["item"].tolist()
-    if len(set(ids)) < len(ids):
-        twice = next(each for row, each in enumerate(ids) if each in ids[:row])
-        raise BundleError(path, f"item {twice!r} stands there twice.")
-    try:
-        parts = [parse_json(each) for each in items["parts"]]
-        attributes = [parse_json(each) for each in items["attributes"]]
-    except (TypeError, ValueError) as error:
-        raise BundleError(path, f"parts or attributes are not JSON ({error}).") from error
-    for row, (listed, named) in enumerate(zip(parts, attributes, strict=True)):
-        if not isinstance(listed, list) or not listed or not all(is_part(part) for part in listed):
-            raise BundleError(path, f"row {row}: parts = {str(listed)[:80]} are not texts, images or videos.")
-        if not isinstance(named, dict):
-            raise BundleError(path, f"row {row}: attributes = {str(named)[:80]} are not named values.")
-    return items.assign(
-        parts=pd.Series(parts, dtype=object, index=items.index),
-        attributes=pd.Series(attributes, dtype=object, index=items.index),
-    )
-
-
-def is_part(part: object) -> bool:
-    """Tell whether a record is one that `core.evaluation.bundle.part_record` writes."""
-    if not isinstance(part, dict):
-        return False
-    field = {"text": "text", "image": "thumbnail", "video": "thumbnail"}.get(str(part.get("type")))
-    return field is not None and isinstance(part.get(field), str)
-
-
-def read_vectors(path: Path, content: bytes, manifest: Mapping[str, Any]) -> tuple[Float[np.ndarray, "items d"], int]:
-    """Return the vectors, finite and of unit norm, and how many are zero. Raises BundleError."""
-    try:
-        vectors = load(content)["items"]
-    except (SafetensorError, KeyError) as error:
-        raise BundleError(path, f'has no readable tensor "items" ({error}).') from error
+def map_vectors(path: Path, manifest: Mapping[str, Any]) -> tuple[Float[np.ndarray, "items d"], int]:
+    """Return the vectors, finite and of unit norm, and how many are zero. They stay on disk. Raises BundleError."""
+    start, described = safetensors_header(path)
+    kind, shape = described.get("dtype"), described.get("shape")
     dimensions = manifest["dimensions"]
-    if vectors.ndim != 2 or vectors.shape[1] != dimensions or vectors.dtype != np.float32:
-        raise BundleError(
-            path, f"items is {vectors.dtype} of shape {vectors.shape}, not float32 of shape (items, {dimensions})."
-        )
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(bad):
-        raise BundleError(path, f"{len(bad)} vectors hold NaN or infinity, the first is row {bad[0]}.")
-    norms = np.linalg.norm(vectors, axis=1)
-    off = np.flatnonzero((np.abs(norms - 1) > NORM_TOLERANCE) & (norms > 0))
-    if len(off):
-        raise BundleError(path, f"row {off[0]} has norm {norms[off[0]]:.4f}, not 1 ({len(off)} such vectors).")
-    return vectors, int((norms == 0).sum())
+    if kind != "F32" or not isinstance(shape, list) or len(shape) != 2 or shape[1] != dimensions:
+        names = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
+        found = f"{names.get(str(kind), kind)} of shape {tuple(shape) if isinstance(shape, list) else shape}"
+        raise BundleError(path, f"items is {found}, not float32 of shape (items, {dimensions}).")
+    begin, end = described.get("data_offsets", (0, 0))
+    if end - begin != 4 * shape[0] * shape[1] or path.stat().st_size < start + end:
+        raise BundleError(path, 'has no readable tensor "items" (its data is cut short).')
+    # Copy on write: nothing writes, but torch takes only arrays that it could write to.
+    vectors = np.memmap(path, dtype="<f4", mode="c", offset=start + begin, shape=(shape[0], shape[1]))
+    return vectors.view(np.ndarray), checked_norms(path, vectors)
 
 
-def check_rows(folder: Path, tables: Mapping[str, pd.DataFrame], items: int) -> None:
-    """Raise BundleError unless the tables have as many rows as there are vectors, and name only rows that exist."""
-    for name in ("items.parquet", "projection.parquet"):
-        if len(tables[name]) != items:
-            raise BundleError(folder / name, f"has {len(tables[name])} rows, but there are {items} vectors.")
-    rankings, negatives = tables["rankings.parquet"], tables["negatives.parquet"]
-    if rankings.empty:
-        raise BundleError(folder / "rankings.parquet", "holds no query.")
-    for name in ("candidates", "right"):
-        lists = [np.asarray(each, dtype=np.int64) for each in rankings[name]]
-        if any(len(each) == 0 for each in lists):
-            raise BundleError(folder / "rankings.parquet", f"{name} is empty for a query.")
-        check_range(folder / "rankings.parquet", name, np.concatenate(lists), items)
-    for name in ("query", "positive"):
-        check_range(folder / "rankings.parquet", name, rankings[name].to_numpy(), items)
-    check_range(folder / "negatives.parquet", "negative", negatives["negative"].to_numpy(), items)
-    check_range(folder / "negatives.parquet", "ranking", negatives["ranking"].to_numpy(), len(rankings))
+def safetensors_header(path: Path) -> tuple[int, dict[str, Any]]:
+    """Return where the data of a safetensors file begins, and what it says of its "items". Raises BundleError."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > LONGEST_HEADER:
+                raise ValueError(f"its header has {length} bytes")
+            header = parse_json(file.read(length))
+        return 8 + length, header["items"]
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise BundleError(path, f'has no readable tensor "items" ({error}).') from error
+
+
+def checked_norms(path: Path, vectors: Float[np.ndarray, "items d"]) -> int:
+    """Return how many vectors are zero. Raises BundleError where one is not finite or neither unit nor zero."""
+    zeros = 0
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
+        block = vectors[start : start + ROWS_AT_ONCE]
+        norms = np.sqrt(np.einsum("ij,ij->i", block, block))
+        bad = np.flatnonzero(~np.isfinite(norms))
+        if len(bad):
+            raise BundleError(path, f"vectors hold NaN or infinity, the first is row {start + bad[0]}.")
+        off = np.flatnonzero((np.abs(norms - 1) > NORM_TOLERANCE) & (norms > 0))
+        if len(off):
+            raise BundleError(path, f"row {start + off[0]} has norm {norms[off[0]]:.4f}, not 1.")
+        zeros += int((norms == 0).sum())
+    return zeros
 
 
 def check_range(path: Path, name: str, rows: np.ndarray, count: int) -> None:

@@ -5,7 +5,6 @@ Embedding Atlas (0.26) takes precomputed coordinates by --x and --y, and by --ne
 pictures. It pins other versions than this project, so it is started beside it and meets it in this file alone.
 """
 
-import json
 import shlex
 from pathlib import Path
 
@@ -75,11 +74,12 @@ def roles(bundle: Bundle) -> dict[str, pa.Array]:
     asks: list[set[str]] = [set() for _ in range(len(bundle.items))]
     answers: list[set[str]] = [set() for _ in range(len(bundle.items))]
     order = {name: place for place, name in enumerate(bundle.datasets)}
-    for dataset, ranked in bundle.rankings.groupby("dataset", sort=False):
-        for row in ranked["query"].unique():
-            asks[row].add(str(dataset))
-        for row in np.unique(np.concatenate(ranked["candidates"].to_list())):
-            answers[row].add(str(dataset))
+    for dataset in bundle.datasets:
+        numbers = bundle.numbers(dataset)
+        for row in bundle.rankings["query"].iloc[numbers].unique():
+            asks[row].add(dataset)
+        for row in bundle.candidates.union(numbers, len(bundle.items)):
+            answers[row].add(dataset)
     names = {(True, True): "both", (True, False): "query", (False, True): "target", (False, False): "none"}
     pairs = list(zip(asks, answers, strict=True))
     return {
@@ -119,7 +119,8 @@ def nearest_rows(
 def picture_column(bundle: Bundle) -> pa.Array:
     """Return the first picture of each item, or the strip of its clip's frames; null for words alone."""
     names = [
-        next((part["thumbnail"] for part in parts if part["type"] != "text"), None) for parts in bundle.items["parts"]
+        next((part["thumbnail"] for part in parts if part["type"] != "text"), None)
+        for parts in bundle.part_lists.to_pylist()
     ]
     found = [
         None
@@ -152,11 +153,5 @@ def query_columns(bundle: Bundle) -> dict[str, pa.Array]:
 
 def attribute_columns(bundle: Bundle) -> dict[str, pa.Array]:
     """Say what the items truly show, one column an attribute; empty where nothing is known."""
-    listed = list(bundle.items["attributes"])
-    names = dict.fromkeys(name for each in listed for name in each)
-    return {f"attribute_{name}": pa.array([as_text(each.get(name)) for each in listed], pa.string()) for name in names}
-
-
-def as_text(value: object) -> str | None:
-    """Return an attribute's value as words."""
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    table = bundle.attribute_table
+    return {f"attribute_{name}": pa.array(table[name].astype(object), pa.string(), from_pandas=True) for name in table}

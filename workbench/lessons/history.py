@@ -23,7 +23,7 @@ from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.data.records import RankingTask
 from core.encoder.embedder import Embedder
 from core.encoder.tiny.llava_onevision import tiny_embedder
-from core.evaluation.bundle import EXTREME
+from core.evaluation.bundle_rankings import EXTREME
 from core.evaluation.encode import distinct_items, embed_distinct
 from core.evaluation.scoring import rank_all
 from core.files.atomic import whole_file

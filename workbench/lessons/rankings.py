@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from core.data.records import Item, Text
-from core.evaluation.bundle import thumbnail, webp
+from core.evaluation.bundle_items import thumbnail, webp
 from core.evaluation.encode import Embedded, distinct_items, embed_distinct
 from core.evaluation.scoring import Ranked, rank_all
 from workbench.figures.failing_queries import Candidate, Card

@@ -15,7 +15,7 @@ from core.data.records import Image, Item, Part, Text, Video
 from core.data.retrieval_instructions import IMAGE_TO_CAPTION
 from core.data.video.video_files import BadVideo, read_clip
 from core.encoder.embedder import Embedder
-from core.evaluation.bundle import thumbnail, webp
+from core.evaluation.bundle_items import thumbnail, webp
 from core.evaluation.encode import refuse_not_finite
 from core.evaluation.training_folders import trained_on_a_folder
 from workbench.search.search import ShownPart, preview

@@ -27,7 +27,7 @@ from workbench.search.search import (
     search,
     targets,
 )
-from workbench.what_if.objective_words import in_words
+from workbench.what_if.objective_words import made_by
 
 EVERY_ITEM = "every item"
 EVERYTHING = "every item, queries too"
@@ -224,7 +224,7 @@ def described(bundle: Bundle) -> str:
     counts = f"{len(bundle.items):,} items and {len(bundle.rankings):,} queries of the suite {bundle.suite}"
     if bundle.imported is not None:
         return f"{counts}, imported vectors of {bundle.imported}"
-    return f"{counts}, embedded after {bundle.step:,} steps of {in_words(bundle.objective_settings)}"
+    return f"{counts}, embedded after {bundle.step:,} steps of {made_by(bundle)}"
 
 
 def checkpoint_of(bundle: Bundle, root: Path) -> Path:

@@ -9,18 +9,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 from torch import Tensor
 
-from core.data.records import Item, Text, true_hardness
 from core.evaluation.metrics import mean_interval
+from core.evaluation.pools import Pool
+from core.evaluation.scoring import PAIRS_AT_ONCE, similarities
 from core.objectives.objective import Objective, PairSimilarities, PairTerms, row_terms
 from core.objectives.siglip import SigLIP
 from workbench.bundles.bundle import Bundle
 
 SUSPECT = 0.95
+MOST_QUERIES, MOST_PAIRS = 5000, 2**22
+"""Of more queries, or candidates together, an even sample is looked at."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +75,39 @@ class Effect:
 
 def pools_of(bundle: Bundle, rankings: Sequence[int] | np.ndarray) -> Pools:
     """Return the pools of some rows of the bundle's rankings."""
-    table = bundle.rankings.iloc[np.asarray(rankings, dtype=int)]
-    listed = [np.asarray(each, dtype=np.int64) for each in table["candidates"]]
-    longest = max((len(each) for each in listed), default=0)
-    shape = (len(table), longest)
-    candidates, right = np.full(shape, -1), np.zeros(shape, dtype=bool)
-    similarity, hardness = np.zeros(shape, dtype=np.float64), np.full(shape, np.nan)
-    items: dict[int, Item] = {}
-    for row, (_, ranking) in enumerate(table.iterrows()):
-        pool = listed[row]
-        candidates[row, : len(pool)] = pool
-        right[row, : len(pool)] = np.isin(pool, ranking["right"])
-        similarity[row, : len(pool)] = bundle.vectors[pool] @ bundle.vectors[ranking["query"]]
-        hardness[row, : len(pool)] = pool_hardness(bundle, ranking["asks"], ranking["positive"], pool, items)
+    rows = np.asarray(rankings, dtype=np.int64)
+    table = bundle.rankings.iloc[rows]
+    listed = [bundle.candidates.of(int(each)) for each in rows]
+    sizes = np.array([len(each) for each in listed], dtype=np.int64)
+    shape = (len(rows), int(sizes.max(initial=0)))
+    held = np.arange(shape[1]) < sizes[:, None]
+    candidates, similarity = np.full(shape, -1, dtype=np.int32), np.zeros(shape)
+    candidates[held] = np.concatenate([np.empty(0, np.int32), *listed])
+    right = np.zeros(shape, dtype=bool)
+    for row, number in enumerate(rows):
+        right[row] = np.isin(candidates[row], bundle.candidates.right[int(number)])
+    queries = table["query"].to_numpy()
+    for block in blocks(sizes):
+        pools = [Pool(listed[each], listed[each]) for each in block]
+        found = similarities(bundle.vectors, queries[block], one_of_each(pools))
+        for row, values in zip(block, found, strict=True):
+            similarity[row, : len(values)] = values
     positive = candidates == table["positive"].to_numpy()[:, None]
-    wrong = (candidates >= 0) & ~right
-    return Pools(table.index.to_numpy(), candidates, positive, wrong, similarity, np.where(wrong, hardness, np.nan))
+    wrong = held & ~right
+    hardness = pool_hardness(bundle, table, candidates)
+    return Pools(rows, candidates, positive, wrong, similarity, np.where(wrong, hardness, np.nan))
+
+
+def blocks(sizes: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " _"]]:
+    """Cut the places of pools of these sizes into blocks of about 2 million candidates."""
+    block = np.cumsum(sizes) // PAIRS_AT_ONCE
+    return np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(block)) + 1) if len(sizes) else []
+
+
+def one_of_each(pools: Sequence[Pool]) -> list[Pool]:
+    """Return the pools with equal ones as one object, so that their similarities are one product."""
+    known: dict[bytes, Pool] = {}
+    return [known.setdefault(pool.distinct.tobytes(), pool) for pool in pools]
 
 
 def sample_rows(count: int, most: int = 5000) -> Int[np.ndarray, " m"]:
@@ -94,18 +115,31 @@ def sample_rows(count: int, most: int = 5000) -> Int[np.ndarray, " m"]:
     return np.unique(np.linspace(0, max(0, count - 1), min(count, most)).astype(int))
 
 
-def pool_hardness(
-    bundle: Bundle, asks: Sequence[str], positive: int, pool: np.ndarray, items: dict[int, Item]
-) -> list[float]:
-    """Return the true hardness of each candidate of a pool, NaN where unknown. `items` remembers those made before."""
+def sampled(bundle: Bundle, dataset: str | None) -> Int[np.ndarray, " m"]:
+    """Return an even sample of the queries of a data set, or of all (None): at most 5000 and 4 million candidates."""
+    numbers = bundle.numbers(dataset)
+    mean = float(bundle.candidates.sizes[numbers].mean()) if len(numbers) else 1.0
+    return numbers[sample_rows(len(numbers), min(MOST_QUERIES, max(1, int(MOST_PAIRS / mean))))]
 
-    def item(row: int) -> Item:
-        if row not in items:
-            items[row] = Item((Text(""),), bundle.items["attributes"].iat[row])
-        return items[row]
 
-    found = [true_hardness(list(asks), item(positive), item(row)) for row in pool]
-    return [np.nan if each is None else float(each) for each in found]
+def pool_hardness(bundle: Bundle, table: pd.DataFrame, candidates: Int[np.ndarray, "m n"]) -> Float[np.ndarray, "m n"]:
+    """Return the true hardness of each candidate of each query, NaN where unknown and for padding.
+
+    It is `core.data.records.true_hardness` of many at once: how many of the asked attributes differ.
+    """
+    found = np.full(candidates.shape, np.nan)
+    asks = [tuple(each) for each in table["asks"]]
+    for asked in set(asks) - {()}:
+        rows = np.flatnonzero([each == asked for each in asks])
+        positive = table["positive"].to_numpy()[rows]
+        total = np.zeros((len(rows), candidates.shape[1]))
+        known = np.ones(len(rows), dtype=bool)
+        for name in asked:
+            codes = bundle.attribute_codes(name)
+            known &= codes[positive] >= 0
+            total += codes[candidates[rows]] != codes[positive][:, None]
+        found[rows] = np.where(known[:, None] & (candidates[rows] >= 0), total, np.nan)
+    return found
 
 
 def effect(objective: Objective, pools: Pools) -> Effect:

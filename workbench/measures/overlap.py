@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
-from core.evaluation.bundle import EXTREME
+from core.evaluation.bundle_rankings import EXTREME
 
 Samples = Float[np.ndarray, " n"]
 BINS = 200

@@ -122,21 +122,15 @@ def hub_table(bundle: Bundle) -> pd.DataFrame:
     """
     first = bundle.negatives.loc[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
     datasets = bundle.rankings["dataset"].to_numpy()
-    wins = pd.DataFrame({"dataset": datasets[first["ranking"]], "item": first["negative"]}).value_counts()
-    rows = bundle.rankings
-    offered = pd.DataFrame(
-        {
-            "dataset": np.repeat(datasets, rows["candidates"].map(len)),
-            "item": np.concatenate(list(rows["candidates"])),
-            "expected": np.repeat(1 / rows["candidates"].map(len).to_numpy(), rows["candidates"].map(len)),
-        }
-    )
-    own = {(row, item) for row, right in enumerate(rows["right"]) for item in right}
-    owner = np.repeat(np.arange(len(rows)), rows["candidates"].map(len))
-    wrong = [(row, item) not in own for row, item in zip(owner, offered["item"], strict=True)]
-    turns = offered[wrong].groupby(["dataset", "item"])["expected"].agg(["size", "sum"])
-    table = wins.rename("wins").to_frame().join(turns).reset_index()
-    table.columns = ["dataset", "item", "wins", "pools", "expected"]
+    winners = pd.DataFrame({"dataset": datasets[first["ranking"]], "item": first["negative"].to_numpy()})
+    table = winners.value_counts().rename("wins").reset_index()
+    table[["pools", "expected"]] = 0.0
+    for name in table["dataset"].unique():
+        numbers, here = bundle.numbers(str(name)), (table["dataset"] == name).to_numpy()
+        items = table.loc[here, "item"].to_numpy()
+        sizes = bundle.candidates.sizes[numbers]
+        table.loc[here, "pools"] = bundle.candidates.offered_as_wrong(numbers, len(bundle.items))[items]
+        table.loc[here, "expected"] = bundle.candidates.offered_as_wrong(numbers, len(bundle.items), 1 / sizes)[items]
     return table.sort_values("wins", ascending=False, kind="stable", ignore_index=True)
 
 

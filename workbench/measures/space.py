@@ -45,11 +45,10 @@ class Parts:
 
 def parts_of(bundle: Bundle, dataset: str | None) -> Parts:
     """Return the parts of a data set, or of all (None); an even sample of 5000 rankings where there are more."""
-    table = bundle.rankings
-    numbers = np.arange(len(table)) if dataset is None else np.flatnonzero(table["dataset"].to_numpy() == dataset)
+    numbers = bundle.numbers(dataset)
     numbers = numbers[sample_rows(len(numbers), MOST)]
-    chosen = table.iloc[numbers]
-    candidates = np.unique(np.concatenate([np.asarray(each, dtype=int) for each in chosen["candidates"]]))
+    chosen = bundle.rankings.iloc[numbers]
+    candidates = bundle.candidates.union(numbers, len(bundle.items))
     return Parts(numbers, chosen["query"].to_numpy(), chosen["positive"].to_numpy(), candidates)
 
 
@@ -126,7 +125,7 @@ def closed_precision(bundle: Bundle, parts: Parts, share: float) -> float:
     moved = modality_gap.unit(bundle.vectors[parts.candidates] + half)
     similarities, right, pools = [], [], []
     for query, number in zip(queries, parts.rankings, strict=True):
-        pool, own_right = (np.asarray(bundle.rankings[name].iat[number]) for name in ("candidates", "right"))
+        pool, own_right = bundle.candidates.of(int(number)), bundle.candidates.right[int(number)]
         similarities.append(moved[np.searchsorted(parts.candidates, pool)] @ query)
         right.append(np.isin(pool, own_right))
         pools.append(len(pool))

@@ -23,13 +23,15 @@ def item_table(bundle: Bundle, dataset: str | None) -> pd.DataFrame:
     modality; role (query, candidate, both); data set and meta-task of its first ranking; answered (right first, wrong
     first, or no query); text; and "true ..." for each attribute that is known.
     """
-    rankings = bundle.rankings if dataset is None else bundle.rankings.loc[bundle.rankings["dataset"] == dataset]
-    owner = np.repeat(np.arange(len(rankings)), rankings["candidates"].map(len))
-    fields = pd.DataFrame({"data set": rankings["dataset"].to_numpy(), "meta-task": rankings["meta_task"].to_numpy()})
+    numbers = bundle.numbers(dataset)
+    rankings = bundle.rankings.iloc[numbers]
+    names = {"dataset": "data set", "meta_task": "meta-task"}
+    fields = rankings[list(names)].rename(columns=names).reset_index(drop=True)
     answered = np.where(rankings["hit"] >= 1, "right first", "wrong first")
-    asked = fields.assign(item=rankings["query"].to_numpy(), answered=answered)
-    offered = fields.iloc[owner].assign(item=np.concatenate(list(rankings["candidates"])))
-    queries, candidates = (each.drop_duplicates("item").set_index("item") for each in (asked, offered))
+    queries = (
+        fields.assign(item=rankings["query"].to_numpy(), answered=answered).drop_duplicates("item").set_index("item")
+    )
+    candidates = first_offers(bundle, numbers, fields)
     table = queries.combine_first(candidates).sort_index()
     table["answered"] = table["answered"].fillna("no query")
     is_query, is_candidate = table.index.isin(queries.index), table.index.isin(candidates.index)
@@ -40,9 +42,22 @@ def item_table(bundle: Bundle, dataset: str | None) -> pd.DataFrame:
     return pd.concat([table[[*PLAIN, "text"]], known_truth(bundle, rows)], axis=1)
 
 
+def first_offers(bundle: Bundle, numbers: Int[np.ndarray, " m"], fields: pd.DataFrame) -> pd.DataFrame:
+    """Return the items that some queries are offered, by item: of each the fields of the first query that offers it."""
+    offers = bundle.candidates
+    pools, first = np.unique(offers.pool[numbers], return_index=True)
+    order = np.argsort(first, kind="stable")
+    listed = [offers.pools[int(each)] for each in pools[order]]
+    rows = np.concatenate([np.empty(0, np.int32), *listed])
+    owners = np.repeat(first[order], [len(each) for each in listed])
+    seen, places = np.unique(rows, return_index=True)
+    kept = np.isin(seen, offers.union(numbers, len(bundle.items)))
+    return fields.iloc[owners[places[kept]]].set_index(seen[kept]).rename_axis("item")
+
+
 def known_truth(bundle: Bundle, rows: Int[np.ndarray, " n"]) -> pd.DataFrame:
     """Tabulate what the items truly show, one column an attribute; "unknown" where an item has none."""
-    shown = pd.DataFrame([dict(bundle.attributes(row)) for row in rows], index=rows, dtype=object)
+    shown = bundle.attribute_table.iloc[rows].set_axis(rows, axis=0).astype(object)
     return shown.fillna(UNKNOWN).astype(str).add_prefix(TRUTH)
 
 

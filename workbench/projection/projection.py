@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from sklearn.manifold import trustworthiness
 
-from core.evaluation.bundle import principal_directions
+from core.evaluation.projection import principal_directions
 
 Points = Float[np.ndarray, "n 2"]
 MOST = 20_000

@@ -118,8 +118,7 @@ def bundle_cards(bundle: Bundle, dataset: str | None = None) -> Cards:
     """
     if dataset is not None and dataset not in bundle.datasets:
         raise ValueError(f"dataset = {dataset!r} is not in the bundle; there are {', '.join(bundle.datasets)}.")
-    rankings = bundle.rankings if dataset is None else bundle.rankings.loc[bundle.rankings["dataset"] == dataset]
-    rows = sorted({int(row) for candidates in rankings["candidates"] for row in candidates})
+    rows = bundle.candidates.union(bundle.numbers(dataset), len(bundle.items))
     cards = [Card(str(bundle.items["item"].iat[row]), stored_item(bundle, row)) for row in rows]
     return Cards(tuple(cards), bundle.vectors[rows])
 
@@ -127,7 +126,7 @@ def bundle_cards(bundle: Bundle, dataset: str | None = None) -> Cards:
 def stored_item(bundle: Bundle, row: int) -> Item:
     """Rebuild an item as far as a bundle keeps it; a clip as the strip of its frames, a lost picture as words."""
     parts: list[Part] = []
-    for part in bundle.items["parts"].iat[row]:
+    for part in bundle.parts(row):
         if part["type"] == "text":
             parts.append(Text(part["text"]))
         elif part["thumbnail"] in bundle.thumbnails:

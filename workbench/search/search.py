@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from core.corpus.image_folder import EmbeddedPictures
 from core.data.images.image_files import BadImage, BytesImage, FileImage
-from core.evaluation.bundle import webp
+from core.evaluation.bundle_items import webp
 from core.evaluation.ranking import TIE
 from core.evaluation.top_k import top_k
 from workbench.bundles.bundle import Bundle
@@ -81,14 +81,13 @@ class Example:
 
 def bundle_index(bundle: Bundle) -> SearchIndex:
     """Return the items of a bundle."""
-    listed = list(bundle.items["parts"])
 
     def parts(row: int) -> tuple[ShownPart, ...]:
         return tuple(
             ShownPart("text", part["text"])
             if part["type"] == "text"
             else ShownPart(part["type"], picture=bundle.thumbnails.get(part["thumbnail"]))
-            for part in listed[row]
+            for part in bundle.parts(row)
         )
 
     return SearchIndex(bundle.vectors, list(bundle.items["modality"]), list(bundle.items["text"]), parts)
@@ -188,10 +187,9 @@ def leading_ties(similarities: Float[np.ndarray, " n"], k: int) -> Iterator[tupl
 def examples(bundle: Bundle) -> dict[str, list[Example]]:
     """Return a bundle's queries by data set, in the order of its rankings."""
     found: dict[str, list[Example]] = {}
-    columns = ("dataset", "query", "candidates", "right")
-    for dataset, query, candidates, right in zip(*(bundle.rankings[name] for name in columns), strict=True):
-        rows = np.asarray(candidates, dtype=np.int64)
-        example = Example(dataset, int(query), rows, frozenset(int(row) for row in right))
+    for number, (dataset, query) in enumerate(zip(bundle.rankings["dataset"], bundle.rankings["query"], strict=True)):
+        rows = bundle.candidates.of(number).astype(np.int64)
+        example = Example(dataset, int(query), rows, frozenset(bundle.candidates.right[number].tolist()))
         found.setdefault(dataset, []).append(example)
     return found
 

@@ -31,6 +31,8 @@ WEIGHTS: Mapping[Name, str] = {
     "hard_debiased": "A negative of similarity s weighs e^(beta s / tau), which the loss divides by the mean over the "
     "query's negatives; shown before that division. Easy negatives may be drawn nearer; shares count that too.",
 }
+UNKNOWN = "trained elsewhere"
+"""Of a checkpoint that lies in no run of ours: what it was trained with is not known here."""
 SOFTMAX_PROBABILITY = "e^-loss: the objective's probability of the right answer among the query's candidates."
 RIGHT_PROBABILITY: Mapping[Name, str] = {
     "amplifier": "InfoNCE's probability of the right answer: the amplifier changes the pull on negatives only.",
@@ -46,8 +48,11 @@ def number_words(setting: Setting) -> list[str]:
 
 
 def made_by(bundle: Bundle) -> str:
-    """Return the objective behind a bundle's vectors, or that they were imported."""
-    return "imported" if bundle.imported is not None else in_words(bundle.objective_settings)
+    """Return the objective behind a bundle's vectors; that they were imported; or that it is not known."""
+    settings = bundle.objective_settings
+    if settings is not None:
+        return in_words(settings)
+    return "imported" if bundle.imported is not None else UNKNOWN
 
 
 def in_words(settings: ObjectiveSettings) -> str:

@@ -123,8 +123,12 @@ def without(task: RankingTask, whole: Callable[[Item], bool]) -> RankingTask:
         right = {id(ranking.candidates[place]) for place in ranking.right if good(ranking.candidates[place])}
         if good(ranking.query) and right:
             candidates = pool(ranking)
-            places = tuple(place for place, item in enumerate(candidates) if id(item) in right)
-            kept.append(replace(ranking, candidates=candidates, right=places))
+            absent = {id(ranking.candidates[place]) for place in ranking.left_out}
+            right_places, left_out = (
+                tuple(place for place, item in enumerate(candidates) if id(item) in chosen)
+                for chosen in (right, absent)
+            )
+            kept.append(replace(ranking, candidates=candidates, right=right_places, left_out=left_out))
     if not kept:
         raise ValueError(f"{task.name}: every query, or what is right for it, cannot be used; see above.")
     logger.warning("%s: %d of %d queries are left.", task.name, len(kept), len(task.rankings))

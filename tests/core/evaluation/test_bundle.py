@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,8 +17,9 @@ from core.data.images.image_files import BadImage, FileImage
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.data.records import Image, Item, Ranking, RankingTask, Text, Video
 from core.evaluation.bundle import Description, write_bundle
+from core.evaluation.bundle_rankings import RankedTables
 from core.evaluation.encode import Embedded, distinct_items, embed_distinct
-from core.evaluation.scoring import rank_all, scores
+from core.evaluation.scoring import ranked_in_turn, scores
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
 
@@ -28,12 +29,22 @@ NAMES = ("background", "story", "cards", "clips", "edit")
 
 
 def write(folder: Path, tasks, embedded: Embedded, objective=None) -> None:
-    ranked = rank_all(tasks, embedded)
-    write_bundle(folder, DESCRIPTION, objective or HardnessWeighted(ALPHA, TAU), embedded, ranked, scores(ranked))
+    tables = RankedTables(embedded.items, objective or HardnessWeighted(ALPHA, TAU))
+    placed = [tables.add(each) for each in ranked_in_turn(tasks, embedded)]
+    write_bundle(folder, DESCRIPTION, embedded, tables, scores(placed))
 
 
 def read(folder: Path) -> SimpleNamespace:
     tables = {path.stem: pq.read_table(path).to_pylist() for path in folder.glob("*.parquet")}
+    for row in tables["rankings"]:
+        pool = tables["pools"][row["pool"]]["candidates"]
+        row["candidates"] = [each for each in pool if each not in row["left_out"]]
+    for row in tables["items"]:
+        row["attributes"] = {
+            name.removeprefix("attribute:"): value
+            for name, value in row.items()
+            if name.startswith("attribute:") and value is not None
+        }
     return SimpleNamespace(
         **tables,
         vectors=load_file(folder / "embeddings.safetensors")["items"],
@@ -63,8 +74,8 @@ def bundle(folder):
 def test_the_manifest_names_every_file_with_its_hash(bundle, folder):
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
     del files["manifest.json"]
-    assert bundle.manifest == {"schema": 1, **asdict(DESCRIPTION), "dimensions": 32, "files": files}
-    assert len(files) == 8
+    assert bundle.manifest == {"schema": 2, **asdict(DESCRIPTION), "dimensions": 32, "files": files}
+    assert len(files) == 9
 
 
 def test_row_counts_agree(bundle, evaluated):
@@ -83,8 +94,8 @@ def test_items_and_vectors_are_those_embedded(bundle, evaluated):
     for row, item in zip(bundle.items, embedded.items, strict=True):
         assert row["item"] == item.content_id
         assert row["modality"] == item.modality
-        assert json.loads(row["attributes"]) == item.attributes
-        parts = json.loads(row["parts"])
+        assert row["attributes"] == item.attributes
+        parts = row["parts"]
         assert [part["type"] for part in parts] == [type(part).__name__.lower() for part in item.parts]
         assert [part["text"] for part in parts if part["type"] == "text"] == [
             part.text for part in item.parts if isinstance(part, Text)
@@ -172,8 +183,8 @@ def test_true_hardness_counts_the_asked_attributes_that_differ(bundle):
     seen = set()
     for row in bundle.negatives:
         ranking = bundle.rankings[row["ranking"]]
-        truth = json.loads(bundle.items[ranking["positive"]]["attributes"])
-        other = json.loads(bundle.items[row["negative"]]["attributes"])
+        truth = bundle.items[ranking["positive"]]["attributes"]
+        other = bundle.items[row["negative"]]["attributes"]
         assert row["true_hardness"] == sum(truth[name] != other.get(name) for name in ranking["asks"])
         seen.add(row["true_hardness"])
     assert {1, 2} <= seen
@@ -223,7 +234,7 @@ def test_every_picture_has_a_thumbnail_that_shows_it(bundle, evaluated):
     _, embedded = evaluated
     webp = {row["thumbnail"]: row["webp"] for row in bundle.thumbnails}
     parts = {part.content_id: part for item in embedded.items for part in item.parts if not isinstance(part, Text)}
-    named = {p["thumbnail"] for row in bundle.items for p in json.loads(row["parts"]) if p["type"] != "text"}
+    named = {p["thumbnail"] for row in bundle.items for p in row["parts"] if p["type"] != "text"}
     assert set(webp) == set(parts) == named
     assert len(webp) == len(bundle.thumbnails)
     chosen = [part for part in parts.values() if isinstance(part, Image)][:10]
@@ -273,6 +284,41 @@ def test_with_several_right_answers_the_best_is_the_positive_and_none_is_a_negat
     assert (row["positive"], row["hardest"], row["rank"], sorted(row["right"])) == (3, 2, 3, [1, 3])
     assert [each["negative"] for each in bundle.negatives] == [2, 4]
     assert sum(each["share"] for each in bundle.negatives) == pytest.approx(1)
+
+
+def test_a_pool_is_stored_once_and_what_a_query_is_not_offered_beside_it(tmp_path):
+    """Twelve queries rank the same six answers; one of them is an answer itself, and one leaves two out."""
+    vectors = np.random.default_rng(0).normal(size=(12, 4))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    items = tuple(Item((Text(f"text {row}"),)) for row in range(12))
+    pool = items[:6]
+    rankings = tuple(
+        Ranking(query, pool, (1 if row == 0 else row % 6,), left_out=(4, 5) if row == 8 else ())
+        for row, query in enumerate(items)
+        if row == 0 or row > 5
+    )
+    write(tmp_path / "b", [RankingTask("own", "retrieval", True, rankings)], Embedded(items, vectors))
+    bundle = read(tmp_path / "b")
+    assert [each["candidates"] for each in bundle.pools] == [[0, 1, 2, 3, 4, 5]]
+    assert [row["left_out"] for row in bundle.rankings] == [[0], [], [], [4, 5], [], [], []]
+    assert [row["size"] for row in bundle.rankings] == [5, 6, 6, 4, 6, 6, 6]
+    for row in bundle.rankings:
+        cosine = {each: float(vectors[each] @ vectors[row["query"]]) for each in row["candidates"]}
+        own = cosine.pop(row["positive"])
+        below = np.mean([(value < own) + (value == own) / 2 for value in cosine.values()])
+        assert (row["similarity"], row["auroc"]) == (pytest.approx(own, abs=1e-6), pytest.approx(below))
+        assert row["hardest"] == max(cosine, key=cosine.__getitem__)
+
+
+def test_negatives_are_not_weighed_where_no_objective_is_known(tmp_path, evaluated):
+    tasks, embedded = evaluated
+    tables = RankedTables(embedded.items, None)
+    placed = [tables.add(each) for each in ranked_in_turn(tasks, embedded)]
+    write_bundle(tmp_path / "b", replace(DESCRIPTION, objective=None), embedded, tables, scores(placed))
+    bundle = read(tmp_path / "b")
+    assert bundle.manifest["objective"] is None
+    assert {(row["weight"], row["probability"], row["share"]) for row in bundle.negatives} == {(None, None, None)}
+    assert all(row["similarity"] is not None and row["true_hardness"] is not None for row in bundle.negatives)
 
 
 def test_collapsed_vectors_and_a_single_item_make_a_bundle(tmp_path):

@@ -10,7 +10,7 @@ import torch
 
 from core.checkpoints.checkpoint import Checkpoint
 from core.data.records import Item, Ranking, RankingTask, Text
-from core.evaluation.bundle_name import default_folder
+from core.evaluation.bundle_name import EvaluationDigest, default_folder
 from core.evaluation.encode import Embedded, distinct_items
 from core.evaluation.scoring import rank_all
 from core.evaluation.suites import SuiteSettings
@@ -28,8 +28,10 @@ def name(
     pool = tuple(Item((Text(each),)) for each in candidates)
     tasks = [RankingTask("t", "retrieval", True, (Ranking(Item((Text("q"),)), pool, (right,)),))]
     items = distinct_items(tasks)
-    ranked = rank_all(tasks, Embedded(tuple(items), np.eye(8, dtype=np.float32)[: len(items)]))
-    return str(default_folder(Checkpoint(root / checkpoint, 10), suite, items, ranked, dtype).relative_to(root))
+    digest = EvaluationDigest(suite, items, dtype)
+    for each in rank_all(tasks, Embedded(tuple(items), np.eye(8, dtype=np.float32)[: len(items)])):
+        digest.add(each)
+    return str(default_folder(Checkpoint(root / checkpoint, 10), suite, digest).relative_to(root))
 
 
 def test_names_hold_suite_and_folder_and_a_digest_of_what_was_scored(tmp_path: Path) -> None:

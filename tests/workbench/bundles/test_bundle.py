@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from core.evaluation.bundle import BINS
+from core.evaluation.bundle_rankings import BINS
 from core.objectives.hard_debiased import HardDebiased
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE
@@ -47,7 +47,9 @@ def test_a_bundle_is_read_as_it_was_written(bundle_folder):
     assert (bundle.objective.temperature, bundle.objective_settings.alpha) == (0.02, 9.0)
     assert bundle.digest == manifest_digest(bundle_folder)
     assert set(bundle.scores["metric"]) == {"P@1", "R@5", "R@10", "MRR", "NDCG@5", "MAP", "V-measure"}
-    pictures = {part["thumbnail"] for parts in bundle.items["parts"] for part in parts if part["type"] != "text"}
+    pictures = {
+        part["thumbnail"] for row in range(len(bundle.items)) for part in bundle.parts(row) if part["type"] != "text"
+    }
     assert pictures == set(bundle.thumbnails)
     assert all(bundle.picture(thumbnail) is not None for thumbnail in pictures)
 
@@ -59,7 +61,7 @@ def test_a_query_and_its_negatives_agree_with_the_vectors(bundle_folder):
         assert query.similarity == pytest.approx(
             float(bundle.vectors[query.positive] @ bundle.vectors[query.query]), abs=1e-6
         )
-        assert [negative.place for negative in negatives] == list(range(1, len(query.candidates)))
+        assert [negative.place for negative in negatives] == list(range(1, query.size))
         found = bundle.vectors[[negative.item for negative in negatives]] @ bundle.vectors[query.query]
         np.testing.assert_allclose([negative.similarity for negative in negatives], found, atol=1e-6)
         assert query.margin == pytest.approx(query.similarity - negatives[0].similarity, abs=1e-6)
@@ -103,13 +105,17 @@ def test_bad_vectors_are_refused(bundle_folder, small_runs, change, reason):
     ("name", "columns", "reason"),
     [
         ("rankings.parquet", {"query": first_set(9999)}, "query = 9999"),
-        ("rankings.parquet", {"candidates": first_set([])}, "candidates is empty"),
+        ("pools.parquet", {"candidates": first_set([])}, "candidates is empty"),
+        ("pools.parquet", {"candidates": first_set([999])}, "candidates = 999"),
+        ("rankings.parquet", {"pool": first_set(-1)}, "pool = -1"),
+        ("rankings.parquet", {"left_out": first_set([9999])}, "left_out = 9999"),
         ("rankings.parquet", {"right": first_set([-1])}, "right = -1"),
         ("negatives.parquet", {"negative": first_set(-1)}, "negative = -1"),
         ("negatives.parquet", {"ranking": first_set(24)}, "ranking = 24 names none of the 24 rows"),
-        ("items.parquet", {"parts": first_set("[")}, "not JSON"),
-        ("items.parquet", {"parts": first_set('[{"type": "sound"}]')}, "not texts, images or videos"),
-        ("items.parquet", {"attributes": first_set("[]")}, "not named values"),
+        ("items.parquet", {"parts": lambda column: column.map(str)}, "are not lists of texts, images or videos"),
+        ("items.parquet", {"parts": first_set([])}, "not texts, images or videos"),
+        ("items.parquet", {"parts": first_set([{"type": "sound", "text": "x"}])}, "not texts, images or videos"),
+        ("items.parquet", {"parts": first_set([{"type": "image", "text": "x"}])}, "not texts, images or videos"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(bundle_folder, small_runs, name, columns, reason):
@@ -172,7 +178,8 @@ def test_a_link_is_refused(bundle_folder, tmp_path):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"schema": 2}, "schema = 2, but this version reads 1"),
+        ({"schema": 3}, "schema = 3, but this version reads 1, 2. A newer version wrote it"),
+        ({"schema": "2"}, "schema = '2', but this version reads 1, 2"),
         ({"dimensions": "16"}, "dimensions = '16'"),
         ({"dimensions": 8}, r"not float32 of shape \(items, 8\)"),
         ({"suite": {}}, "suite has no name"),

@@ -5,7 +5,7 @@ import io
 
 import PIL.Image
 
-from core.evaluation.bundle import webp
+from core.evaluation.bundle_items import webp
 from workbench.figures.failing_queries import Candidate, Card, failing_query_figure
 from workbench.figures.slider import with_slider
 
