@@ -32,9 +32,10 @@ from core.config.command_line import plain, to_yaml
 from core.config.settings import TrainSettings
 from core.data.records import Item, Ranking, RankingTask
 from core.evaluation.bundle import Description, write_bundle
+from core.evaluation.bundle_rankings import RankedTables
 from core.evaluation.encode import Embedded
 from core.evaluation.metrics import Score
-from core.evaluation.scoring import rank_all, scores
+from core.evaluation.scoring import ranked_in_turn, scores
 from core.files.atomic import write_text
 from core.files.run_layout import CONFIG
 from core.objectives.settings import ObjectiveSettings
@@ -74,11 +75,11 @@ def write_evaluation(size: Size, folder: Path) -> tuple[list[Score], float, floa
         every += made
     started, used = time.monotonic(), time.process_time()
     embedded = Embedded(tuple(every), vectors)
-    ranked = rank_all(tasks, embedded)
-    found = scores(ranked)
     objective = ObjectiveSettings()
+    tables = RankedTables(embedded.items, objective.at(1, 1))
+    found = scores([tables.add(each) for each in ranked_in_turn(tasks, embedded)])
     description = Description("generated", STEPS, {"name": "generated"}, plain(objective))
-    write_bundle(folder / "bundles" / "generated", description, objective.at(1, 1), embedded, ranked, found)
+    write_bundle(folder / "bundles" / "generated", description, embedded, tables, found)
     return found, time.monotonic() - started, time.process_time() - used
 
 
@@ -140,7 +141,7 @@ def make(step: str, size: Size, folder: Path, started: float) -> dict[str, float
     if size.imported:
         files = folder / "files"
         settings = ImportSettings(
-            files / "vectors.npy", files / "items.parquet", files / PAIRS, folder / IMPORTED, name="generated"
+            files / "vectors.npy", folder / IMPORTED, files / "items.parquet", files / PAIRS, name="generated"
         )
         found = import_embeddings(settings, progress=False).scores
         seconds, used = time.monotonic() - started, time.process_time()

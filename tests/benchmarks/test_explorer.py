@@ -86,7 +86,7 @@ def test_every_view_has_a_row_and_an_exceeded_limit_is_told(settings):
     assert "seconds" not in row
 
 
-@pytest.mark.parametrize(("view", "move"), [("pair_weights", "slider"), ("map", "data set"), ("overview", None)])
+@pytest.mark.parametrize(("view", "move"), [("pair_weights", "slider"), ("map", "data set"), ("training", None)])
 def test_a_view_is_opened_and_its_widget_moved(settings, monkeypatch, capsys, view, move):
     monkeypatch.setattr("sys.argv", ["given back after the test"])
     explorer_view.main(view, str(settings().folder / "tiny" / "runs"), str(time.monotonic()))
