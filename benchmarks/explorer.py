@@ -127,7 +127,7 @@ def rows_of(name: SizeName, settings: ExplorerBenchmarkSettings) -> Iterator[dic
         if row["status"] == DONE:
             yield judged(opening(name, view, folder / "runs", settings), OPENING.get(name))
         else:
-            yield judged({"size": name, "view": view, "status": "not made"}, OPENING.get(name))
+            yield {"size": name, "view": view, "status": "not made", "target": str(OPENING.get(name, "-"))}
 
 
 def judged(row: dict[str, Any], target: Target | None) -> dict[str, Any]:
