@@ -135,3 +135,27 @@ def test_pictures_are_drawn(page, address):
         "[...document.querySelectorAll('[data-testid=stImage] img')].every(each => each.naturalWidth > 0)"
     )
     check(page)
+
+
+def test_back_undoes_one_action_and_forward_does_it_again(page, address):
+    page.goto(f"{address}/?view=items&find_words=cross")
+    settle(page)
+    entries = page.evaluate("history.length")
+    sidebar = page.locator('[data-testid="stSidebar"]')
+    for view, label in (("overview", "Overview"), ("items", "Items")):
+        sidebar.get_by_text(label, exact=True).click()
+        page.wait_for_url(re.compile(f"view={view}"))
+        settle(page)
+    assert page.get_by_label("Words that an item's text holds, or its id").input_value() == "cross"
+    assert page.evaluate("history.length") == entries + 2
+    for go, view, label in (
+        ("back", "overview", "Overview"),
+        ("back", "items", "Items"),
+        ("forward", "overview", "Overview"),
+    ):
+        page.evaluate(f"history.{go}()")
+        page.wait_for_url(re.compile(f"view={view}"))
+        page.locator(f'[data-testid="stSidebar"] label:has(input:checked):has-text("{label}")').wait_for()
+        settle(page)
+        assert re.search(f"view={view}", page.url)
+    check(page)

@@ -8,7 +8,8 @@ import pytest
 import warm_processes
 from training_jobs import ROOT, curve, half_written, job, train_warm, wait_for
 
-from core.checkpoints.checkpoint import checkpoints, damage
+from core.checkpoints.checkpoint import damage
+from core.checkpoints.listing import checkpoints
 from core.files.atomic import LEFT_OVER
 
 SETTINGS = ("--steps", "100", "--save_every", "10", "--record.every", "1000", "--keep_latest", "0")

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 from training_jobs import curve, half_written, job, kill_all, ranks, steps_logged, train_warm, wait_for
 
-from core.checkpoints.checkpoint import checkpoints
+from core.checkpoints.listing import checkpoints
 
 pytestmark = pytest.mark.slow
 
