@@ -1,12 +1,12 @@
-"""The explorer, served to a browser from a process of its own."""
+"""The explorer, served to a browser from a warm process of its own."""
 
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import warm_processes
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,20 +17,19 @@ def served_explorer(root: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "apps/explorer.py", "--server.headless", "true"]
+    command = ["-m", "streamlit", "run", "apps/explorer.py", "--server.headless", "true"]
     options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--", "--root", str(root)]
-    with subprocess.Popen(
-        [*command, *options], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    ) as server:
-        try:
-            end = time.time() + 180
-            while not answers(port):
-                assert server.poll() is None, "the server ended"
-                assert time.time() < end, "the server did not start"
-                time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
+    server = warm_processes.Program([*command, *options], folder=ROOT)
+    try:
+        end = time.monotonic() + 180
+        while not answers(port):
+            assert server.process.exitcode is None, server.ended(1)
+            assert time.monotonic() < end, "the server did not start"
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.process.terminate()
+        server.ended(30)
 
 
 def answers(port: int) -> bool:
