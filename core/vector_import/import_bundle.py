@@ -1,7 +1,7 @@
 """Import the vectors of another tool into a bundle that the explorer opens as any other."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,11 +156,11 @@ def vectors_of(path: Path, column: str | None, ids: Sequence[str], items: Path) 
     return unit(raw, order, ids), matched
 
 
-def told(ranked: Iterator[Ranked], tasks: Sequence[RankingTask], progress: bool) -> Iterable[Ranked]:
+def told(ranked: Iterator[Ranked], tasks: Sequence[RankingTask], progress: bool) -> Iterator[Ranked]:
     """Return rankings in turn with a bar, where there are many candidates to go through."""
     count = sum(len(task.rankings) for task in tasks)
     pairs = sum(len(each.candidates) for task in tasks for each in task.rankings)
-    return tqdm(ranked, "ranking", count, unit="query", disable=not progress or pairs < MANY)
+    yield from tqdm(ranked, "ranking", count, unit="query", disable=not progress or pairs < MANY)
 
 
 def refuse_others(folder: Path, suite: Mapping[str, str]) -> None:
