@@ -5,7 +5,7 @@ import pandas as pd
 
 from core.evaluation.metrics import mean_interval
 from workbench.bundles.bundle import Bundle
-from workbench.explore.filters import values_of
+from workbench.bundles.query_values import values_of
 from workbench.measures.finding import MASKED, Evidence, Finding
 from workbench.measures.hardness import mean_of, rank_correlations
 from workbench.measures.suspects import word_codes

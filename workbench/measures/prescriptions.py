@@ -1,6 +1,7 @@
 """What is wrong with a model, gravest first: findings, each with the failures that it explains and what would help."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
@@ -40,9 +41,24 @@ def prescriptions(evidence: Evidence) -> list[Finding]:
     return [*collapse, *sorted(found, key=lambda finding: -finding.share)]
 
 
-def examined(bundle: Bundle, numbers: Int[np.ndarray, " queries"]) -> tuple[list[Finding], list[Measured], str]:
-    """Return what is wrong, what could be changed without training, and the suspects in words ("" if collapsed)."""
+@dataclass(frozen=True)
+class Examined:
+    """What was found. cures: what needs no training, tried. suspects: in words, "" if the space has collapsed.
+
+    queries: how many were looked at; pools: of how many of them the candidates were, an even sample.
+    """
+
+    findings: list[Finding]
+    cures: list[Measured]
+    suspects: str
+    queries: int
+    pools: int
+
+
+def examined(bundle: Bundle, numbers: Int[np.ndarray, " queries"]) -> Examined:
+    """Examine some rows of the rankings: what is wrong, and what could be changed without training."""
     evidence = Evidence(bundle, numbers)
     found = prescriptions(evidence)
-    told = len(evidence.pools) > 0 and not any(each.cause == "collapse" for each in found)
-    return found, without_training(evidence), answers.suspects_in_words(evidence) if told else ""
+    told = len(numbers) > 0 and not any(each.cause == "collapse" for each in found)
+    suspects = answers.suspects_in_words(evidence) if told else ""
+    return Examined(found, without_training(evidence), suspects, len(numbers), len(evidence.pools))

@@ -35,7 +35,7 @@ def propose(cause: str, settings: Mapping[str, Any], datasets: Sequence[str]) ->
     """Return what to train with against a finding; None where no setting is known to help.
 
     settings: those of the run as config.yaml holds them; a setting that it does not name counts with its default.
-    datasets: whom the finding concerns.
+    datasets: whom the finding concerns, of those that the run was trained on.
     """
     kind = "left behind" if cause.endswith(" left behind") or cause == "not told from chance" else cause
     found = BY_CAUSE.get(kind)
@@ -97,13 +97,11 @@ def slower(settings: Mapping[str, Any], datasets: Sequence[str]) -> Proposal:
 
 
 def more_often(settings: Mapping[str, Any], datasets: Sequence[str]) -> Proposal | None:
-    """Visit the data sets that are left behind twice as often; None for those that were not trained on."""
-    trained = settings["data.datasets"]
-    named = [name for name in datasets if name in trained] if trained else []
-    if not named:
+    """Visit the data sets that are left behind twice as often; None where none of them was trained on."""
+    if not datasets:
         return None
     weights = dict(settings["data.weights"])
-    weights.update({name: 2 * weights.get(name, 1.0) for name in named})
+    weights.update({name: 2 * weights.get(name, 1.0) for name in datasets})
     return Proposal({"data.weights": weights}, "an epoch visits them twice as often")
 
 
