@@ -120,7 +120,7 @@ def show_cures(looking: Looking, found: Examined) -> None:
     shown = table.copy()
     for name in ("before", "after", "change", "low", "high"):
         shown[name] = 100 * shown[name]
-    percent, points = (st.column_config.NumberColumn(format=form) for form in ("%.1f %%", "%+.1f"))
+    points = st.column_config.NumberColumn(format="%+.1f")
     st.dataframe(
         shown,
         hide_index=True,

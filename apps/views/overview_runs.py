@@ -29,10 +29,12 @@ def show_runs(looking: Looking) -> None:
     for name in PERCENT:
         if name in shown:
             shown[name] = 100 * shown[name]
-    if not shown["problem"].any():
-        shown = shown.drop(columns="problem")
-    chosen = (table["run"] == looking.run.name) & (table["evaluation"] == looking.bundle.folder.name)
-    shown.insert(0, "open", chosen.map({True: "here", False: ""}))
+    if not any(table["problem"]):
+        shown = shown.drop(columns="problem", errors="ignore")
+    here = (looking.run.name, looking.bundle.folder.name)
+    shown.insert(
+        0, "open", ["here" if each == here else "" for each in zip(table["run"], table["evaluation"], strict=True)]
+    )
     st.dataframe(
         shown,
         hide_index=True,
@@ -42,8 +44,8 @@ def show_runs(looking: Looking) -> None:
         column_config={name: st.column_config.NumberColumn(format="%.1f %%") for name in PERCENT},
     )
     st.caption(
-        "One row an evaluation; tick a row to open it, click a heading to sort. P@1 is the mean over data sets with its "
-        "95 % interval (low, high); trained and new data sets apart where it is known what was trained on. Of the "
+        "One row an evaluation; tick a row to open it, click a heading to sort. P@1 is the mean over data sets with "
+        "its 95 % interval (low, high); trained and new data sets apart where it is known what was trained on. Of the "
         "settings those are shown that differ between the runs."
     )
     download_table(table, "runs", "runs")

@@ -74,6 +74,8 @@ def suspects_in_words(evidence: Evidence) -> str:
     found = evidence.suspects
     near, duplicate, failing = (int(each.sum()) for each in (found.near, found.duplicate, found.failing))
     above = int((found.duplicate & found.above).sum())
+    if not (near + duplicate + failing):
+        return f"none in {len(evidence.pools):,} queries."
     said = (
         f"{near + duplicate:,} suspects in {int((found.counts > 0).sum()):,} of {len(evidence.pools):,} queries: "
         f"{near:,} just below a right answer that comes first, {duplicate:,} nearly the right answer itself "
@@ -118,7 +120,7 @@ def at_chance(evidence: Evidence) -> list[Finding]:
     weak = [each for each in sorted(weak, key=lambda each: -each[0]) if each[0]]
     if not weak:
         return []
-    failures, names = sum(count for count, _ in weak), tuple(name for _, name in weak)
+    failures, names = sum(count for count, _ in weak), [name for _, name in weak]
     listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     return [
         Finding(
@@ -128,7 +130,7 @@ def at_chance(evidence: Evidence) -> list[Finding]:
             int(evidence.failed.sum()),
             "hard_negatives",
             {"dataset": names[0], "failures": "True"},
-            names,
+            tuple(names),
         )
     ]
 

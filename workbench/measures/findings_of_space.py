@@ -81,16 +81,17 @@ def crowded(evidence: Evidence) -> list[Finding]:
     found = hubs(bundle, evidence.numbers)
     if found.empty:
         return []
-    hub = found.iloc[0]
+    hub = found.to_dict("records")[0]
     words = " ".join(str(bundle.items["text"].iat[int(hub["item"])]).split())[:LISTED]
     more = f" {len(found):,} such items in all." if len(found) > 1 else ""
-    datasets = found.groupby("dataset")["wins"].sum().sort_values(ascending=False).index
+    wins = found.pivot_table(index="dataset", values="wins", aggfunc="sum", observed=True)
+    datasets = wins.sort_values("wins", ascending=False).index
     return [
         Finding(
             "hubs",
             f'A hub in {hub["dataset"]}: "{words}" wrongly comes first for {hub["wins"]:,.0f} of the '
             f"{hub['pools']:,.0f} queries that offer it, {hub['expected']:.1f} would be its turn.{more}",
-            int(found["wins"].sum()),
+            int(found["wins"].to_numpy().sum()),
             int(evidence.failed.sum()),
             "hard_negatives",
             {"select": f"winner:{int(hub['item'])}", "failures": "True"},

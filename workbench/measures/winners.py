@@ -36,6 +36,8 @@ def hub_table(bundle: Bundle, numbers: Int[np.ndarray, " queries"]) -> pd.DataFr
     codes = bundle.rankings["dataset"].cat.codes.to_numpy()
     wins = pd.DataFrame({"code": codes[found["ranking"]], "item": found["item"]}).value_counts().rename("wins")
     table = wins.loc[wins >= HUB_QUERIES].reset_index()
+    if table.empty:
+        return pd.DataFrame(columns=["item", "wins", "pools", "expected", "dataset"])
     offers = offered(bundle, numbers, np.unique(table["item"]))
     table = table.merge(offers, on=["code", "item"], how="left")
     table["dataset"] = np.array(bundle.datasets, dtype=object)[table["code"].to_numpy(dtype=int)]
@@ -78,7 +80,7 @@ def offered(bundle: Bundle, numbers: Int[np.ndarray, " queries"], items: Int[np.
         owners = np.searchsorted(lists.starts, places, side="right") - 1
         taken = pd.DataFrame({"ranking": owners, "item": lists.values[places]}).merge(asked, on="ranking")
         parts.append(taken.assign(pools=-1, expected=-taken["turn"])[["code", "item", "pools", "expected"]])
-    return pd.concat(parts).groupby(["code", "item"], as_index=False)[["pools", "expected"]].sum()
+    return pd.concat(parts).pivot_table(index=["code", "item"], aggfunc="sum").reset_index()
 
 
 def marks(rows: Int[np.ndarray, " _"], count: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
