@@ -24,6 +24,8 @@ CARDS = (
     ("overall", "all", "R@5", "All, first five"),
 )
 
+ALL_SETS = "All data sets"
+
 
 def all_pass(looking: Looking) -> bool:
     """Tell whether every query is looked at."""
@@ -102,7 +104,7 @@ def left_out_words(found: Matched) -> str:
 
 def parts_of(looking: Looking, found: Matched) -> dict[str, Matched]:
     """Return the matched queries of all, trained and new data sets, the latter two only where that is known."""
-    parts = {"All data sets": found}
+    parts = {ALL_SETS: found}
     if distribution_known(looking.bundle):
         inside = looking.bundle.rankings["in_distribution"].to_numpy(dtype=bool)[found.own]
         if inside.any() and not inside.all():

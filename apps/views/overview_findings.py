@@ -3,12 +3,13 @@
 import pandas as pd
 import streamlit as st
 
+from apps.views import cached
 from apps.views.address import go_to, put
 from apps.views.captions import escaped
 from apps.views.choose import VIEWS
 from apps.views.export import download_table
-from apps.views.looking import Looking
-from apps.views.overview_cards import all_pass
+from apps.views.looking import Against, Looking
+from apps.views.overview_cards import ALL_SETS, all_pass
 from core.evaluation.metrics import PairedDifference
 from workbench.measures.finding import Finding, Measured
 from workbench.measures.findings_of_answers import distribution_known
@@ -100,11 +101,24 @@ def show_runs_with(looking: Looking, proposal: Proposal, number: int) -> None:
                 f"A run that differs in this alone: **{escaped(run.name)}**, P@1 {interval_words(there)}, this one "
                 f"{interval_words(own)}."
             )
-            if looking.against is None or looking.against.name != name:
+            if looking.against is not None and looking.against.name == name:
+                show_change(looking, looking.against)
+            else:
                 st.button(
                     "Show the paired difference", key=f"with-{number}-{place}", type="tertiary",
                     icon=":material/compare_arrows:", on_click=put, args=({"against": name},),
                 )  # fmt: skip
+
+
+def show_change(looking: Looking, against: Against) -> None:
+    """Say what a training with the cure changed, on the queries that are looked at and both evaluations have."""
+    bundle, other = looking.bundle, against.bundle
+    found = cached.matches(bundle.digest, other.digest, bundle, other).among(looking.queries)
+    if len(found.own):
+        key = f"{looking.key} {ALL_SETS}"
+        st.markdown(
+            f"What it changed: {change_words(cached.difference(key, other.digest, bundle, other, found).turned)}"
+        )
 
 
 def interval_words(row: dict[str, object]) -> str:

@@ -84,6 +84,13 @@ class PairedDifference:
     gains: int
     losses: int
 
+    @property
+    def turned(self) -> "PairedDifference":
+        """The same, before and after exchanged."""
+        return PairedDifference(
+            self.after, self.before, -self.value, -self.high, -self.low, self.n, self.losses, self.gains
+        )
+
 
 def paired_difference(
     before: Float[np.ndarray, " n"], after: Float[np.ndarray, " n"], groups: Sequence[object] | np.ndarray

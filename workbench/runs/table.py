@@ -12,8 +12,8 @@ from workbench.bundles.files import read_manifest, read_scores
 from workbench.runs.runs import Run
 from workbench.runs.settings import differing, flat
 
-SCOPES = {"trained": ("distribution", "in distribution"), "new": ("distribution", "out of distribution"),
-          "all": ("overall", "all")}  # fmt: skip
+SCOPES = {"all": ("overall", "all"), "trained": ("distribution", "in distribution"),
+          "new": ("distribution", "out of distribution")}  # fmt: skip
 """Which scores the table has, by the word in its columns."""
 METRIC = "P@1"
 
@@ -22,7 +22,7 @@ def run_table(runs: Sequence[Run]) -> pd.DataFrame:
     """Return one row an evaluation, and one for each run without any, in the order of the runs.
 
     Columns: run, evaluation ("" for none), state, step; the settings that differ between runs, by dotted name;
-    P@1 in [0, 1] of trained, new and all data sets with low and high ends of its interval (NaN where it is not known
+    P@1 in [0, 1] of all, trained and new data sets with low and high ends of its interval (NaN where it is not known
     what was trained on); queries, data sets; problem, if the evaluation cannot be read.
     """
     settings = {run.name: flat(run.settings) for run in runs if run.settings}
