@@ -88,7 +88,7 @@ def show_against(looking: Looking) -> None:
         change = cached.difference(key, against.bundle.digest, bundle, against.bundle, part)
         with column, st.container(border=True):
             show_difference(label, change)
-    with st.columns(len(parts) + 1)[0] if not parts else st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small"):
         show_outcomes(looking, against, found)
     st.caption(
         f"{len(found.own):,} of {looking.sentence} have a partner there: the same query of the same data set, with as "
@@ -127,7 +127,9 @@ def show_difference(label: str, change: PairedDifference) -> None:
         help="P@1 here minus P@1 there on the same queries, as the mean over data sets. The range is the 95 % interval "
         "of a paired bootstrap: queries are resampled with both of their outcomes.",
     )
-    st.caption(f"{change.before:.1%} there, {change.after:.1%} here  \n{change.n:,} queries that both have")
+    st.caption(
+        f"{100 * change.before:.1f} % there, {100 * change.after:.1f} % here  \n{change.n:,} queries that both have"
+    )
 
 
 def show_outcomes(looking: Looking, against: Against, found: Matched) -> None:

@@ -11,7 +11,7 @@ from apps.views.export import download_table
 from apps.views.looking import Against, Looking
 from apps.views.overview_cards import ALL_SETS, all_pass
 from core.evaluation.metrics import PairedDifference
-from workbench.measures.finding import Finding, Measured
+from workbench.measures.finding import Finding, Measured, percent
 from workbench.measures.findings_of_answers import distribution_known
 from workbench.measures.prescriptions import Examined
 from workbench.runs.proposals import Proposal, arguments, commands, propose, runs_with
@@ -53,13 +53,13 @@ def share_words(looking: Looking, found: Examined, finding: Finding) -> str:
     base = f"all {finding.base:,} failures" if all_pass(looking) else f"the {finding.base:,} failures looked at"
     if finding.base != failing:
         base = f"the {finding.base:,} failures in an even sample of {found.pools:,} of {found.queries:,} queries"
-    return f"{finding.share:.1%} of {base} ({finding.failures:,} queries)".replace("%", " %")
+    return f"{percent(finding.share)} of {base} ({finding.failures:,} queries)"
 
 
 def change_words(change: PairedDifference) -> str:
     """Say what a cure changes: P@1 before and after, and the paired difference with its interval."""
     return (
-        f"P@1 {100 * change.before:.1f} % -> {100 * change.after:.1f} %: **{100 * change.value:+.1f} points** "
+        f"P@1 {percent(change.before)} -> {percent(change.after)}: **{100 * change.value:+.1f} points** "
         f"({100 * change.low:+.1f} to {100 * change.high:+.1f}, paired 95 % interval, {change.n:,} queries; "
         f"{change.gains:,} better, {change.losses:,} worse)."
     )

@@ -16,6 +16,11 @@ from workbench.measures.suspects import Suspects, suspects
 IN_TRAINING = "What training so would change cannot be measured on stored vectors: it needs a training run."
 
 
+def percent(share: float) -> str:
+    """Return a share as the pages write it: "36.8 %"."""
+    return f"{100 * share:.1f} %"
+
+
 @dataclass(frozen=True)
 class Measured:
     """A cure tried on the stored vectors. what: done to what; change: of P@1, on the same queries, paired."""

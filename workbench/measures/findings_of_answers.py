@@ -6,7 +6,7 @@ import pandas as pd
 from core.evaluation.metrics import mean_interval
 from workbench.bundles.bundle import Bundle
 from workbench.bundles.query_values import values_of
-from workbench.measures.finding import MASKED, Evidence, Finding
+from workbench.measures.finding import MASKED, Evidence, Finding, percent
 from workbench.measures.hardness import mean_of, rank_correlations
 from workbench.measures.suspects import word_codes
 from workbench.measures.winners import HUB_QUERIES, true_hardness_of_winner
@@ -164,8 +164,8 @@ def behind(evidence: Evidence, kind: str, groups: np.ndarray) -> list[Finding]:
     return [
         Finding(
             f"{kind} left behind",
-            f"The {kind} {name} is left behind: P@1 {value:.1%} ({low:.1%} to {high:.1%}, {len(members):,} queries) "
-            f"where the other {len(means) - 1:,} have {others:.1%} on average. Pools may differ in size.",
+            f"The {kind} {name} is left behind: P@1 {percent(value)} ({percent(low)} to {percent(high)}, "
+            f"{len(members):,} queries) where the other {len(means) - 1:,} have {percent(others)} on average. Pools may differ in size.",
             int(failed.sum()),
             int(evidence.failed.sum()),
             "hard_negatives",
@@ -189,8 +189,8 @@ def transfer_gap(evidence: Evidence) -> list[Finding]:
     return [
         Finding(
             "transfer",
-            f"What was learnt carries over little: P@1 is {trained[0]:.1%} on trained data sets, {new[0]:.1%} on new "
-            "ones.",
+            f"What was learnt carries over little: P@1 is {percent(trained[0])} on trained data sets, "
+            f"{percent(new[0])} on new ones.",
             int((evidence.failed & ~inside).sum()),
             int(evidence.failed.sum()),
             "similarity",
@@ -238,13 +238,13 @@ def leakage(evidence: Evidence) -> list[Finding]:
     leaks = (query == answer) | ((words[query] == words[answer]) & (words[query] >= 0))
     if not leaks.any():
         return []
-    others = f"P@1 without them is {evidence.hit[~leaks].mean():.1%}" if not leaks.all() else "there are no others"
+    others = f"P@1 without them is {percent(evidence.hit[~leaks].mean())}" if not leaks.all() else "there are no others"
     return [
         Finding(
             "leakage",
             f"{int(leaks.sum()):,} of {len(leaks):,} queries give their answer away: they are their own right answer, "
-            f"or have its words. Found first: {evidence.hit[leaks].mean():.1%}; {others}, {evidence.hit.mean():.1%} "
-            "with them (all queries alike).",
+            f"or have its words. Found first: {percent(evidence.hit[leaks].mean())}; {others}, "
+            f"{percent(evidence.hit.mean())} with them (all queries alike).",
             int((leaks & evidence.failed).sum()),
             int(evidence.failed.sum()),
             "hard_negatives",
