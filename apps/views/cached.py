@@ -20,6 +20,7 @@ from workbench.bundles.bundle import Bundle
 from workbench.explore.filters import Filters, choices_of, matching, modality_pairs
 from workbench.explore.selection import Selection, selected
 from workbench.measures import hardness, matched, overlap, prescriptions, retrieval
+from workbench.measures.finding import Evidence, Measured, without_training
 from workbench.measures.hardness import Effect, Mean, Pools
 from workbench.measures.matched import Matched
 from workbench.measures.overlap import Overlap
@@ -97,10 +98,22 @@ def pools(digest: str, dataset: str | None, _bundle: Bundle) -> Pools:
     return hardness.pools_of(_bundle, hardness.sampled(_bundle, dataset))
 
 
+@st.cache_resource(max_entries=2, show_spinner=False)
+def evidence(key: str, _bundle: Bundle, _numbers: Int[np.ndarray, " queries"]) -> Evidence:
+    """Return what findings on some queries are made from, which it works out once; `key` stands for both."""
+    return Evidence(_bundle, _numbers)
+
+
 @st.cache_resource(max_entries=8, show_spinner="Looking for what is wrong ...")
 def examined(key: str, _bundle: Bundle, _numbers: Int[np.ndarray, " queries"]) -> Examined:
-    """Say what is wrong with the model on some queries, and what would help; `key` stands for both."""
-    return prescriptions.examined(_bundle, _numbers)
+    """Say what is wrong with the model on some queries."""
+    return prescriptions.examined(evidence(key, _bundle, _numbers))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Trying what needs no training ...")
+def cures(key: str, _bundle: Bundle, _numbers: Int[np.ndarray, " queries"]) -> list[Measured]:
+    """Return what could be changed without training, tried on some queries."""
+    return without_training(evidence(key, _bundle, _numbers))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

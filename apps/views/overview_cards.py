@@ -25,6 +25,8 @@ CARDS = (
 )
 
 ALL_SETS = "All data sets"
+CARD = 250
+"""Pixels that a card is wide; as many as fit stand side by side."""
 
 
 def all_pass(looking: Looking) -> bool:
@@ -50,9 +52,10 @@ def show_cards(looking: Looking) -> None:
         cards = [card for card in CARDS if card[0] != "distribution" or known]
         found = [(label, metric, score_of(looking.bundle, scope, name, metric)) for scope, name, metric, label in cards]
         present = [(label, metric, score) for label, metric, score in found if score is not None]
-    for column, (label, metric, score) in zip(st.columns(max(1, len(present))), present, strict=False):
-        with column, st.container(border=True):
-            show_card(label, metric, score)
+    with st.container(horizontal=True, gap="small"):
+        for label, metric, score in present:
+            with st.container(border=True, width=CARD):
+                show_card(label, metric, score)
 
 
 def show_card(label: str, metric: str, score: Score) -> None:
@@ -83,11 +86,12 @@ def show_against(looking: Looking) -> None:
         )
         return
     parts = parts_of(looking, found)
-    for column, (label, part) in zip(st.columns(len(parts) + 1), parts.items(), strict=False):
-        key = f"{looking.key} {label}"
-        change = cached.difference(key, against.bundle.digest, bundle, against.bundle, part)
-        with column, st.container(border=True):
-            show_difference(label, change)
+    with st.container(horizontal=True, gap="small"):
+        for label, part in parts.items():
+            key = f"{looking.key} {label}"
+            change = cached.difference(key, against.bundle.digest, bundle, against.bundle, part)
+            with st.container(border=True, width=CARD):
+                show_difference(label, change)
     with st.container(horizontal=True, gap="small"):
         show_outcomes(looking, against, found)
     st.caption(

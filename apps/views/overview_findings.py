@@ -78,7 +78,7 @@ def show_proposal(looking: Looking, finding: Finding, number: int) -> None:
     if proposal is None:
         st.caption(escaped(finding.note))
         return
-    st.markdown(f"To train with: {escaped(proposal.why)} (`{' '.join(arguments(proposal))}`).")
+    st.markdown(f"To train with: {escaped(proposal.why)} ({escaped(' '.join(arguments(proposal)))}).")
     if run.settings:
         st.code("\n".join(commands(run, proposal)), language="sh", wrap_lines=True)
         show_runs_with(looking, proposal, number)
@@ -130,7 +130,7 @@ def interval_words(row: dict[str, object]) -> str:
 def show_cures(looking: Looking, found: Examined) -> None:
     """Return what could be changed without training, each tried on the stored vectors."""
     st.markdown("##### Without training")
-    table = cure_table(found.cures)
+    table = cure_table(cached.cures(looking.key, looking.bundle, looking.queries))
     shown = table.copy()
     for name in ("before", "after", "change", "low", "high"):
         shown[name] = 100 * shown[name]
@@ -160,7 +160,6 @@ def cure_table(cures: list[Measured]) -> pd.DataFrame:
     rows = [
         {
             "cure": each.name,
-            "what": each.what,
             "before": each.change.before,
             "after": each.change.after,
             "change": each.change.value,
@@ -169,6 +168,7 @@ def cure_table(cures: list[Measured]) -> pd.DataFrame:
             "better": each.change.gains,
             "worse": each.change.losses,
             "queries": each.change.n,
+            "what": each.what,
         }
         for each in cures
     ]

@@ -19,6 +19,7 @@ from core.evaluation.ranking import placements
 from workbench.bundles.bundle import Bundle
 from workbench.measures.hardness import Pools, sample_rows
 from workbench.measures.modality_gap import unit
+from workbench.measures.pool_products import pool_products
 
 NEIGHBOURS = 10
 MOST_PAIRS = 2**26
@@ -65,7 +66,7 @@ def centred(bundle: Bundle, pools: Pools, share: float = 1.0) -> Similarity:
     """
     codes = bundle.items["modality"].cat.codes.to_numpy()
     queries = queries_of(bundle, pools)
-    sides = [share * means(bundle, each) for each in (np.unique(queries), candidates_of(pools))]
+    sides = [(share * means(bundle, each)).astype(np.float32) for each in (np.unique(queries), candidates_of(pools))]
 
     def moved(rows: Rows, centres: Float[np.ndarray, "modalities d"]) -> Vectors:
         vectors = bundle.vectors[rows]
@@ -80,7 +81,8 @@ def gap_closed(bundle: Bundle, pools: Pools, share: float = 1.0) -> Similarity:
     Unlike centring it leaves what both sides have in common, and takes all modalities of a side for one.
     """
     queries = queries_of(bundle, pools)
-    half = share / 2 * (mean(bundle, np.unique(queries)) - mean(bundle, candidates_of(pools)))
+    gap = mean(bundle, np.unique(queries)) - mean(bundle, candidates_of(pools))
+    half = (share / 2 * gap).astype(np.float32)
     asked = bundle.vectors[queries]
     return products(
         bundle,
@@ -158,20 +160,9 @@ def int8(bundle: Bundle, pools: Pools) -> Similarity:
 
 
 def products(bundle: Bundle, pools: Pools, queries: Vectors, candidates: Callable[[Rows], Vectors]) -> Similarity:
-    """Multiply a vector of each query with those of its candidates, one product a pool of the bundle; 0 for padding.
-
-    queries: a row a query, in the order of the pools. candidates: the vectors of some rows of the items.
-    """
-    out = np.zeros(pools.candidates.shape)
-    shared = bundle.candidates.pool[pools.rankings]
-    order = np.argsort(shared, kind="stable")
-    for here in np.split(order, np.flatnonzero(np.diff(shared[order])) + 1):
-        listed = pools.candidates[here]
-        items = np.unique(listed[listed >= 0])
-        found = queries[here] @ candidates(items).T
-        places = np.searchsorted(items, np.maximum(listed, items[0] if len(items) else 0))
-        out[here] = np.where(listed >= 0, np.take_along_axis(found, places, axis=1), 0.0)
-    return out
+    """Multiply a vector of each query with those of its candidates; 0 for padding. See `pool_products`."""
+    datasets = bundle.rankings["dataset"].cat.codes.to_numpy()[pools.rankings]
+    return pool_products(pools.candidates, datasets, queries, candidates)
 
 
 def directions(vectors: Vectors, shifted: Vectors) -> Vectors:

@@ -165,7 +165,8 @@ def behind(evidence: Evidence, kind: str, groups: np.ndarray) -> list[Finding]:
         Finding(
             f"{kind} left behind",
             f"The {kind} {name} is left behind: P@1 {percent(value)} ({percent(low)} to {percent(high)}, "
-            f"{len(members):,} queries) where the other {len(means) - 1:,} have {percent(others)} on average. Pools may differ in size.",
+            f"{len(members):,} queries) where the other {len(means) - 1:,} have {percent(others)} on "
+            "average. Pools may differ in size.",
             int(failed.sum()),
             int(evidence.failed.sum()),
             "hard_negatives",

@@ -3,13 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from jaxtyping import Int
-
-from workbench.bundles.bundle import Bundle
 from workbench.measures import findings_of_answers as answers
 from workbench.measures import findings_of_space as spaces
-from workbench.measures.finding import Evidence, Finding, Measured, without_training
+from workbench.measures.finding import Evidence, Finding
 
 Check = Callable[[Evidence], list[Finding]]
 ALWAYS: tuple[Check, ...] = (spaces.zero_vectors, answers.leakage)
@@ -43,22 +39,20 @@ def prescriptions(evidence: Evidence) -> list[Finding]:
 
 @dataclass(frozen=True)
 class Examined:
-    """What was found. cures: what needs no training, tried. suspects: in words, "" if the space has collapsed.
+    """What was found. suspects: in words, "" if the space has collapsed.
 
     queries: how many were looked at; pools: of how many of them the candidates were, an even sample.
     """
 
     findings: list[Finding]
-    cures: list[Measured]
     suspects: str
     queries: int
     pools: int
 
 
-def examined(bundle: Bundle, numbers: Int[np.ndarray, " queries"]) -> Examined:
-    """Examine some rows of the rankings: what is wrong, and what could be changed without training."""
-    evidence = Evidence(bundle, numbers)
+def examined(evidence: Evidence) -> Examined:
+    """Say what is wrong on the queries of the evidence."""
     found = prescriptions(evidence)
-    told = len(numbers) > 0 and not any(each.cause == "collapse" for each in found)
+    told = len(evidence.numbers) > 0 and not any(each.cause == "collapse" for each in found)
     suspects = answers.suspects_in_words(evidence) if told else ""
-    return Examined(found, without_training(evidence), suspects, len(numbers), len(evidence.pools))
+    return Examined(found, suspects, len(evidence.numbers), len(evidence.pools))

@@ -10,7 +10,7 @@ from core.evaluation.encode import distinct_items
 from workbench.bundles.bundle import open_bundle
 from workbench.measures import findings_of_answers as answers
 from workbench.measures import findings_of_space as spaces
-from workbench.measures.finding import Evidence
+from workbench.measures.finding import Evidence, without_training
 from workbench.measures.prescriptions import examined, prescriptions
 
 
@@ -45,7 +45,7 @@ def perfect(small_runs, folder):
 
 
 def test_a_model_without_fault_has_no_finding_that_explains_failures(small_runs, tmp_path):
-    found = examined(perfect(small_runs, tmp_path / "bundle"), np.arange(24))
+    found = examined(evidence_of(perfect(small_runs, tmp_path / "bundle")))
     assert [each for each in found.findings if each.failures] == []
     assert {each.cause for each in found.findings} <= {"true hardness not followed"}
     assert all(each.share == 0 and each.base == 0 for each in found.findings)
@@ -66,7 +66,7 @@ def test_a_collapse_explains_all_and_keeps_what_follows_from_it_silent(bundle):
     vectors[:, 0] = 1
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     alike = replace(bundle, vectors=vectors)
-    found = examined(alike, bundle.numbers(None))
+    found = examined(evidence_of(alike))
     assert [each.cause for each in found.findings] == ["collapse"]
     assert found.findings[0].failures == found.findings[0].base == int((bundle.rankings["hit"] < 1).sum())
     assert [each.name for each in found.findings[0].measured] == ["Centring by side"]
@@ -195,12 +195,13 @@ def test_findings_are_by_share_and_lead_into_the_bundle(bundle):
 
 
 def test_every_cure_without_training_is_measured_on_the_same_queries(bundle):
-    found = examined(bundle, bundle.numbers("story"))
-    assert [each.name for each in found.cures if each.name != "Suspects left out"] == [
+    evidence = Evidence(bundle, bundle.numbers("story"))
+    cures, found = without_training(evidence), examined(evidence)
+    assert [each.name for each in cures if each.name != "Suspects left out"] == [
         "Centring by side", "Hub correction (CSLS)", "First 8 numbers", "First 4 numbers", "8 bits a number",
     ]  # fmt: skip
     hit = bundle.rankings["hit"][bundle.rankings["dataset"] == "story"].mean()
-    for each in found.cures:
+    for each in cures:
         assert each.change.before == pytest.approx(hit)
         assert each.change.n == 6
     assert (found.queries, found.pools) == (6, 6)
