@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from core.evaluation.ranking import placements
 from workbench.bundles.bundle import Bundle
-from workbench.measures import geometry, hubness, modality_gap
-from workbench.measures.hardness import sample_rows
+from workbench.measures import cures, geometry, hubness, modality_gap
+from workbench.measures.cures import gap_closed
+from workbench.measures.hardness import even_sample, pools_of, sample_rows
 from workbench.measures.hubness import Hubness
 
 MOST = 5000
@@ -97,7 +97,9 @@ def between(bundle: Bundle, parts: Parts) -> list[Measure]:
     shuffled = modality_gap.gap(both[: len(queries)], both[len(queries) :])
     seen, other = (each[sample_rows(len(each), PROBED)] for each in (queries, candidates))
     probe = modality_gap.probe_auroc(seen, other)
-    chance = float(bundle.rankings["chance"].iloc[parts.rankings].mean())
+    pools = pools_of(bundle, even_sample(bundle, parts.rankings))
+    chance = float(bundle.rankings["chance"].iloc[pools.rankings].mean())
+    before, after = (float(cures.hits(each, pools).mean()) for each in (pools.similarity, gap_closed(bundle, pools)))
     return [
         Measure(
             "gap", modality_gap.gap(queries, candidates), shuffled, "shuffled sides",
@@ -107,30 +109,12 @@ def between(bundle: Bundle, parts: Parts) -> list[Measure]:
             "probe of the side", probe, 0.5, "chance",
             "AUROC, on vectors it has not seen, of a linear classifier that tells queries from candidates.",
         ),
-        Measure("P@1", closed_precision(bundle, parts, 0.0), chance, "chance", "As evaluated.", "{:.1%}"),
+        Measure("P@1", before, chance, "chance", "As evaluated.", "{:.1%}"),
         Measure(
-            "P@1, gap closed", closed_precision(bundle, parts, 1.0), chance, "chance",
+            "P@1, gap closed", after, chance, "chance",
             "Both sides moved towards each other by half of the gap and made unit vectors again.", "{:.1%}",
         ),
     ]  # fmt: skip
-
-
-def closed_precision(bundle: Bundle, parts: Parts, share: float) -> float:
-    """P@1 in the bundle's own pools once a share of the gap between queries and candidates is closed."""
-    own = bundle.vectors[parts.queries]
-    half = (
-        share / 2 * modality_gap.gap_vector(bundle.vectors[np.unique(parts.queries)], bundle.vectors[parts.candidates])
-    )
-    queries = modality_gap.unit(own - half)
-    moved = modality_gap.unit(bundle.vectors[parts.candidates] + half)
-    similarities, right, pools = [], [], []
-    for query, number in zip(queries, parts.rankings, strict=True):
-        pool, own_right = bundle.candidates.of(int(number)), bundle.candidates.right[int(number)]
-        similarities.append(moved[np.searchsorted(parts.candidates, pool)] @ query)
-        right.append(np.isin(pool, own_right))
-        pools.append(len(pool))
-    ranked = placements(np.concatenate(similarities), np.concatenate(right), pools)
-    return float(np.mean([each.hit(1) for each in ranked]))
 
 
 def hubness_of(bundle: Bundle, parts: Parts) -> tuple[Hubness, Hubness]:
