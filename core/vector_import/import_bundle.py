@@ -88,7 +88,7 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     placed = [tables.add(each) for each in ranked_in_turn(tasks, embedded)]
     found = scores(placed) + clustering_scores(placed, embedded)
     description = Description(model, 0, suite, None if objective is None else plain(objective))
-    write_bundle(folder, description, embedded, tables, found)
+    write_bundle(folder, description, embedded, tables, found, private=settings.private_paths)
     return Imported(folder, found, tuple(filter(None, (vectors.note, repeats(items), matched))))
 
 
