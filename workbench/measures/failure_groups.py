@@ -208,7 +208,7 @@ def groupings(bundle: Bundle) -> list[str]:
     asked = bool((rankings["asks"].map(len) > 0).any())
     offered = {
         "winner": True,
-        "attributes": asked and not bundle.attribute_table.empty and len(bundle.attribute_table.columns) > 0,
+        "attributes": asked and len(bundle.attribute_table.columns) > 0,
         "words": bool(bundle.items["modality"].astype(str).str.contains("text").any()),
         "dataset": len(bundle.datasets) > 1,
         "pair": len(np.unique(modality_pairs(bundle, bundle.numbers(None)))) > 1,

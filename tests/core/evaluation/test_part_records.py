@@ -1,4 +1,4 @@
-"""What a bundle says of a part: which file it came from, how many frames its thumbnail shows, and what stays private."""
+"""What a bundle says of a part: which file it came from, how many frames its thumbnail shows, what stays private."""
 
 import io
 from pathlib import Path
