@@ -101,8 +101,8 @@ def show_query(bundle: Bundle, number: int, this: Setting, that: Setting) -> Non
         figure = gradient_shares_figure(labels, others.share[0][order], ours.share[0][order], names_of(this, that))
         st.plotly_chart(figure, key="gradient", config={"displaylogo": False})
     st.caption(
-        f"Weights and shares are those over the {pool.wrong.sum():,} negatives of this query's pool in this evaluation, "
-        "not over a batch of the training."
+        f"Weights and shares are those over the {pool.wrong.sum():,} negatives of this query's pool in this "
+        "evaluation, not over a batch of the training."
     )
     if rests(this, pool, ours).any():
         st.caption(RESTING.format("this query"))

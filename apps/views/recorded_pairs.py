@@ -36,8 +36,8 @@ def show_recorded(looking: Looking) -> None:
         st.info(f"No recorded pair of step {step}{' is of this data set' if len(found.rows) else ' can be read'}.")
         return
     st.caption(
-        f"Step {step} of the training with {escaped(made_by(looking.bundle))}: weights over its batch, in the direction "
-        "query to target. Only each query's heaviest negatives are recorded."
+        f"Step {step} of the training with {escaped(made_by(looking.bundle))}: weights over its batch, in the "
+        "direction query to target. Only each query's heaviest negatives are recorded."
     )
     queries = by_query(rows)
     opened = said("recorded_query")
