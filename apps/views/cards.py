@@ -1,6 +1,6 @@
 """Items as people look at them: pictures and words in reading order."""
 
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -13,10 +13,10 @@ from workbench.measures.ranked_candidates import RankedCandidate
 
 HEIGHT = 110
 WIDEST = 230
-CARD = 240
+CARD = 196
 LINES = 4
-LINE = 45
-"""Characters that a line of a card holds."""
+LINE, CARD_LINE = 45, 22
+"""Characters that a line of a wide and of a narrow card holds."""
 # Fixed text, into which no data ever enters: a picture that is clicked is shown large.
 STYLE = """<style>
 [class*="st-key-zoom-"] {position: relative; width: fit-content}
@@ -28,23 +28,24 @@ STYLE = """<style>
 </style>"""
 
 
-def show_item(bundle: Bundle, row: int, height: int = HEIGHT, key: str | None = None) -> None:
+def show_item(bundle: Bundle, row: int, height: int = HEIGHT, key: str | None = None, line: int = LINE) -> None:
     """Return the parts of an item in order, several pictures beside one another. Words are never read as Markdown.
 
     key: of the buttons that show a picture large or all of a long text; without one there are no such buttons.
+    line: characters in a line; words are cut to about four lines.
     """
     parts = bundle.parts(row)
     interleaved = sum(part["type"] != "text" for part in parts) > 1
     with st.container(horizontal=interleaved, vertical_alignment="center" if interleaved else "top"):
-        show_parts(bundle, parts, height, key, alt=shortened(bundle.words(row)))
+        show_parts(bundle, parts, height, key, shortened(bundle.words(row)), line)
 
 
-def show_parts(bundle: Bundle, parts: list[dict[str, Any]], height: int, key: str | None, alt: str) -> None:
+def show_parts(bundle: Bundle, parts: list[dict[str, Any]], height: int, key: str | None, alt: str, line: int) -> None:
     """Return the parts of an item, one after the other."""
     for number, part in enumerate(parts):
         own = None if key is None else f"{key}-{number}"
         if part["type"] == "text":
-            show_words(part["text"], own, "content" if len(parts) > 1 else "stretch")
+            show_words(part["text"], own, "content" if len(parts) > 1 else "stretch", line)
             continue
         picture = bundle.picture(part["thumbnail"])
         if picture is None:
@@ -60,25 +61,25 @@ def show_parts(bundle: Bundle, parts: list[dict[str, Any]], height: int, key: st
                 show_large(bundle, part, alt)
 
 
-def show_words(text: str, key: str | None, width: Any) -> None:  # noqa: ANN401 - one of Streamlit's words or a number
+def show_words(text: str, key: str | None, width: Literal["stretch", "content"], line: int) -> None:
     """Return words, cut to about four lines, and all of them on demand."""
-    cut = clamped(text)
+    cut = clamped(text, line)
     st.text(cut, width=width)
     if cut != text and key is not None:
         with st.popover("all of it", type="tertiary", key=f"words-{key}"):
             st.text(text)
 
 
-def clamped(text: str) -> str:
-    """Return words cut to about four lines of a card."""
+def clamped(text: str, length: int) -> str:
+    """Return words cut to about four lines of so many characters."""
     lines = text.split("\n")
     kept: list[str] = []
     left = LINES
     for line in lines:
         if left <= 0:
             break
-        kept.append(line[: left * LINE])
-        left -= max(1, -(-len(line) // LINE))
+        kept.append(line[: left * length])
+        left -= max(1, -(-len(line) // length))
     cut = "\n".join(kept)
     return text if cut == text else cut.rstrip() + " ..."
 
@@ -86,12 +87,12 @@ def clamped(text: str) -> str:
 def show_candidate(bundle: Bundle, query: Query, candidate: RankedCandidate, key: str) -> None:
     """Return a candidate with its place and similarity; of a wrong one its pull, weight, and how it truly differs."""
     negative = candidate.negative
-    with st.container(border=True, width=CARD, gap="small"):
+    with st.container(border=True, width=CARD, height="stretch", gap="small"):
         badge = ":green-badge[right answer]" if negative is None else ""
         if negative is not None and negative.above_positive:
             badge = ":red-badge[above the right answer]"
         st.markdown(f"**{candidate.place}.** similarity **{candidate.similarity:.3f}** {badge}")
-        show_item(bundle, candidate.item, key=key)
+        show_item(bundle, candidate.item, key=key, line=CARD_LINE)
         if negative is not None:
             show_pull(bundle, query, negative)
         item_menu(candidate.item, f"menu-{key}")

@@ -17,7 +17,8 @@ from workbench.measures.failure_groups import COLUMN, LACKS, FailureGroups, winn
 
 GROUPS, QUERIES = 10, 20
 """On a page."""
-PICTURE, HEIGHT = 150, 72
+PICTURE, HEIGHT, LINE = 150, 72, 20
+"""Pixels of a column and of a picture; characters in a line of a column."""
 NAMES = {
     "none": "nothing: list the queries",
     "winner": "winner: the wrong item that comes first",
@@ -50,7 +51,7 @@ def group_words(by: str) -> str:
 def group_label(bundle: Bundle, by: str, name: str) -> str:
     """Return a group's name in words."""
     if by == "winner":
-        return shortened(bundle.words(int(name)), 90)
+        return f"{shortened(bundle.words(int(name)), 80)} (item {name})"
     if by == "words":
         return f"only {'the right answer' if name.startswith(LACKS) else 'the winner'} says: {name[1:]}"
     return name
@@ -90,7 +91,7 @@ def show_group(bundle: Bundle, by: str, found: FailureGroups, place: int, kind: 
         for number, (label, item) in enumerate(examples(bundle, by, found.members[place])):
             with st.container(width=PICTURE, gap="xxsmall"):
                 st.caption(label)
-                show_item(bundle, item, HEIGHT, key=f"example-{place}-{number}")
+                show_item(bundle, item, HEIGHT, key=f"example-{place}-{number}", line=LINE)
 
 
 def examples(bundle: Bundle, by: str, members: np.ndarray) -> list[tuple[str, int]]:
@@ -133,7 +134,7 @@ def show_row(bundle: Bundle, number: int, winner: int) -> None:
         for label, item in [*shown, ("winner", winner)] if winner >= 0 else shown:
             with st.container(width=PICTURE, gap="xxsmall"):
                 st.caption(label)
-                show_item(bundle, item, HEIGHT, key=f"row-{number}-{label[0]}")
+                show_item(bundle, item, HEIGHT, key=f"row-{number}-{label[0]}", line=LINE)
 
 
 def queries_table(bundle: Bundle, rows: np.ndarray) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from apps.views import cached_weights
 from apps.views.address import prepare_option, remember
 from apps.views.looking import Looking
 from workbench.figures.hardness_shares import hardness_shares_figure
-from workbench.measures import hardness
 from workbench.measures.effect_summary import EffectSummary
 from workbench.measures.hardness import Effect, Mean, Pools
 from workbench.what_if.objective_words import LABELS
@@ -46,9 +45,8 @@ def show_all(looking: Looking, this: Setting, that: Setting) -> None:
             st.info("True hardness is known in the miniature only: these items carry no attributes.")
     with right:
         for done, label in ((ours, "This"), (others, "That")):
-            effective = hardness.mean_of(done.effective)
-            st.metric(f"{label}: effective negatives a query", f"{effective.value:.1f}", help=EFFECTIVE)
-            st.caption(f"{between(effective, '.1f')}; {pools.wrong.sum(axis=1).mean():.0f} negatives a pool")
+            st.metric(f"{label}: effective negatives a query", f"{done.effective.value:.1f}", help=EFFECTIVE)
+            st.caption(f"{between(done.effective, '.1f')}; {pools.wrong.sum(axis=1).mean():.0f} negatives a pool")
         show_correlation(looking, pools, this, ours)
     if this.prior is not None and ours.resting.any():
         st.caption(RESTING.format(f"{ours.resting.sum():,} of {len(pools):,} queries"))

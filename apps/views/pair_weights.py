@@ -6,7 +6,7 @@ import streamlit as st
 
 from apps.views.address import prepare_option, remember
 from apps.views.captions import shortened
-from apps.views.cards import show_item
+from apps.views.cards import CARD_LINE, show_item
 from apps.views.choose_objective import THAT, THIS, choose_objective
 from apps.views.looking import Looking
 from apps.views.over_all_queries import EFFECTIVE, RESTING, rests, show_all
@@ -117,7 +117,7 @@ def show_pictures(bundle: Bundle, number: int) -> None:
         for place, (label, row) in enumerate(shown):
             with st.container(border=True, width=220, height="stretch"):
                 st.markdown(label)
-                show_item(bundle, row, height=72, key=f"shown-{place}")
+                show_item(bundle, row, height=72, key=f"shown-{place}", line=CARD_LINE)
 
 
 def show_numbers(this: Setting, that: Setting, ours: Effect, others: Effect) -> None:

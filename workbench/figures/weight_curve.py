@@ -65,7 +65,7 @@ def weight_curve_figure(
     )
     figure.add_hline(y=1, line={"color": GREEN, "width": 1.5, "dash": "longdash"})
     figure.add_annotation(
-        x=0, xref="paper", y=0, text="w = 1", showarrow=False, xanchor="left", yanchor="bottom",
+        x=1, xref="paper", y=0, text="w = 1", showarrow=False, xanchor="right", yanchor="bottom",
         font={"color": GREEN, "size": 12},
     )  # fmt: skip
     styled(figure, finding(similarity, weight))

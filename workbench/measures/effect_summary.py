@@ -7,7 +7,16 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from core.objectives.objective import Objective
-from workbench.measures.hardness import Effect, Mean, Pools, effect, level_means, pulled_by_hardness, rank_correlations
+from workbench.measures.hardness import (
+    Effect,
+    Mean,
+    Pools,
+    effect,
+    level_means,
+    mean_of,
+    pulled_by_hardness,
+    rank_correlations,
+)
 
 PAIRS = 2**17
 """Of a block: its arrays stay in the processor's cache, which is twice as fast as all at once."""
@@ -17,11 +26,11 @@ PAIRS = 2**17
 class EffectSummary:
     """An objective over pools.
 
-    effective: the number of effective negatives, one a query. resting: whether a query's negatives have no gradient
+    effective: the mean number of effective negatives of a query. resting: whether a query's negatives have no gradient
     at all. flat: whether all negatives weigh the same. shares: by true hardness, see `hardness.shares_by_hardness`.
     """
 
-    effective: Float[np.ndarray, " m"]
+    effective: Mean
     resting: Bool[np.ndarray, " m"]
     flat: bool
     shares: dict[int, tuple[Mean, float]]
@@ -48,10 +57,9 @@ def summary(objective: Objective, pools: Pools) -> EffectSummary:
         if levels:
             pulled.append(pulled_by_hardness(block, done.share, levels))
     shares = level_means(pools, np.concatenate(pulled), levels) if levels else {}
-    nobody = np.empty(0)
-    return EffectSummary(
-        np.concatenate([nobody, *effective]), np.concatenate([nobody, *resting]).astype(bool), high == low, shares
-    )
+    every = np.concatenate([np.empty(0), *effective])
+    rests = np.concatenate([np.empty(0, dtype=bool), *resting])
+    return EffectSummary(mean_of(every), rests, high == low, shares)
 
 
 def correlations(objective: Objective, pools: Pools) -> Float[np.ndarray, " m"]:
