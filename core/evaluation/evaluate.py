@@ -54,7 +54,8 @@ def evaluate(
     workers = workers or EncodingWorkers()
     with workers.calling_off():
         checkpoint = listing.resolve(settings.checkpoint)
-        if settings.private_paths or trained_in_private(checkpoint.folder):
+        private = settings.private_paths or trained_in_private(checkpoint.folder)
+        if private:
             settings = shareable(settings)
             checkpoint = listing.resolve(settings.checkpoint)
         asked, rows = with_rows(settings.suite, checkpoint.folder)
@@ -74,7 +75,7 @@ def evaluate(
     description = Description(str(checkpoint.folder), checkpoint.step, suite, trained)
     reports = report_files(tasks, found, str(checkpoint.folder), suite, settings.report)
     folder = settings.out or default_folder(checkpoint, asked, digest)
-    write_bundle(folder, description, embedded, tables, found, reports)
+    write_bundle(folder, description, embedded, tables, found, reports, private)
     return folder, found
 
 

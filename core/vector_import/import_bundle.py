@@ -110,7 +110,7 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     placed = [tables.add(each) for each in told(ranked_in_turn(found.tasks, found.embedded), found.tasks, progress)]
     rated = scores(placed) + clustering_scores(placed, found.embedded)
     description = Description(model, 0, suite, None if objective is None else plain(objective))
-    write_bundle(folder, description, found.embedded, tables, rated)
+    write_bundle(folder, description, found.embedded, tables, rated, private=settings.private_paths)
     return Imported(folder, rated, tuple(filter(None, found.notes)))
 
 

@@ -217,15 +217,29 @@ def shares_by_hardness(pools: Pools, share: Float[np.ndarray, "m n"]) -> dict[in
 
     The second is what they would get if all pulled alike. Queries without known truth are left out.
     """
+    levels = [int(each) for each in np.unique(pools.hardness[~np.isnan(pools.hardness)])]
+    return level_means(pools, pulled_by_hardness(pools, share, levels), levels)
+
+
+def level_means(
+    pools: Pools, pulled: Float[np.ndarray, "m levels"], levels: Sequence[int]
+) -> dict[int, tuple[Mean, float]]:
+    """Return `shares_by_hardness` from what `pulled_by_hardness` says of all pools."""
     known = ~np.isnan(pools.hardness).all(axis=1)
-    hardness, shares = pools.hardness[known], share[known]
+    hardness = pools.hardness[known]
     counts = (~np.isnan(hardness)).sum(axis=1)
-    found = {}
-    for level in np.unique(hardness[~np.isnan(hardness)]):
-        members = hardness == level
-        pulled = np.where(members, shares, 0).sum(axis=1)
-        found[int(level)] = (mean_of(pulled), float((members.sum(axis=1) / counts).mean()))
-    return found
+    return {
+        level: (mean_of(pulled[known, place]), float(((hardness == level).sum(axis=1) / counts).mean()))
+        for place, level in enumerate(levels)
+    }
+
+
+def pulled_by_hardness(
+    pools: Pools, share: Float[np.ndarray, "m n"], levels: Sequence[int]
+) -> Float[np.ndarray, "m levels"]:
+    """Sum for each query the shares of its negatives of each true hardness."""
+    sums = [np.where(pools.hardness == level, share, 0).sum(axis=1) for level in levels]
+    return np.stack(sums, axis=1) if sums else np.empty((len(pools), 0))
 
 
 def true_false_negatives(pools: Pools) -> Int[np.ndarray, " m"]:
