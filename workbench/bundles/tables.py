@@ -67,7 +67,7 @@ def check_parts(path: Path, parts: pa.ChunkedArray) -> None:
     """Raise BundleError unless every item has parts, each a text, an image or a video."""
     if not pa.types.is_list(parts.type) or not pa.types.is_struct(parts.type.value_type):
         raise BundleError(path, "parts are not lists of texts, images or videos.")
-    lengths = pc.call_function("fill_null", [pc.call_function("list_value_length", [parts]), 0])
+    lengths = pc.call_function("coalesce", [pc.call_function("list_value_length", [parts]), pa.scalar(0, pa.int32())])
     empty = int(pc.call_function("index", [lengths], pc.IndexOptions(pa.scalar(0, lengths.type))).as_py())
     if empty >= 0:
         raise BundleError(path, f"row {empty}: parts = [] are not texts, images or videos.")
@@ -172,7 +172,7 @@ def rankings_frame(table: pa.Table) -> pd.DataFrame:
 
 def lists_in(column: pa.ChunkedArray) -> Lists:
     """Return a column of lists of whole numbers."""
-    lengths = pc.call_function("fill_null", [pc.call_function("list_value_length", [column]), 0])
+    lengths = pc.call_function("coalesce", [pc.call_function("list_value_length", [column]), pa.scalar(0, pa.int32())])
     values = pc.call_function("list_flatten", [column]).to_numpy()
     return Lists(np.concatenate([[0], np.cumsum(lengths.to_numpy())]).astype(np.int64), values.astype(np.int32))
 
