@@ -17,7 +17,18 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from apps.access import SameMachineOnly, on_loopback
-from apps.views import cached, first_page, hard_negatives, map_view, overview, pair_weights, similarity, training
+from apps.views import (
+    cached,
+    concepts,
+    first_page,
+    hard_negatives,
+    map_view,
+    modalities,
+    overview,
+    pair_weights,
+    similarity,
+    training,
+)
 from apps.views.address import read_address, write_address
 from apps.views.captions import escaped
 from apps.views.choose import VIEWS, choose_against, choose_bundle, choose_run, choose_view
@@ -90,6 +101,8 @@ SHOW: Mapping[str, Callable[[Looking], None]] = {
     "hard_negatives": hard_negatives.show,
     "pair_weights": pair_weights.show,
     "map": map_view.show,
+    "modalities": modalities.show,
+    "concepts": concepts.show,
 }
 
 
