@@ -88,7 +88,7 @@ def show_bundle(view: str, run: Run, runs: list[Run], root: Path) -> None:
         return
     against = choose_against(bundle, runs)
     filters = choose_filters(bundle)
-    selection = read_selection(bundle)
+    selection = read_selection(bundle, against)
     numbers = cached.queries(bundle.digest, filters, selection, bundle)
     looking = Looking(root, tuple(runs), run, bundle, against, filters, selection, numbers)
     show_chips(filters, selection, looking.sentence)

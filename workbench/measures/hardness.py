@@ -117,7 +117,11 @@ def sample_rows(count: int, most: int = 5000) -> Int[np.ndarray, " m"]:
 
 def sampled(bundle: Bundle, dataset: str | None) -> Int[np.ndarray, " m"]:
     """Return an even sample of the queries of a data set, or of all (None): at most 5000 and 4 million candidates."""
-    numbers = bundle.numbers(dataset)
+    return even_sample(bundle, bundle.numbers(dataset))
+
+
+def even_sample(bundle: Bundle, numbers: Int[np.ndarray, " queries"]) -> Int[np.ndarray, " m"]:
+    """Return an even sample of some rows of the rankings: at most 5000 and 4 million candidates."""
     mean = float(bundle.candidates.sizes[numbers].mean()) if len(numbers) else 1.0
     return numbers[sample_rows(len(numbers), min(MOST_QUERIES, max(1, int(MOST_PAIRS / mean))))]
 

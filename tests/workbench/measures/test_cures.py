@@ -165,19 +165,14 @@ def test_centring_mends_sides_that_are_shifted(small_runs, tmp_path):
 
 
 def test_csls_mends_a_hub(small_runs, tmp_path):
-    """One candidate that is wrong for every query is drawn to the mean of the queries."""
+    """A wrong candidate of each query is what all queries have in common."""
 
     def hub(vectors, task, row):
+        vectors[:, 0] = 0
         vectors = unit(vectors)
-        asked = [row[each.query.content_id] for each in task.rankings]
-        vectors[asked] += 3 * np.eye(24)[0]
         for each in task.rankings:
-            vectors[row[each.candidates[0].content_id]] += 0.5 * np.eye(24)[0]
-        shared = set.intersection(*({item.content_id for item in each.candidates} for each in task.rankings))
-        chosen = row[sorted(shared)[0]] if shared else None
-        for each in task.rankings:  # each pool has its own copy of it
-            wrong = [row[item.content_id] for item in each.candidates[1:]]
-            vectors[chosen if chosen in wrong else wrong[0]] = np.eye(24)[0]
+            vectors[row[each.query.content_id], 0] = 1.1
+            vectors[row[each.candidates[1].content_id]] = np.eye(24)[0]  # each pool has its own copy of it
         return vectors
 
     bundle = written(small_runs, tmp_path / "bundle", hub)
