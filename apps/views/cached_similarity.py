@@ -6,16 +6,24 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Int
 
+from apps.views import cached
+from apps.views.looking import Against, Looking
 from workbench.bundles.bundle import Bundle
-from workbench.measures import matched, overlap, query_values
+from workbench.measures import dataset_means, overlap
+from workbench.measures.dataset_means import Quantity
 from workbench.measures.hardness import Mean, Pools, mean_of, pools_of, sample_rows
 from workbench.measures.matched import Matched
 from workbench.measures.overlap import Overlap
-from workbench.measures.query_values import Quantity
 
 Rows = Int[np.ndarray, " queries"]
 MOST_QUERIES, MOST_PAIRS = 2000, 2**20
 """Of more queries, or candidates together, an even sample is multiplied."""
+
+
+def matches_of(looking: Looking, other: Against) -> Matched:
+    """Return the queries looked at that the other evaluation was asked too, of as many candidates."""
+    digest = looking.bundle.digest
+    return cached.matches(digest, other.bundle.digest, looking.bundle, other.bundle).among(looking.queries)
 
 
 def sampled(bundle: Bundle, numbers: Rows) -> Rows:
@@ -40,34 +48,28 @@ def overlaps(key: str, _bundle: Bundle, _numbers: Rows) -> dict[str, tuple[Overl
 @st.cache_resource(max_entries=16, show_spinner=False)
 def within_all(key: str, _bundle: Bundle, _numbers: Rows) -> Mean:
     """Return the mean AUROC within queries against all negatives: stored, or else of a sample of the pools."""
-    if query_values.stores_auroc(_bundle):
-        return mean_of(query_values.values_of(_bundle, _numbers, "auroc_all"))
-    return mean_of(query_values.auroc_in_pools(pools(key, _bundle, _numbers)))
+    if dataset_means.stores_auroc(_bundle):
+        return mean_of(dataset_means.values_of(_bundle, _numbers, "auroc_all"))
+    return mean_of(dataset_means.auroc_in_pools(pools(key, _bundle, _numbers)))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def hard(key: str, _bundle: Bundle, _numbers: Rows) -> tuple[Mean, Mean]:
     """Return the AUROC against the 5 hardest negatives: of all pairs pooled, and the mean within queries."""
-    pairs = query_values.hard_pairs(_bundle, _numbers)
-    return query_values.pooled_auroc(pairs), mean_of(query_values.within_auroc(pairs))
+    pairs = dataset_means.hard_pairs(_bundle, _numbers)
+    return dataset_means.pooled_auroc(pairs), mean_of(dataset_means.within_auroc(pairs))
 
 
 @st.cache_resource(max_entries=32, show_spinner="Averaging by data set ...")
 def means(key: str, quantity: Quantity, _bundle: Bundle, _numbers: Rows) -> Mapping[str, Mean]:
     """Return the means of a quantity by data set."""
-    return query_values.by_dataset(_bundle, _numbers, query_values.values_of(_bundle, _numbers, quantity))
+    return dataset_means.by_dataset(_bundle, _numbers, dataset_means.values_of(_bundle, _numbers, quantity))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def pooled(key: str, _bundle: Bundle, _numbers: Rows) -> Mapping[str, Mean]:
     """Return the pooled AUROC against the hardest negatives by data set."""
-    return query_values.pooled_by_dataset(_bundle, _numbers)
-
-
-@st.cache_resource(max_entries=8, show_spinner="Matching queries ...")
-def matches(key: str, other: str, _bundle: Bundle, _other: Bundle, _numbers: Rows) -> Matched:
-    """Return which of some queries another bundle (by its digest) asks too."""
-    return matched.matched(_bundle, _other, _numbers)
+    return dataset_means.pooled_by_dataset(_bundle, _numbers)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -75,6 +77,6 @@ def differences(
     key: str, other: str, quantity: Quantity, _bundle: Bundle, _other: Bundle, _found: Matched
 ) -> tuple[Mapping[str, Mean], Mean]:
     """Return the paired difference of a quantity, first minus second, by data set and over all matched queries."""
-    first = query_values.values_of(_bundle, _found.first, quantity)
-    change = first - query_values.values_of(_other, _found.second, quantity)
-    return query_values.by_dataset(_bundle, _found.first, change), mean_of(change)
+    first = dataset_means.values_of(_bundle, _found.own, quantity)
+    change = first - dataset_means.values_of(_other, _found.other, quantity)
+    return dataset_means.by_dataset(_bundle, _found.own, change), mean_of(change)

@@ -9,8 +9,8 @@ import streamlit as st
 from jaxtyping import Bool, Int
 
 from apps.views import cached_concepts as cached
-from apps.views import cached_similarity
 from apps.views.address import go_to, prepare_option, put, remember
+from apps.views.cached_similarity import matches_of
 from apps.views.captions import escaped, shortened
 from apps.views.choose import choose
 from apps.views.export import download_table
@@ -94,13 +94,13 @@ def outcomes_of(looking: Looking) -> dict[str, Outcome]:
     found = [Outcome("misses", "misses", numbers, ~hit[numbers]), Outcome("hits", "hits", numbers, hit[numbers])]
     other = looking.against
     if other is not None:
-        both = cached_similarity.matches(looking.key, other.bundle.digest, looking.bundle, other.bundle, numbers)
-        theirs = other.bundle.rankings["hit"].to_numpy()[both.second] >= 1
-        own = hit[both.first]
-        if len(both.first):
+        both = matches_of(looking, other)
+        theirs = other.bundle.rankings["hit"].to_numpy()[both.other] >= 1
+        own = hit[both.own]
+        if len(both.own):
             found += [
-                Outcome("lost", f"misses that {other.run} finds", both.first, ~own & theirs),
-                Outcome("won", f"hits that {other.run} misses", both.first, own & ~theirs),
+                Outcome("lost", f"misses that {other.run} finds", both.own, ~own & theirs),
+                Outcome("won", f"hits that {other.run} misses", both.own, own & ~theirs),
             ]
     return {each.name: each for each in found}
 

@@ -79,8 +79,8 @@ def show_trained(looking: Looking) -> None:
     st.caption(
         f"By content: {len(found.pairs):,} different training pairs in {found.files:,} files of "
         f"{escaped(', '.join(found.runs))}. Only steps that were recorded, and in them queries that had a negative "
-        "with a gradient; pairs of other steps, and what the backbone was trained on before, cannot be checked. None found "
-        "is no proof."
+        "with a gradient; pairs of other steps, and what the backbone was trained on before, cannot be checked. None "
+        "found is no proof."
     )
     seen = leakage.trained(bundle, looking.queries, found.pairs)
     for name, title in TRAINED.items():
@@ -97,8 +97,8 @@ def show_twins(looking: Looking) -> None:
     st.caption(
         f"{sample_words(numbers, looking)}, their right answers and the (at most 20) hardest negatives of each: "
         f"{len(twins.rows):,} items. Texts without case and punctuation by MinHash; {twins.pictures:,} pictures as "
-        "small as they are stored, by dHash (at most 4 of 64 bits apart) and colours in 16 x 16 cells. Cropped or mirrored "
-        "pictures and translated texts are not found."
+        "small as they are stored, by dHash (at most 4 of 64 bits apart) and colours in 16 x 16 cells. Cropped or "
+        "mirrored pictures and translated texts are not found."
         + (
             f" {twins.unseen:,} pictures beyond the limit, or that cannot be read, match only the same file."
             if twins.unseen

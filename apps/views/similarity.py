@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from apps.views import cached_similarity as cached
+from apps.views.cached_similarity import matches_of
 from apps.views.captions import escaped
 from apps.views.choose import choose
 from apps.views.export import download_table
@@ -14,9 +15,9 @@ from apps.views.looking import Looking
 from apps.views.similarity_overlap import show_overlap
 from apps.views.switch import switched_on
 from workbench.figures.dataset_dots import Axis, Dots, dataset_dots_figure, sorted_names, written
+from workbench.measures.dataset_means import Quantity, stores_auroc
 from workbench.measures.hardness import Mean
 from workbench.measures.matched import Matched
-from workbench.measures.query_values import Quantity, stores_auroc
 
 CHART = {"displaylogo": False}
 QUANTITIES: Mapping[Quantity, str] = {
@@ -85,8 +86,8 @@ def show_beside(looking: Looking, quantity: Quantity) -> None:
     other = looking.against
     if other is None:
         return
-    found = cached.matches(looking.key, other.bundle.digest, looking.bundle, other.bundle, looking.queries)
-    if not len(found.first):
+    found = matches_of(looking, other)
+    if not len(found.own):
         st.info(f"{escaped(other.run)} was asked none of these {looking.sentence}; shown without it.")
         show_alone(looking, quantity)
         return
@@ -95,8 +96,8 @@ def show_beside(looking: Looking, quantity: Quantity) -> None:
         show_alone(looking, quantity)
         return
     key = f"{looking.key} {other.bundle.digest}"
-    own = cached.means(f"{key} first", quantity, looking.bundle, found.first)
-    theirs = cached.means(f"{key} second", quantity, other.bundle, found.second)
+    own = cached.means(f"{key} first", quantity, looking.bundle, found.own)
+    theirs = cached.means(f"{key} second", quantity, other.bundle, found.other)
     change, overall = cached.differences(
         looking.key, other.bundle.digest, quantity, looking.bundle, other.bundle, found
     )
@@ -148,11 +149,11 @@ def names_of(looking: Looking) -> tuple[str, str]:
 def matching(looking: Looking, found: Matched) -> str:
     """Say how many queries both were asked, and what differs besides the model."""
     said = (
-        f"Both over the {len(found.first):,} of {found.asked:,} queries that both were asked: the same data set and "
-        "the same query item."
+        f"Both over the {len(found.own):,} of {len(looking.queries):,} queries that both were asked: the same data set "
+        "and the same query item."
     )
-    if found.other_size:
-        said += f" {found.other_size:,} of them had another number of candidates, so their scores differ by that too."
+    if found.other_pool:
+        said += f" {found.other_pool:,} more have another number of candidates there, which is no fair pair: left out."
     return said
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import streamlit as st
 
 from apps.views import cached_similarity as cached
+from apps.views.cached_similarity import matches_of
 from apps.views.captions import escaped
 from apps.views.looking import Looking
 from workbench.bundles.bundle import Bundle
 from workbench.figures.similarity_overlap import Histograms, similarity_overlap_figure
+from workbench.measures.dataset_means import hard_pairs, stores_auroc
 from workbench.measures.hardness import Mean
 from workbench.measures.overlap import Overlap, of_counts
-from workbench.measures.query_values import hard_pairs, stores_auroc
 from workbench.what_if.objective_words import made_by
 
 CHART = {"displaylogo": False}
@@ -46,7 +47,7 @@ def sides_of(looking: Looking) -> list[Side]:
     if whole:
         numbers = other.bundle.numbers(dataset) if dataset is None or dataset in other.bundle.datasets else np.empty(0)
     else:
-        numbers = cached.matches(looking.key, other.bundle.digest, bundle, other.bundle, looking.queries).second
+        numbers = matches_of(looking, other).other
     if not len(numbers):
         lacking = f" on {escaped(dataset)}" if whole and dataset else " on any of these queries"
         st.info(f"{escaped(other.run)} was not evaluated{lacking}.")
