@@ -22,6 +22,7 @@ from apps.views import (
     concepts,
     first_page,
     hard_negatives,
+    items,
     map_view,
     modalities,
     overview,
@@ -92,7 +93,10 @@ def show_bundle(view: str, run: Run, runs: list[Run], root: Path) -> None:
     numbers = cached.queries(bundle.digest, filters, selection, bundle)
     looking = Looking(root, tuple(runs), run, bundle, against, filters, selection, numbers)
     show_chips(filters, selection, looking.sentence)
-    SHOW[view](looking)
+    if bundle.paired or view in UNPAIRED:
+        SHOW[view](looking)
+    else:
+        first_page.show_unpaired(bundle)
 
 
 SHOW: Mapping[str, Callable[[Looking], None]] = {
@@ -103,7 +107,9 @@ SHOW: Mapping[str, Callable[[Looking], None]] = {
     "map": map_view.show,
     "modalities": modalities.show,
     "concepts": concepts.show,
+    "items": items.show,
 }
+UNPAIRED = ("map", "items")  # views of items alone; no text below it, which Streamlit would write on the page
 
 
 def parse_root() -> Path:

@@ -1,6 +1,9 @@
-"""Make a bundle of the vectors that another tool or model made, so that the explorer opens it.
+r"""Make a bundle of the vectors that another tool or model made, so that the explorer opens it.
 
 python core/import_embeddings.py --embeddings vectors.npy --items items.csv --pairs pairs.csv --out runs/clip
+python core/import_embeddings.py --embeddings catalogue.parquet --out runs/catalogue
+python core/import_embeddings.py --embeddings pairs.parquet --column image_vector --query_column text_vector \
+    --queries_from text --targets_from image --out runs/clip
 """
 
 import os
@@ -24,7 +27,10 @@ def main() -> int:
         return 1
     for note in done.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(table(done.scores), recall_table(done.scores), f"Bundle: {done.folder}", sep="\n\n")
+    scored = (
+        [table(done.scores), recall_table(done.scores)] if done.scores else ["No pairs were given: nothing is scored."]
+    )
+    print(*scored, f"Bundle: {done.folder}", sep="\n\n")
     root = settings.out.parent
     print(f"To look into it: streamlit run apps/explorer.py --server.address 127.0.0.1 -- --root {root}")
     return 0

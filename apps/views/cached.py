@@ -17,7 +17,10 @@ from apps.views.looking import Against
 from core.evaluation.metrics import PairedDifference, Score
 from workbench.bundles import bundle as bundles
 from workbench.bundles.bundle import Bundle
+from workbench.bundles.candidates import Lists
+from workbench.explore import find_items
 from workbench.explore.filters import Filters, choices_of, matching, modality_pairs
+from workbench.explore.find_items import Neighbours
 from workbench.explore.selection import Selection, selected
 from workbench.measures import hardness, matched, overlap, prescriptions, retrieval
 from workbench.measures.hardness import Effect, Mean, Pools
@@ -153,3 +156,27 @@ def correlation(digest: str, dataset: str | None, setting: Setting | None, _bund
     chosen = pools(digest, dataset, _bundle)
     values = chosen.similarity if setting is None else effect(digest, dataset, setting, _bundle).weight
     return hardness.mean_of(hardness.rank_correlations(chosen, values))
+
+
+@st.cache_resource(max_entries=32, show_spinner="Looking for the words ...")
+def named_items(digest: str, words: str, _bundle: Bundle) -> Int[np.ndarray, " items"]:
+    """Return the items that hold some words."""
+    return find_items.named(_bundle, words)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Comparing with every item ...")
+def neighbours(digest: str, item: int, k: int, _bundle: Bundle) -> Neighbours:
+    """Return the items nearest to one."""
+    return find_items.neighbours(_bundle, item, k)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Looking for the same words ...")
+def equal_texts(digest: str, _bundle: Bundle) -> Lists:
+    """Return the groups of items with the same words."""
+    return find_items.equal_texts(_bundle)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Looking for the same vectors ...")
+def equal_vectors(digest: str, _bundle: Bundle) -> Lists:
+    """Return the groups of items with the same vector."""
+    return find_items.equal_vectors(_bundle.vectors)

@@ -24,6 +24,7 @@ VIEWS = {
     "map": ("Map", "How does the space look?"),
     "modalities": ("Modalities", "Does it tell kinds of items apart?"),
     "concepts": ("Concepts", "What do the misses have in common?"),
+    "items": ("Items", "Find one, its neighbours, its doubles"),
     "training": ("Training", "What happened while it learnt?"),
 }
 SUITES = {"miniature": "the miniature", "folder": "own pictures"}

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from apps.views.address import put
+from apps.views.address import go_to, put
 from apps.views.captions import escaped
+from workbench.bundles.bundle import Bundle
 from workbench.runs import jobs
 from workbench.runs.runs import Run, list_runs, read_run
 
@@ -131,3 +132,21 @@ def follow(root: Path, folder: Path) -> None:
     show_bar(run)
     if run.state != "running" or run.bundles:
         st.rerun(scope="app")
+
+
+def show_unpaired(bundle: Bundle) -> None:
+    """Return the page of a view that needs queries with right answers, for vectors that came without."""
+    st.title(f"{len(bundle.items):,} items, no pairs")
+    st.markdown(
+        "These vectors were imported without pairs of queries and right answers, so there is nothing to score.  \n"
+        "**Map** and **Items** (neighbours, doubles, search by words) work as they are. For the rest, import them "
+        "again with a table of pairs (columns `query` and `positive`, ids of items), or, where each row of the items "
+        "has both a text and a picture, with `--queries_from text --targets_from image`:"
+    )
+    suite, out = bundle.manifest["suite"], bundle.folder.parents[1]
+    vectors = suite.get("embeddings", "...")
+    files = f"--embeddings {vectors} --items {suite.get('items', vectors)} --pairs pairs.csv"
+    st.code(f"python core/import_embeddings.py {files} --out {out} --name paired", language="sh")
+    with st.container(horizontal=True):
+        st.button("Look: Map", type="primary", on_click=go_to, args=("map", {}), key="go-map")
+        st.button("Look: Items", on_click=go_to, args=("items", {}), key="go-items")

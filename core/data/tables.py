@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from core.files import reading
 
+ROWS_AT_ONCE = 8192
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 """What CSV files are separated by that are none."""
@@ -33,6 +34,10 @@ class ArrowRows(Sequence[Mapping[str, object]]):
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self)))]
         return {name: self.table.column(name)[index].as_py() for name in self.table.column_names}
+
+    def __iter__(self) -> Iterator[Mapping[str, object]]:
+        for batch in self.table.to_batches(ROWS_AT_ONCE):
+            yield from batch.to_pylist()
 
 
 @dataclass(frozen=True)

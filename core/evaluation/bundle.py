@@ -22,10 +22,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors.numpy import save_file
 
 from core.evaluation.bundle_items import write_items, write_thumbnails
 from core.evaluation.bundle_rankings import RankedTables
@@ -33,6 +31,7 @@ from core.evaluation.encode import Embedded
 from core.evaluation.metrics import Score
 from core.evaluation.projection import principal_plane
 from core.files.atomic import whole_folder
+from core.files.tensor_file import write_tensor
 
 SCHEMA = 2
 
@@ -65,7 +64,7 @@ def write_bundle(
     """
     with whole_folder(folder) as partial:
         write_items(embedded.items, partial / "items.parquet")
-        save_file({"items": np.ascontiguousarray(embedded.vectors)}, partial / "embeddings.safetensors")
+        write_tensor(partial / "embeddings.safetensors", "items", embedded.vectors)
         tables.write(partial)
         (partial / "scores.json").write_text(json.dumps([asdict(each) for each in scores], indent=1) + "\n")
         plane = principal_plane(embedded.vectors)

@@ -65,6 +65,10 @@ NEGATIVE_FIELDS = pa.schema(
 )
 
 
+Columns = dict[str, np.ndarray]
+"""Columns of NEGATIVE_FIELDS by name."""
+
+
 class RankedTables:
     """The tables of rankings, row by row; `add` each ranking, then `write`."""
 
@@ -73,7 +77,7 @@ class RankedTables:
         self._items = items
         self._objective = objective
         self._rankings: list[dict[str, object]] = []
-        self._negatives: list[pa.Table] = []
+        self._negatives: list[Columns] = []
         self._pools: dict[bytes, int] = {}
         self._candidates: list[Int[np.ndarray, " pool"]] = []
         self._counts: dict[tuple[str, str], Int[np.ndarray, " bins"]] = {}
@@ -180,35 +184,40 @@ def pool_negatives(
     wrong: Float[np.ndarray, " wrong"],
     items: Sequence[Item],
     objective: Objective | None,
-) -> pa.Table:
+) -> Columns:
     """Return the most similar wrong candidates of a query, at most 20; of equal ones those that come first.
 
-    number: its row of rankings.parquet. place: 1 is the most similar. true_hardness: asked attributes that differ,
-    null where unknown; 0 is a false negative. weight, probability, share: null where no objective is known.
+    number: its row of rankings.parquet. place: 1 is the most similar. true_hardness: asked attributes that differ, NaN
+    where unknown; 0 is a false negative. weight, probability, share: NaN where no objective is known.
     """
     listed = np.flatnonzero(~ranked.right)
     if len(wrong) > NEGATIVES:
         last = np.partition(wrong, -NEGATIVES)[-NEGATIVES]
         listed = listed[wrong >= last]
     order = listed[np.argsort(-ranked.similarities[listed], kind="stable")][:NEGATIVES]
-    positive = best_right(ranked)
+    positive = items[best_right(ranked)]
     rows = ranked.candidates[order]
+    hardness = [true_hardness(ranked.ranking.asks, positive, items[row]) for row in rows]
     terms = None if objective is None else pool_terms(ranked, objective)
-    columns = {
+    unknown = np.full(len(order), np.nan)
+    weighed = {name: unknown if terms is None else getattr(terms, name)[0].numpy()[order] for name in WEIGHED}
+    return {
         "ranking": np.full(len(order), number),
         "place": np.arange(1, len(order) + 1),
         "negative": rows,
         "similarity": ranked.similarities[order],
-        **({} if terms is None else {name: getattr(terms, name)[0].numpy()[order] for name in WEIGHED}),
-        "true_hardness": [true_hardness(ranked.ranking.asks, items[positive], items[row]) for row in rows],
+        **weighed,
+        "true_hardness": np.array([np.nan if each is None else each for each in hardness], dtype=np.float64),
         "above_positive": ranked.similarities[order] > ranked.similarities[ranked.right].max(),
     }
-    arrays = [
-        pa.array(columns[field.name], type=field.type, from_pandas=False)
-        if field.name in columns
-        else pa.nulls(len(order), field.type)
-        for field in NEGATIVE_FIELDS
-    ]
+
+
+def negatives_table(listed: Sequence[Columns]) -> pa.Table:
+    """Return the negatives of all queries, null where a number is not known."""
+    arrays = []
+    for field in NEGATIVE_FIELDS:
+        values = np.concatenate([np.empty(0), *(each[field.name] for each in listed)])
+        arrays.append(pa.array(values, mask=np.isnan(values)).cast(field.type))
     return pa.table(arrays, schema=NEGATIVE_FIELDS)
 
 
@@ -245,10 +254,10 @@ def histograms_table(counts: Mapping[tuple[str, str], Int[np.ndarray, " bins"]])
     """Return counts of similarities by data set and kind, one row a bin."""
     return pa.table(
         {
-            "dataset": np.repeat([dataset for dataset, _ in counts], BINS),
-            "kind": np.repeat([kind for _, kind in counts], BINS),
+            "dataset": pa.array([dataset for dataset, _ in counts for _ in range(BINS)], pa.string()),
+            "kind": pa.array([kind for _, kind in counts for _ in range(BINS)], pa.string()),
             "left": np.tile(edges()[:-1], len(counts)),
             "right": np.tile(edges()[1:], len(counts)),
-            "count": np.concatenate(list(counts.values())),
+            "count": np.concatenate([np.empty(0, np.int64), *counts.values()]),
         }
     )

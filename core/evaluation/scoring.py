@@ -199,8 +199,10 @@ def chances(members: Sequence[Placed]) -> Float[np.ndarray, " metrics"]:
 
 
 def scores(ranked: Sequence[Placed]) -> list[Score]:
-    """Return every metric for every data set, meta-task, distribution, and overall."""
+    """Return every metric for every data set, meta-task, distribution, and overall; none where nothing was ranked."""
     found = outcomes(ranked)
+    if not found:
+        return []
     named = scopes([each.task for each in found.values()])
     return [
         score(scope, name, column, [found[dataset] for dataset in datasets])

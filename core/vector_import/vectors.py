@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from safetensors import SafetensorError, safe_open
 
 from core.files.reading import TooLarge, parse_json, read_parquet
@@ -18,13 +18,17 @@ ID = "id"
 WHOLE_NUMBERS = ("I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8")
 """How safetensors spells the types that ids may have."""
 SUFFIXES = (".parquet", ".npy", ".safetensors")
+ROWS_AT_ONCE = 2**15
 UNIT = 1e-3
 """Norms nearer to 1 than this count as unit; those of vectors that were stored in 16 bits are off by as much."""
 
 
 @dataclass(frozen=True)
 class RawVectors:
-    """What a file holds: vectors, and its columns of words or whole numbers, any of which may be the items' ids."""
+    """What a file holds: vectors, and its columns of words or whole numbers, any of which may be the items' ids.
+
+    The rows may lie on disk still, as floats of any width.
+    """
 
     path: Path
     rows: Float[np.ndarray, "rows d"]
@@ -79,13 +83,14 @@ def from_npy(path: Path, name: str | None) -> RawVectors:
     if name is not None:
         raise ValueError(f"{path}: a .npy file has no names; leave out --column {name}.")
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError, MemoryError, SyntaxError) as error:
         raise ValueError(f"{path}: is no numpy array of numbers ({error}). Save it by numpy.save.") from error
     if not isinstance(array, np.ndarray):
         array.close()
         raise ValueError(f"{path}: is an archive of arrays; save the one array of vectors by numpy.save.")
-    return RawVectors(path, as_float32(path, array))
+    refuse_no_floats(path, array)
+    return RawVectors(path, array)
 
 
 def from_safetensors(path: Path, name: str | None) -> RawVectors:
@@ -167,16 +172,21 @@ def only_one(path: Path, what: str, names: Sequence[str], name: str | None) -> s
     return name
 
 
-def as_float32(path: Path, array: np.ndarray) -> Float[np.ndarray, "rows d"]:
-    """Return the array in float32. Raises ValueError unless it is a table of floats."""
+def refuse_no_floats(path: Path, array: np.ndarray) -> None:
+    """Raise ValueError unless an array is a table of floats."""
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
         raise ValueError(f"{path}: is {array.dtype} of shape {array.shape}, not floats of shape (items, dimensions).")
+
+
+def as_float32(path: Path, array: np.ndarray) -> Float[np.ndarray, "rows d"]:
+    """Return the array in float32. Raises ValueError unless it is a table of floats."""
+    refuse_no_floats(path, array)
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which the check of values names
         return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def in_order(vectors: RawVectors, ids: Sequence[str], items: Path) -> tuple[Float[np.ndarray, "items d"], str]:
-    """Return the vector of each item, and what the reader has to know of how they were matched ("" if nothing).
+def in_order(vectors: RawVectors, ids: Sequence[str], items: Path) -> tuple[Int[np.ndarray, " items"] | None, str]:
+    """Return the row of each item's vector (None: row n is item n's), and how they were matched, "" if by "id".
 
     They are matched by the column that holds exactly the items' ids, whatever its name. A file without any has its rows
     in the items' order, which is said.
@@ -194,7 +204,7 @@ def in_order(vectors: RawVectors, ids: Sequence[str], items: Path) -> tuple[Floa
     for name, column in exact.items():
         place = {each: row for row, each in enumerate(column)}
         note = "" if name == ID else f"{vectors.path}: rows are matched by {name}, which holds exactly the items' ids."
-        return vectors.rows[[place[each] for each in ids]], note
+        return np.array([place[each] for each in ids]), note
     refuse_other_ids(vectors, ids, items)
     if len(vectors.rows) != len(ids):
         raise ValueError(
@@ -202,7 +212,7 @@ def in_order(vectors: RawVectors, ids: Sequence[str], items: Path) -> tuple[Floa
             "item n."
         )
     columns = f"none of its columns ({', '.join(vectors.columns)}) holds" if vectors.columns else "it does not hold"
-    return vectors.rows, f"{vectors.path}: {columns} the items' ids, so row n is taken for item n of {items}."
+    return None, f"{vectors.path}: {columns} the items' ids, so row n is taken for item n of {items}."
 
 
 def are_ids(column: Sequence[str], ids: Sequence[str]) -> bool:
@@ -236,26 +246,49 @@ def refuse_column(path: Path, name: str, column: Sequence[str], ids: Sequence[st
     raise ValueError(f"{path} row {place[extra] + 1}: {name} {extra!r} is no item of {items}.")
 
 
-def unit(rows: Float[np.ndarray, "rows d"], ids: Sequence[str], path: Path) -> UnitVectors:
-    """Return vectors divided by their norms.
+def unit(vectors: RawVectors, order: Int[np.ndarray, " items"] | None, ids: Sequence[str]) -> UnitVectors:
+    """Return the items' vectors divided by their norms, in float32, made block by block.
+
+    Args:
+        vectors: what a file holds.
+        order: the row of each item's vector; None where row n is item n's.
+        ids: the items' ids, for messages.
 
     Raises:
         ValueError: a vector holds NaN or infinity, or is zero; the message names the file, the item and the number.
     """
+    scaled = np.empty((len(ids), vectors.rows.shape[1]), dtype=np.float32)
+    norms = np.empty(len(ids))
+    for start in range(0, len(ids), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which is named
+            block = np.asarray(vectors.rows[rows if order is None else order[rows]], dtype=np.float32)
+        norms[rows] = np.sqrt(np.einsum("ij,ij->i", block, block, dtype=np.float64))
+        if not np.isfinite(norms[rows]).all():
+            refuse_not_finite(vectors, order, ids)
+        smallest = np.finfo(np.float32).tiny
+        scaled[rows] = block / np.maximum(norms[rows], smallest)[:, None]
+    refuse_zero(vectors.path, norms, ids)
+    return UnitVectors(scaled, int((np.abs(norms - 1) > UNIT).sum()), float(norms.min()), float(norms.max()))
+
+
+def refuse_not_finite(vectors: RawVectors, order: Int[np.ndarray, " items"] | None, ids: Sequence[str]) -> None:
+    """Raise ValueError that names the first item whose vector holds NaN or infinity, and how many there are."""
+    with np.errstate(over="ignore"):
+        rows = np.asarray(vectors.rows if order is None else vectors.rows[order], dtype=np.float32)
     bad = np.argwhere(~np.isfinite(rows))
-    if len(bad):
-        row, place = (int(each) for each in bad[0])
-        count = len(np.unique(bad[:, 0]))
-        raise ValueError(
-            f"{path}: number {place + 1} of the vector of item {ids[row]!r} is {rows[row, place]} ({count} such "
-            "vectors). Embed these items again."
-        )
-    norms = np.linalg.norm(rows.astype(np.float64), axis=1)
+    row, place = (int(each) for each in bad[0])
+    raise ValueError(
+        f"{vectors.path}: number {place + 1} of the vector of item {ids[row]!r} is {rows[row, place]} "
+        f"({len(np.unique(bad[:, 0]))} such vectors). Embed these items again."
+    )
+
+
+def refuse_zero(path: Path, norms: Float[np.ndarray, " items"], ids: Sequence[str]) -> None:
+    """Raise ValueError that names the first item whose vector is zero, if there is one."""
     zero = np.flatnonzero(norms < np.finfo(np.float32).tiny)
     if len(zero):
         raise ValueError(
             f"{path}: the vector of item {ids[int(zero[0])]!r} is zero ({len(zero)} such vectors): it is like nothing, "
             "and no cosine is defined. Embed these items again, or leave them out."
         )
-    scaled = (rows / norms[:, None]).astype(np.float32)
-    return UnitVectors(scaled, int((np.abs(norms - 1) > UNIT).sum()), float(norms.min()), float(norms.max()))

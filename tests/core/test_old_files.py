@@ -105,6 +105,7 @@ def test_a_bundle_opens_with_the_scores_that_its_vectors_have(run: str, old: Pat
     assert bundle.scores.to_dict("records") == stored
     assert (bundle.step, bundle.imported) == ((DONE, None) if run == "whole" else (0, "imported"))
     learned = json.loads((old / "whole/checkpoints/000004/training.json").read_text())["objective"]["temperature"]
+    assert bundle.manifest["schema"] == 1
     assert bundle.objective.temperature == (learned if run == "whole" else 0.02)
     datasets: dict[str, list[int]] = {}
     for number, name in enumerate(bundle.rankings["dataset"]):
@@ -113,7 +114,7 @@ def test_a_bundle_opens_with_the_scores_that_its_vectors_have(run: str, old: Pat
     for name, numbers in datasets.items():
         found = []
         for query in map(bundle.query, numbers):
-            candidates = list(query.candidates)
+            candidates = bundle.candidates.of(query.number).tolist()
             right = np.isin(candidates, query.right)
             found.append(placement(bundle.vectors[candidates] @ bundle.vectors[query.query], right))
         for metric, of in NUMBERS.items():

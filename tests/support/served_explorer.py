@@ -1,4 +1,4 @@
-"""The explorer, served to a browser from a process of its own."""
+"""The explorer, or another page of Streamlit's, served to a browser from a process of its own."""
 
 import socket
 import subprocess
@@ -14,11 +14,18 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def served_explorer(root: Path) -> Iterator[str]:
     """Its address, over a root folder of runs."""
+    with served_page("apps/explorer.py", "--", "--root", str(root)) as address:
+        yield address
+
+
+@contextmanager
+def served_page(script: str, *arguments: str) -> Iterator[str]:
+    """The address of a script of this project."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "apps/explorer.py", "--server.headless", "true"]
-    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--", "--root", str(root)]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless", "true"]
+    options = ["--server.port", str(port), "--server.address", "127.0.0.1", *arguments]
     with subprocess.Popen(
         [*command, *options], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
     ) as server:

@@ -132,6 +132,11 @@ class Bundle:
         return None if settings is None else settings.at(1, 1)
 
     @property
+    def paired(self) -> bool:
+        """Whether there are queries with right answers; without, there are items alone."""
+        return not self.rankings.empty
+
+    @property
     def datasets(self) -> list[str]:
         """Names of the data sets, in the order of the rankings."""
         return [str(each) for each in self.rankings["dataset"].cat.categories]

@@ -67,10 +67,10 @@ def check_parts(path: Path, parts: pa.ChunkedArray) -> None:
     """Raise BundleError unless every item has parts, each a text, an image or a video."""
     if not pa.types.is_list(parts.type) or not pa.types.is_struct(parts.type.value_type):
         raise BundleError(path, "parts are not lists of texts, images or videos.")
-    lengths = pc.call_function("coalesce", [pc.call_function("list_value_length", [parts]), pa.scalar(0, pa.int32())])
-    empty = int(pc.call_function("index", [lengths], pc.IndexOptions(pa.scalar(0, lengths.type))).as_py())
-    if empty >= 0:
-        raise BundleError(path, f"row {empty}: parts = [] are not texts, images or videos.")
+    lengths = pc.call_function("list_value_length", [parts]).fill_null(0)
+    empty = np.flatnonzero(lengths.to_numpy() == 0)
+    if len(empty):
+        raise BundleError(path, f"row {empty[0]}: parts = [] are not texts, images or videos.")
     flat = pc.call_function("list_flatten", [parts]).combine_chunks()
     kinds, texts, thumbnails = (flat.field(name) for name in ("type", "text", "thumbnail"))
     is_text = np.asarray(pc.call_function("equal", [kinds, "text"]).fill_null(False))
@@ -134,6 +134,8 @@ def read_rankings(folder: Path, schema: int, items: int) -> Rankings:
         table = read_table(path, COLUMNS[path.name])
         pools = read_table(folder / "pools.parquet", COLUMNS["pools.parquet"])
         lists = lists_in(pools.column("candidates"))
+        if (lists.lengths == 0).any():
+            raise BundleError(folder / "pools.parquet", "candidates is empty for a pool.")
         check_range(folder / "pools.parquet", "candidates", lists.values, items)
         left_out, right = (lists_in(table.column(name)) for name in ("left_out", "right"))
         frame = rankings_frame(table.drop_columns(["left_out", "right"]))
@@ -172,15 +174,16 @@ def rankings_frame(table: pa.Table) -> pd.DataFrame:
 
 def lists_in(column: pa.ChunkedArray) -> Lists:
     """Return a column of lists of whole numbers."""
-    lengths = pc.call_function("coalesce", [pc.call_function("list_value_length", [column]), pa.scalar(0, pa.int32())])
+    lengths = pc.call_function("list_value_length", [column]).fill_null(0)
     values = pc.call_function("list_flatten", [column]).to_numpy()
     return Lists(np.concatenate([[0], np.cumsum(lengths.to_numpy())]).astype(np.int64), values.astype(np.int32))
 
 
 def check_rankings(path: Path, found: Rankings, items: int) -> None:
-    """Raise BundleError unless there is a query, each has candidates and right answers, and all rows exist."""
-    if found.table.empty:
-        raise BundleError(path, "holds no query.")
+    """Raise BundleError unless each query has candidates and right answers, and all rows exist.
+
+    There may be no query at all: vectors without pairs.
+    """
     if (found.candidates.sizes <= 0).any():
         raise BundleError(path, "candidates is empty for a query.")
     if (found.candidates.right.lengths == 0).any():

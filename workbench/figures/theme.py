@@ -7,6 +7,8 @@ pattern or symbol, so that a black-and-white print says the same.
 import plotly.graph_objects as go
 
 BLUE, ORANGE, GREY, PURPLE, GREEN = "#2A87C8", "#E0621B", "#7F8C98", "#A86BC4", "#1B9E77"
+GROUP_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#C2406A", "#8C7A10", "#5B6EE1", "#A0623A")
+"""Colours of many groups; grey is kept for those that have none of their own."""
 GRID = "rgba(128, 128, 128, 0.25)"
 
 KIND_COLOURS = {"positive": BLUE, "hard": ORANGE, "easy": GREY, "all": PURPLE}

@@ -115,7 +115,7 @@ def test_unknown_data_sets_of_published_suites_list_the_known_ones(name, tmp_pat
 
 def test_the_objective_is_the_runs_own(tmp_path):
     folder = tmp_path / "checkpoints" / "000010"
-    assert trained_objective(folder) == ObjectiveSettings()
+    assert trained_objective(folder) is None
     settings = TrainSettings(objective=ObjectiveSettings("infonce", temperature=0.05))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(plain(settings)))
     assert trained_objective(folder) == settings.objective

@@ -49,10 +49,12 @@ def test_every_format_gives_the_bundle_that_plain_numpy_gives(tmp_path, vectors,
         own = similarity[targets.index(f"t-{colour}")]
         record = bundle.query(number)
         assert record.rank == 1 + (similarity > own).sum() == (2 if colour == "blue" else 1)
-        assert sorted(ids[row] for row in record.candidates) == sorted(targets)
+        assert sorted(ids[row] for row in bundle.candidates.of(number)) == sorted(targets)
         assert record.margin == pytest.approx(own - np.sort(similarity[similarity != own])[-1], abs=1e-6)
     card = bundle.query(len(outside_files.COLOURS))
-    assert {ids[row] for row in card.candidates} == {"t-red", "t-blue", "t-green"}
+    candidates = bundle.candidates.of(len(outside_files.COLOURS))
+    assert {ids[row] for row in candidates} == {"t-red", "t-blue", "t-green"}
+    assert card.size == 3
     assert "13 of 13 vectors were not of unit length" in done.notes[0]
     assert bundle.hardest(2)[0].true_hardness == 1
     assert bundle.hardest(len(outside_files.COLOURS))[0].true_hardness is None
@@ -272,9 +274,11 @@ def test_a_query_that_is_a_target_does_not_rank_itself_and_twins_of_the_right_an
     done = imported(files, tmp_path / "out")
     bundle = open_bundle(done.folder)
     asked, itself, third = (bundle.query(number) for number in range(3))
-    assert (set(asked.candidates), set(asked.right)) == ({0, 1, 2}, {0, 2})
-    assert set(itself.candidates) == {1}  # nor its own twin
-    assert set(third.candidates) == {0, 2} == set(third.right)
+    offered = [set(bundle.candidates.of(number).tolist()) for number in range(3)]
+    assert len(bundle.candidates.pools) == 1
+    assert (offered[0], set(asked.right)) == ({0, 1, 2}, {0, 2})
+    assert (offered[1], set(itself.right)) == ({1}, {1})  # nor its own twin
+    assert offered[2] == {0, 2} == set(third.right)
     assert "1 of 4 items repeat the words and picture of another id" in done.notes[1]
     assert bundle.rankings["meta_task"].unique().tolist() == ["retrieval"]
 

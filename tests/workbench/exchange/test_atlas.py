@@ -79,8 +79,8 @@ def test_queries_carry_how_they_fared(table, bundle):
 
 
 def test_pictures_are_the_first_of_each_item(table, bundle):
-    for row, parts in zip(table.to_pylist(), bundle.items["parts"], strict=True):
-        first = next((part["thumbnail"] for part in parts if part["type"] != "text"), None)
+    for number, row in enumerate(table.to_pylist()):
+        first = next((part["thumbnail"] for part in bundle.parts(number) if part["type"] != "text"), None)
         assert (row["picture"] is None) == (first is None)
         if first is not None:
             assert row["picture"]["bytes"] == bundle.thumbnails[first]
@@ -88,8 +88,8 @@ def test_pictures_are_the_first_of_each_item(table, bundle):
 
 
 def test_the_true_attributes_are_columns(table, bundle):
-    known = next(row for row, each in enumerate(bundle.items["attributes"]) if each)
-    name, value = next(iter(bundle.items["attributes"][known].items()))
+    known = next(row for row in range(len(bundle.items)) if bundle.attributes(row))
+    name, value = next(iter(bundle.attributes(known).items()))
     assert table[f"attribute_{name}"].to_pylist()[known] == value
 
 

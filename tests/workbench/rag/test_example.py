@@ -37,7 +37,7 @@ def test_cards_of_a_bundle_are_found_and_handed_on(bundle, tiny):
     echo = Echo()
     done = run_example(RagSettings(question=question, bundle=bundle, dataset="cards", k=3), echo)
     cards = bundle_cards(opened, "cards")
-    names = {opened.items["item"].iat[row] for pool in ranked["candidates"] for row in pool}
+    names = {opened.items["item"].iat[row] for number in ranked.index for row in opened.candidates.of(number)}
     assert {card.name for card in cards.cards} == names
     similarities = cards.vectors @ opened.vectors[int(ranked["query"].iloc[0])]
     np.testing.assert_allclose([hit.similarity for hit in done.hits], np.sort(similarities)[::-1][:3], atol=1e-5)

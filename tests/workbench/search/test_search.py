@@ -145,14 +145,14 @@ def test_an_example_ranks_its_right_answer_where_the_bundle_does(bundle):
     index, listed = bundle_index(bundle), examples(bundle)
     assert {name: len(group) for name, group in listed.items()} == dict.fromkeys(DATASETS, QUERIES)
     flat = [each for group in listed.values() for each in group]
-    for example, ranking in zip(flat, bundle.rankings.to_dict("records"), strict=True):
+    for example, ranking in zip(flat, map(bundle.query, range(len(bundle.rankings))), strict=True):
         hits = search(index, index.vectors[example.query], 100, example.candidates, example.judged)
         assert len(hits) == len(example.candidates)
         right = next(hit for hit in hits if hit.right)
-        assert right.row == ranking["positive"]
-        assert right.rank == pytest.approx(ranking["rank"])
-        assert right.similarity == pytest.approx(ranking["similarity"], abs=1e-6)
-        assert sum(bool(hit.right) for hit in hits) == len(ranking["right"])
+        assert right.row == ranking.positive
+        assert right.rank == pytest.approx(ranking.rank)
+        assert right.similarity == pytest.approx(ranking.similarity, abs=1e-6)
+        assert sum(bool(hit.right) for hit in hits) == len(ranking.right)
 
 
 def test_an_item_outside_the_pool_is_not_judged(bundle):
