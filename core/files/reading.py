@@ -155,7 +155,7 @@ def readable(source: Path | pa.Buffer) -> Path | pa.BufferReader:
 def repeated(source: Path | pa.Buffer) -> list[str]:
     """Return the paths of the columns of words or bytes, which a file may hold once and refer to.
 
-    Not those within lists: of several row groups pyarrow cannot read them so (ARROW-11989).
+    Not those within lists: of several row groups pyarrow 26 cannot read them so.
     """
     with pq.ParquetFile(readable(source)) as file:
         schema = file.metadata.schema
