@@ -15,8 +15,9 @@ from workbench.measures.modality_scores import Gap, Quantity, Sides
 
 Rows = Int[np.ndarray, " queries"]
 Hits = Float[np.ndarray, " queries"]
-SAMPLES = {"quick": 2**18, "larger": 2**21}
-"""Candidates together whose similarities are computed anew."""
+SAMPLES = {"quick": 2**17, "larger": 2**20}
+"""Candidates together whose similarities are computed anew; so many times more where queries share a few pools."""
+SHARED, FEW_POOLS = 16, 64
 MOST_QUERIES = 4000
 PROBED = 500
 """Vectors of a side that a linear classifier is fitted to."""
@@ -41,8 +42,12 @@ CURES: Mapping[str, Callable[[Bundle, Pools, float], np.ndarray]] = {
 
 def sampled(bundle: Bundle, numbers: Rows, sample: str) -> Rows:
     """Return an even sample of some queries, bounded by their candidates together."""
-    mean = float(bundle.candidates.sizes[numbers].mean()) if len(numbers) else 1.0
-    return numbers[sample_rows(len(numbers), min(MOST_QUERIES, max(1, int(SAMPLES[sample] / mean))))]
+    if not len(numbers):
+        return numbers
+    mean = float(bundle.candidates.sizes[numbers].mean())
+    shared = len(np.unique(bundle.candidates.pool[numbers])) <= FEW_POOLS
+    most = SAMPLES[sample] * (SHARED if shared else 1)
+    return numbers[sample_rows(len(numbers), min(MOST_QUERIES, max(1, int(most / mean))))]
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -11,13 +11,16 @@ from apps.views.looking import Against, Looking
 from workbench.bundles.bundle import Bundle
 from workbench.measures import dataset_means, overlap
 from workbench.measures.dataset_means import Quantity
-from workbench.measures.hardness import Mean, Pools, mean_of, pools_of, sample_rows
+from workbench.measures.hardness import Mean, Pools, pools_of, sample_rows
 from workbench.measures.matched import Matched
 from workbench.measures.overlap import Overlap
 
 Rows = Int[np.ndarray, " queries"]
-MOST_QUERIES, MOST_PAIRS = 2000, 2**20
-"""Of more queries, or candidates together, an even sample is multiplied."""
+MOST_QUERIES = 2000
+MOST_PAIRS, FEW_POOLS, MOST_SHARED = 2**18, 64, 2**22
+"""Of more queries, or candidates together, an even sample is multiplied; more where all share a few pools, since the
+vectors of a pool are fetched once.
+"""
 
 
 def matches_of(looking: Looking, other: Against) -> Matched:
@@ -27,9 +30,12 @@ def matches_of(looking: Looking, other: Against) -> Matched:
 
 
 def sampled(bundle: Bundle, numbers: Rows) -> Rows:
-    """Return an even sample of some queries: at most 2000, with a million candidates together."""
-    mean = float(bundle.candidates.sizes[numbers].mean()) if len(numbers) else 1.0
-    return numbers[sample_rows(len(numbers), min(MOST_QUERIES, max(1, int(MOST_PAIRS / mean))))]
+    """Return an even sample of some queries: at most 2000, with 0.3 to 4 million candidates together."""
+    if not len(numbers):
+        return numbers
+    mean = float(bundle.candidates.sizes[numbers].mean())
+    most = MOST_SHARED if len(np.unique(bundle.candidates.pool[numbers])) <= FEW_POOLS else MOST_PAIRS
+    return numbers[sample_rows(len(numbers), min(MOST_QUERIES, max(1, int(most / mean))))]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Computing similarities ...")
@@ -49,15 +55,15 @@ def overlaps(key: str, _bundle: Bundle, _numbers: Rows) -> dict[str, tuple[Overl
 def within_all(key: str, _bundle: Bundle, _numbers: Rows) -> Mean:
     """Return the mean AUROC within queries against all negatives: stored, or else of a sample of the pools."""
     if dataset_means.stores_auroc(_bundle):
-        return mean_of(dataset_means.values_of(_bundle, _numbers, "auroc_all"))
-    return mean_of(dataset_means.auroc_in_pools(pools(key, _bundle, _numbers)))
+        return dataset_means.mean_over(dataset_means.values_of(_bundle, _numbers, "auroc_all"))
+    return dataset_means.mean_over(dataset_means.auroc_in_pools(pools(key, _bundle, _numbers)))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def hard(key: str, _bundle: Bundle, _numbers: Rows) -> tuple[Mean, Mean]:
     """Return the AUROC against the 5 hardest negatives: of all pairs pooled, and the mean within queries."""
     pairs = dataset_means.hard_pairs(_bundle, _numbers)
-    return dataset_means.pooled_auroc(pairs), mean_of(dataset_means.within_auroc(pairs))
+    return dataset_means.pooled_auroc(pairs), dataset_means.mean_over(dataset_means.within_auroc(pairs))
 
 
 @st.cache_resource(max_entries=32, show_spinner="Averaging by data set ...")
@@ -79,4 +85,4 @@ def differences(
     """Return the paired difference of a quantity, first minus second, by data set and over all matched queries."""
     first = dataset_means.values_of(_bundle, _found.own, quantity)
     change = first - dataset_means.values_of(_other, _found.other, quantity)
-    return dataset_means.by_dataset(_bundle, _found.own, change), mean_of(change)
+    return dataset_means.by_dataset(_bundle, _found.own, change), dataset_means.mean_over(change)

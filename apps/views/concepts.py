@@ -114,7 +114,7 @@ def show_list(table: pd.DataFrame, features: QueryFeatures, outcome: Outcome, ki
     """Return the features of a kind as a figure and as a list with buttons, some at a time."""
     kinds = np.array(features.kinds, dtype=object)[table["feature"].to_numpy(dtype=np.int64)]
     chosen = table if kind == EVERY else table.loc[kinds == kind]
-    standing = int(((table["q"] <= FALSE_SHARE) & (table["lift"] > 1)).sum())
+    standing = int(np.count_nonzero((table["q"].to_numpy() <= FALSE_SHARE) & (table["lift"].to_numpy() > 1)))
     if chosen.empty:
         st.info(f"No feature of this kind is in at least {least} queries and lacking in as many.")
         return

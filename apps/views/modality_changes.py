@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from jaxtyping import Float, Int
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from apps.views import cached_modalities as cached
 from apps.views.address import prepare_number, prepare_option, remember
@@ -42,6 +43,8 @@ def show_changes(looking: Looking) -> None:
     cure = st.segmented_control("Change", list(CHANGES), key="modal_change", format_func=CHANGES.__getitem__,
                                 label_visibility="collapsed", required=True)  # fmt: skip
     remember("modal_change", cure)
+    if cure is None:
+        return
     left, right = st.columns([3, 1])
     with left:
         change = Change(cure, number_of(cure, looking.bundle.vectors.shape[1]))
@@ -130,7 +133,7 @@ def by_pair(
 PERCENT = ("P@1 as stored", "changed", "difference", "from", "to")
 
 
-def columns() -> dict[str, object]:
+def columns() -> dict[str, ColumnConfig]:
     """Say how the table's numbers are written."""
     return {
         name: st.column_config.NumberColumn(format="%.1f %%" if name in PERCENT[:2] else "%+.1f") for name in PERCENT

@@ -45,7 +45,7 @@ def lifts_figure(features: Sequence[Lift], outcome: str, title: str) -> go.Figur
         ticktext=[f"{each:g}" for each in TICKS],
     )  # fmt: skip
     labels = [f"{escape(each.label, 24)} <i>({escape(each.kind, 24)})</i>" for each in features]
-    figure.update_layout(showlegend=len(figure.data) > 1)
+    figure.update_layout(showlegend=len({each.sure for each in features}) > 1)
     return figure.update_yaxes(tickvals=list(range(len(features))), ticktext=labels, range=[len(features) - 0.5, -0.5])
 
 

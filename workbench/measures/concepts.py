@@ -50,8 +50,8 @@ def word_incidence(texts: Sequence[str], place: Int[np.ndarray, " queries"], lea
     bare = [MARK.sub(" ", text) for text in texts]
     if not any(re.search(WORD, text) for text in bare):
         return Incidence([], sparse.csr_matrix((len(place), 0)))
-    counter = CountVectorizer(binary=True, token_pattern=WORD, dtype=np.int32)
-    matrix = sparse.csr_matrix(counter.fit_transform(bare))[place]
+    counter = CountVectorizer(binary=True, token_pattern=WORD)
+    matrix = sparse.csr_matrix(counter.fit_transform(bare), dtype=np.int32)[place]
     kept = np.flatnonzero(np.asarray(matrix.sum(axis=0)).ravel() >= least)
     return Incidence([str(each) for each in counter.get_feature_names_out()[kept]], sparse.csr_matrix(matrix[:, kept]))
 

@@ -11,6 +11,7 @@ All but AUROC over all negatives in bundles that did not store it comes from sto
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from workbench.bundles.bundle import Bundle
 from workbench.measures.hardness import Mean, Pools, mean_of
 from workbench.measures.overlap import auroc, auroc_interval
 
+BOOTSTRAPPED = 5000
 Quantity = Literal["P@1", "auroc_hard", "auroc_all", "margin"]
 Rows = Int[np.ndarray, " queries"]
 Values = Float[np.ndarray, " queries"]
@@ -92,10 +94,22 @@ def values_of(bundle: Bundle, numbers: Rows, quantity: Quantity) -> Values:
     return bundle.rankings[column].to_numpy(dtype=np.float64)[numbers]
 
 
+def mean_over(values: Values) -> Mean:
+    """Return the mean of the values that are known with its 95 % interval: the bootstrap's, of many the normal one.
+
+    Beyond 5000 values both agree, and the bootstrap would draw millions (36,000 values: 0.9 s).
+    """
+    known = values[~np.isnan(values)]
+    if len(known) <= BOOTSTRAPPED:
+        return mean_of(known)
+    middle, half = float(known.mean()), NormalDist().inv_cdf(0.975) * float(known.std(ddof=1)) / len(known) ** 0.5
+    return Mean(middle, middle - half, middle + half, len(known))
+
+
 def by_dataset(bundle: Bundle, numbers: Rows, values: Values) -> Mapping[str, Mean]:
     """Return the mean over the queries of each data set that has a value, with its 95 % bootstrap interval."""
     codes = bundle.rankings["dataset"].cat.codes.to_numpy()[numbers]
-    means = {name: mean_of(values[codes == code]) for code, name in enumerate(bundle.datasets)}
+    means = {name: mean_over(values[codes == code]) for code, name in enumerate(bundle.datasets)}
     return {name: mean for name, mean in means.items() if mean.n}
 
 

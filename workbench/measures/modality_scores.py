@@ -15,7 +15,8 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from workbench.bundles.bundle import Bundle
-from workbench.measures.hardness import Mean, mean_of, sample_rows
+from workbench.measures.dataset_means import mean_over
+from workbench.measures.hardness import Mean, sample_rows
 from workbench.measures.modality_gap import gap
 
 Quantity = Literal["P@1", "MRR", "similarity", "margin"]
@@ -51,7 +52,7 @@ def by_modalities(bundle: Bundle, numbers: Rows, values: Float[np.ndarray, " que
     present, counts = np.unique(pair, return_counts=True)
     ordered = present[np.argsort(-counts, kind="stable")]
     return {
-        (names[int(each) // len(names)], names[int(each) % len(names)]): mean_of(values[pair == each])
+        (names[int(each) // len(names)], names[int(each) % len(names)]): mean_over(values[pair == each])
         for each in ordered
     }
 
