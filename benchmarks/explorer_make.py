@@ -33,7 +33,7 @@ from core.config.settings import TrainSettings
 from core.data.records import Item, Ranking, RankingTask
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import Embedded
+from core.evaluation.embedded import Embedded
 from core.evaluation.metrics import Score
 from core.evaluation.scoring import ranked_in_turn, scores
 from core.files.atomic import write_text
