@@ -20,8 +20,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from scipy import sparse, stats
-from sklearn.feature_extraction.text import CountVectorizer
+from scipy import sparse
 
 from core.data.records import MARKS
 
@@ -50,6 +49,8 @@ def word_incidence(texts: Sequence[str], place: Int[np.ndarray, " queries"], lea
     bare = [MARK.sub(" ", text) for text in texts]
     if not any(re.search(WORD, text) for text in bare):
         return Incidence([], sparse.csr_matrix((len(place), 0)))
+    from sklearn.feature_extraction.text import CountVectorizer  # takes a second, and most pages never need it
+
     counter = CountVectorizer(binary=True, token_pattern=WORD)
     matrix = sparse.csr_matrix(counter.fit_transform(bare), dtype=np.int32)[place]
     kept = np.flatnonzero(np.asarray(matrix.sum(axis=0)).ravel() >= least)
@@ -95,6 +96,8 @@ def lifts(matrix: sparse.csr_matrix, outcome: Bool[np.ndarray, " queries"], leas
     kept = np.flatnonzero((n >= least) & (queries - n >= least)) if 0 < total < queries else np.empty(0, np.int64)
     n, x = n[kept], x[kept]
     rest = queries - n
+    from scipy.stats import false_discovery_control  # takes a second, and most pages never need it
+
     low, high = lift_interval(x, n, total, queries)
     p = fisher(x, n, total, queries)
     table = pd.DataFrame(
@@ -109,7 +112,7 @@ def lifts(matrix: sparse.csr_matrix, outcome: Bool[np.ndarray, " queries"], leas
             "low": low,
             "high": high,
             "p": p,
-            "q": stats.false_discovery_control(p) if len(p) else p,
+            "q": false_discovery_control(p) if len(p) else p,
         }
     )
     return table.sort_values(["low", "n"], ascending=False, kind="stable", ignore_index=True)
@@ -138,8 +141,10 @@ def fisher(x: Counts, n: Counts, total: int, queries: int) -> Numbers:
     """Return twice the smaller tail of Fisher's exact test, at most 1; equal counts are computed once."""
     if not len(x):
         return np.empty(0)
+    from scipy.stats import hypergeom  # takes a second, and most pages never need it
+
     pairs, place = np.unique(np.stack([x, n]), axis=1, return_inverse=True)
-    drawn = stats.hypergeom(queries, total, pairs[1])
+    drawn = hypergeom(queries, total, pairs[1])
     tails = np.minimum(np.asarray(drawn.sf(pairs[0] - 1)), np.asarray(drawn.cdf(pairs[0])))
     return np.minimum(1.0, 2 * tails)[place.ravel()]
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.data.records import Image, Item, RankingTask, Text
-from core.evaluation.encode import distinct_items
+from core.evaluation.embedded import distinct_items
 from workbench.bundles.bundle import open_bundle
 from workbench.measures import leakage
 
