@@ -30,11 +30,8 @@ def features(key: str, _bundle: Bundle, _numbers: Rows) -> QueryFeatures:
 def lifts(
     key: str, outcome: str, least: int, _features: QueryFeatures, _outcome: Bool[np.ndarray, " n"]
 ) -> pd.DataFrame:
-    """Return the lifts of all features, those of just the same queries once, with how many others they stand for."""
-    table = concepts.lifts(_features.matrix, _outcome, least)
-    same = concepts.alike(_features.matrix, table["feature"].to_numpy(dtype=np.int64))
-    table["others"] = np.bincount(same, minlength=1)[same] - 1 if len(table) else 0
-    return table.loc[~pd.Series(same).duplicated().to_numpy()].reset_index(drop=True)
+    """Return the lifts of all features."""
+    return concepts.lifts(_features.matrix, _outcome, least)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading what training recorded ...")

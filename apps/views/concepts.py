@@ -19,6 +19,7 @@ from apps.views.looking import Looking
 from apps.views.pages import choose_page
 from workbench.explore.query_features import QueryFeatures
 from workbench.figures.lifts import Lift, lifts_figure
+from workbench.measures.concepts import alike
 from workbench.measures.hardness import mean_of
 
 PARTS = {"features": "Words and attributes", "leakage": "Leakage and duplicates"}
@@ -113,7 +114,7 @@ def against_digest(looking: Looking) -> str:
 def show_list(table: pd.DataFrame, features: QueryFeatures, outcome: Outcome, kind: str, least: int) -> None:
     """Return the features of a kind as a figure and as a list with buttons, some at a time."""
     kinds = np.array(features.kinds, dtype=object)[table["feature"].to_numpy(dtype=np.int64)]
-    chosen = table if kind == EVERY else table.loc[kinds == kind]
+    chosen = distinct(table if kind == EVERY else table.loc[kinds == kind], features)
     standing = int(np.count_nonzero((table["q"].to_numpy() <= FALSE_SHARE) & (table["lift"].to_numpy() > 1)))
     if chosen.empty:
         st.info(f"No feature of this kind is in at least {least} queries and lacking in as many.")
@@ -130,6 +131,13 @@ def show_list(table: pd.DataFrame, features: QueryFeatures, outcome: Outcome, ki
             show_row(row, features, outcome)
     st.caption(METHOD)
     download_table(exported(chosen, features), f"concepts-{outcome.name}", "concepts")
+
+
+def distinct(table: pd.DataFrame, features: QueryFeatures) -> pd.DataFrame:
+    """Return features of just the same queries once, by the first, with how many others it stands for."""
+    same = alike(features.matrix, table["feature"].to_numpy(dtype=np.int64))
+    others = np.bincount(same)[same] - 1 if len(same) else same
+    return table.assign(others=others).loc[~pd.Series(same, index=table.index).duplicated()].reset_index(drop=True)
 
 
 def lift_of(row: Mapping[str, float], features: QueryFeatures) -> Lift:

@@ -34,9 +34,6 @@ class QueryFeatures:
 def query_features(bundle: Bundle, numbers: Rows, least: int = 1) -> QueryFeatures:
     """Return all features of some queries; words of fewer than `least` of them are left out."""
     found: list[tuple[str, Incidence, Sequence[Mapping[str, str]]]] = []
-    for name, kind in WORDS.items():
-        words = words_of(bundle, numbers, name, least)
-        found.append((kind, words, [{"words": word} for word in words.labels]))
     datasets = value_incidence(bundle.rankings["dataset"].astype(str).to_numpy(dtype=object)[numbers])
     found.append(("data set", datasets, [{"dataset": each} for each in datasets.labels]))
     pairs = value_incidence(modality_pairs(bundle, numbers))
@@ -45,6 +42,9 @@ def query_features(bundle: Bundle, numbers: Rows, least: int = 1) -> QueryFeatur
         values = value_incidence(values_of(bundle, numbers, column))
         kind = OWN_WORDS[column] if column in OWN else column
         found.append((kind, values, [{"column": column, "value": each} for each in values.labels]))
+    for name, kind in WORDS.items():
+        words = words_of(bundle, numbers, name, least)
+        found.append((kind, words, [{"words": word} for word in words.labels]))
     for name, kind in LENGTHS.items():
         groups = value_incidence(length_groups(word_counts(bundle, numbers, name)))
         found.append((kind, groups, [{} for _ in groups.labels]))
