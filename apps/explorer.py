@@ -20,10 +20,12 @@ from apps.access import SameMachineOnly, on_loopback
 from apps.views import (
     cached,
     cards,
+    concepts,
     first_page,
     hard_negatives,
     items,
     map_view,
+    modalities,
     overview,
     pair_weights,
     similarity,
@@ -104,6 +106,8 @@ SHOW: Mapping[str, Callable[[Looking], None]] = {
     "hard_negatives": hard_negatives.show,
     "pair_weights": pair_weights.show,
     "map": map_view.show,
+    "modalities": modalities.show,
+    "concepts": concepts.show,
     "items": items.show,
 }
 UNPAIRED = ("map", "items")  # views of items alone; no text below it, which Streamlit would write on the page

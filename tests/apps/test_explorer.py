@@ -17,7 +17,7 @@ from core.evaluation.embedded import distinct_items
 from workbench.runs import jobs
 from workbench.what_if.objective_words import LABELS
 
-VIEWS = ("overview", "similarity", "hard_negatives", "pair_weights", "map")
+VIEWS = ("overview", "similarity", "hard_negatives", "pair_weights", "map", "modalities", "concepts")
 BUNDLE = "000010-miniature"
 
 
@@ -30,7 +30,7 @@ def age(root):
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_of_a_good_bundle(show, run, view):
     page = show(run.parent, view=view)
-    assert figures(page) or view == "hard_negatives"
+    assert figures(page) or view in ("hard_negatives", "concepts", "map")
     assert not page.error
     assert not page.warning
     assert page.query_params["run"] == "good"
@@ -154,27 +154,27 @@ def test_a_bundle_that_changed_on_disk_is_read_again(show, run, small_runs):
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_checkpoint_of_other_dimension_beside_it(show, run, small_runs, view):
     small_runs.write_run(run.parent, "other", name="infonce", dimensions=8)
-    page = show(run.parent, view=view, run="good", compare=f"other/{BUNDLE}")
+    page = show(run.parent, view=view, run="good", against=f"other/{BUNDLE}")
     assert not page.error
     assert not page.warning
     if view == "similarity":
-        titles = [each["text"] for each in figures(page)[0]["layout"]["annotations"]]
+        titles = [each["text"] for each in figures(page)[-1]["layout"]["annotations"]]
         assert titles[0].startswith("good, LLaVE, alpha 9, tau 0.02: ")
         assert titles[1].startswith("other, InfoNCE, tau 0.02: ")
 
 
 def test_a_data_set_that_the_other_run_lacks(show, run, small_runs):
     small_runs.write_run(run.parent, "other", tasks=small_runs.small_tasks(("clips",)))
-    page = show(run.parent, view="similarity", run="good", compare=f"other/{BUNDLE}", dataset="story")
-    assert "was not evaluated on story" in page.info[0].value
-    assert len(figures(page)[0]["data"]) == 3
+    page = show(run.parent, view="similarity", run="good", against=f"other/{BUNDLE}", dataset="story")
+    assert "was not evaluated on story" in page.info[-1].value
+    assert len(figures(page)[-1]["data"]) == 3
 
 
 def test_similarity_holds_the_bundles_counts(show, run):
     page = show(run.parent, view="similarity", dataset="story")
-    positive = figures(page)[0]["data"][0]
+    positive = figures(page)[-1]["data"][0]
     assert positive["name"] == "right answers"
-    assert "6 right answers, 30 negatives" in said(page, "caption")
+    assert "within queries, 6 queries, their 5 hardest" in said(page, "caption")
 
 
 def test_hard_negatives_are_filtered_and_sorted(show, run):
@@ -221,7 +221,7 @@ def test_a_link_brings_back_the_same_page(show, run):
         ("overview", {"bundle": "nothing"}),
         ("nowhere", {}),
         ("similarity", {"dataset": "[x](http://elsewhere)"}),
-        ("similarity", {"compare": "../other/bundle"}),
+        ("similarity", {"against": "../other/bundle"}),
         ("hard_negatives", {"query": "999"}),
         ("hard_negatives", {"query": "-1", "sort": "colour"}),
         ("hard_negatives", {"failures": "perhaps"}),
