@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from explorer_pages import figures, metrics, said
 
-from core.evaluation.encode import distinct_items
+from core.evaluation.embedded import distinct_items
 from workbench.bundles.bundle import open_bundle
 from workbench.measures import matched
 
