@@ -4,8 +4,9 @@ import numpy as np
 import streamlit as st
 
 from workbench.bundles.bundle import Bundle
-from workbench.measures import failure_groups, ranked_candidates
-from workbench.measures.failure_groups import FailureGroups
+from workbench.explore import failure_groups
+from workbench.explore.failure_groups import FailureGroups
+from workbench.measures import ranked_candidates
 from workbench.measures.ranked_candidates import Folded, RankedCandidate
 
 

@@ -13,7 +13,7 @@ from apps.views.looking import Looking
 from apps.views.paging import choose_page
 from apps.views.ways_on import query_menu
 from workbench.bundles.bundle import Bundle
-from workbench.measures.failure_groups import COLUMN, LACKS, FailureGroups, winners
+from workbench.explore.failure_groups import COLUMN, LACKS, FailureGroups, winners
 
 GROUPS, QUERIES = 10, 20
 """On a page."""

@@ -89,6 +89,7 @@ def test_another_objective_brings_its_own_numbers(page, address):
     page.get_by_role("combobox", name="This objective").click()
     page.get_by_role("option", name="SigLIP").click()
     page.wait_for_url(re.compile("objective=siglip"))
+    assert "tau=0.02" in page.url  # which does not move
     settle(page)
     assert page.get_by_label("bias b").input_value() == "-10"
     page.get_by_text("SigLIP has none").wait_for()

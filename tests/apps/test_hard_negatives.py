@@ -8,7 +8,7 @@ from explorer_pages import said
 from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, Ranking, RankingTask, Text
 from workbench.bundles.bundle import open_bundle
-from workbench.measures.failure_groups import failure_groups, groupings
+from workbench.explore.failure_groups import failure_groups, groupings
 
 VIEW = {"view": "hard_negatives"}
 

@@ -63,11 +63,7 @@ def weight_curve_figure(
         yanchor="bottom",
         font={"color": BLUE, "size": 13},
     )
-    figure.add_hline(y=1, line={"color": GREEN, "width": 1.5, "dash": "longdash"})
-    figure.add_annotation(
-        x=1, xref="paper", y=0, text="w = 1", showarrow=False, xanchor="right", yanchor="bottom",
-        font={"color": GREEN, "size": 12},
-    )  # fmt: skip
+    draw_one(figure)
     styled(figure, finding(similarity, weight))
     figure.update_xaxes(title="cosine similarity to the query")
     decades = float(np.ptp(np.log10(np.concatenate([curve_weight, trained_curve_weight]))))
@@ -77,6 +73,15 @@ def weight_curve_figure(
     else:
         figure.update_yaxes(exponentformat="power", dtick=math.ceil(decades / DECADES))
     return figure
+
+
+def draw_one(figure: go.Figure) -> None:
+    """Draw the line of weight 1, where a negative weighs what it weighs in InfoNCE."""
+    figure.add_hline(y=1, line={"color": GREEN, "width": 1.5, "dash": "longdash"})
+    figure.add_annotation(
+        x=1, xref="paper", y=0, text="w = 1", showarrow=False, xanchor="right", yanchor="bottom",
+        font={"color": GREEN, "size": 12},
+    )  # fmt: skip
 
 
 def drawable(weight: Values) -> Values:

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from workbench.bundles.bundle import open_bundle
+from workbench.explore.failure_groups import COLUMN, NO_DIFFERENCE, failure_groups, groupings, winners
 from workbench.explore.filters import values_of
 from workbench.measures.differing_words import STOP_WORDS, differing_words
-from workbench.measures.failure_groups import COLUMN, NO_DIFFERENCE, failure_groups, groupings, winners
 
 
 @pytest.fixture(scope="module")
