@@ -24,7 +24,7 @@ def test_the_overview_says_whose_vectors_they_are(show, root):
     page = show(root)
     words = said(page)
     assert "Imported vectors of **clip\\-vit**" in words
-    assert "by choice, not by training" in words
+    assert "How it was trained is not known here" in words
     assert "run is" not in words
     assert metrics(page) == {"All data sets: P@1": "41.7 %", "All, first five: R@5": "100.0 %"}
     (scores,) = figures(page)  # and no course of a training
