@@ -64,7 +64,10 @@ def test_within_and_across():
 def test_items_know_their_roles(bundle):
     table = map_items.item_table(bundle, None)
     assert table.index.tolist() == list(range(len(bundle.items)))
-    queries, candidates = set(bundle.rankings["query"]), set(bundle.candidates.union(bundle.numbers(None), len(bundle.items)).tolist())
+    queries, candidates = (
+        set(bundle.rankings["query"]),
+        set(bundle.candidates.union(bundle.numbers(None), len(bundle.items)).tolist()),
+    )
     for row, item in table.iterrows():
         expected = {(True, True): "both", (True, False): "query", (False, True): "candidate"}
         assert item["role"] == expected[row in queries, row in candidates]
