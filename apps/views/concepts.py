@@ -121,8 +121,11 @@ def show_list(table: pd.DataFrame, features: QueryFeatures, outcome: Outcome, ki
         return
     places = choose_page("concepts_page", len(chosen), SHOWN)
     rows = chosen.iloc[places.start : places.stop].to_dict("records")
-    title = f"{standing} of {len(table):,} features go with {outcome.words} beyond chance"
-    figure = lifts_figure([lift_of(row, features) for row in rows], outcome.words, title)
+    st.markdown(
+        f"**{standing}** of {len(table):,} features go with {escaped(outcome.words)} beyond chance, many comparisons "
+        "corrected for."
+    )
+    figure = lifts_figure([lift_of(row, features) for row in rows], outcome.words, "Lift, with its interval")
     left, right = st.columns([3, 4], gap="medium")
     with left:
         st.plotly_chart(figure, key="lifts", config={"displaylogo": False})
@@ -154,7 +157,7 @@ def show_row(row: Mapping[str, float], features: QueryFeatures, outcome: Outcome
     feature = int(row["feature"])
     state = dict(features.states[feature])
     label = shortened(features.labels[feature], 40)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
         st.button(
             escaped(label), key=f"concept-{feature}", on_click=put, args=(state | {"concepts_page": ""},),
             disabled=not state, type="tertiary", icon=":material/filter_alt:" if state else None,

@@ -41,7 +41,7 @@ def lifts_figure(features: Sequence[Lift], outcome: str, title: str) -> go.Figur
     figure.add_vline(x=1, line={"color": GREY, "dash": "dash", "width": 1.5})
     styled(figure, title, height=140 + ROW * len(features))
     figure.update_xaxes(
-        type="log", title=f"lift of {outcome}: their rate with it / their rate overall", tickvals=TICKS,
+        type="log", title="lift (1: no difference)", tickvals=TICKS,
         ticktext=[f"{each:g}" for each in TICKS],
     )  # fmt: skip
     labels = [f"{escape(each.label, 24)} <i>({escape(each.kind, 24)})</i>" for each in features]
