@@ -27,6 +27,7 @@ NEGATIVES = 20
 EXTREME = 5
 BINS = 200
 ROWS_AT_ONCE = 4096
+POOLS_AT_ONCE = 1024
 
 RANKINGS = pa.schema(
     {
@@ -116,7 +117,7 @@ class RankedTables:
         offsets = np.cumsum([0, *(len(each) for each in self._candidates)])
         flat = np.concatenate([np.empty(0, np.int32), *self._candidates]).astype(np.int32)
         lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(flat, pa.int32()))
-        pq.write_table(pa.table({"candidates": lists}), folder / "pools.parquet")
+        pq.write_table(pa.table({"candidates": lists}), folder / "pools.parquet", row_group_size=POOLS_AT_ONCE)
         pq.write_table(histograms_table(self._counts), folder / "histograms.parquet")
 
 

@@ -174,9 +174,10 @@ def map_vectors(path: Path, manifest: Mapping[str, Any]) -> tuple[Float[np.ndarr
     begin, end = described.get("data_offsets", (0, 0))
     if end - begin != 4 * shape[0] * shape[1] or path.stat().st_size < start + end:
         raise BundleError(path, 'has no readable tensor "items" (its data is cut short).')
+    zeros = checked_norms(path, start + begin, shape[0], shape[1])
     # Copy on write: nothing writes, but torch takes only arrays that it could write to.
     vectors = np.memmap(path, dtype="<f4", mode="c", offset=start + begin, shape=(shape[0], shape[1]))
-    return vectors.view(np.ndarray), checked_norms(path, vectors)
+    return vectors.view(np.ndarray), zeros
 
 
 def safetensors_header(path: Path) -> tuple[int, dict[str, Any]]:
@@ -192,11 +193,15 @@ def safetensors_header(path: Path) -> tuple[int, dict[str, Any]]:
         raise BundleError(path, f'has no readable tensor "items" ({error}).') from error
 
 
-def checked_norms(path: Path, vectors: Float[np.ndarray, "items d"]) -> int:
-    """Return how many vectors are zero. Raises BundleError where one is not finite or neither unit nor zero."""
+def checked_norms(path: Path, begin: int, items: int, dimensions: int) -> int:
+    """Return how many vectors are zero. Raises BundleError where one is not finite or neither unit nor zero.
+
+    Each block is mapped by itself, so that what was checked does not stay in memory.
+    """
     zeros = 0
-    for start in range(0, len(vectors), ROWS_AT_ONCE):
-        block = vectors[start : start + ROWS_AT_ONCE]
+    for start in range(0, items, ROWS_AT_ONCE):
+        shape = (min(ROWS_AT_ONCE, items - start), dimensions)
+        block = np.memmap(path, dtype="<f4", mode="r", offset=begin + 4 * start * dimensions, shape=shape)
         norms = np.sqrt(np.einsum("ij,ij->i", block, block))
         bad = np.flatnonzero(~np.isfinite(norms))
         if len(bad):

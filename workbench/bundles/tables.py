@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from core.evaluation.bundle_items import ATTRIBUTE
 from core.evaluation.part_records import PART
-from core.files.reading import parse_json
+from core.files.reading import announced, parse_json, refuse_expansion
 from workbench.bundles.candidates import Candidates, Lists, lists_of
 from workbench.bundles.files import COLUMNS, OLD_COLUMNS, BundleError, check_range, read_table
 
 KINDS = ("text", "image", "video")
+POOLS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,7 @@ def read_rankings(folder: Path, schema: int, items: int) -> Rankings:
         found = old_rankings(path, items)
     else:
         table = read_table(path, COLUMNS[path.name])
-        pools = read_table(folder / "pools.parquet", COLUMNS["pools.parquet"])
-        lists = lists_in(pools.column("candidates"))
+        lists = read_pools(folder / "pools.parquet")
         if (lists.lengths == 0).any():
             raise BundleError(folder / "pools.parquet", "candidates is empty for a pool.")
         check_range(folder / "pools.parquet", "candidates", lists.values, items)
@@ -144,6 +145,19 @@ def read_rankings(folder: Path, schema: int, items: int) -> Rankings:
         found = Rankings(frame, Candidates(frame["pool"].to_numpy(), lists, left_out, right))
     check_rankings(path, found, items)
     return found
+
+
+def read_pools(path: Path) -> Lists:
+    """Return the candidates of each pool, read a row group at a time. Raises BundleError."""
+    read_table(path, COLUMNS[path.name], [])
+    try:
+        with pq.ParquetFile(path, memory_map=True) as file:
+            refuse_expansion(announced(file.metadata, None), path.stat().st_size)
+            groups = [lists_in(batch.column(0)) for batch in file.iter_batches(POOLS_AT_ONCE)]
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise BundleError(path, f"cannot be read ({error}).") from error
+    starts = np.cumsum(np.concatenate([[0], *(each.lengths for each in groups)]), dtype=np.int64)
+    return Lists(starts, np.concatenate([np.empty(0, np.int32), *(each.values for each in groups)]))
 
 
 def old_rankings(path: Path, items: int) -> Rankings:
@@ -173,11 +187,12 @@ def rankings_frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def lists_in(column: pa.ChunkedArray) -> Lists:
+def lists_in(column: pa.ChunkedArray | pa.Array) -> Lists:
     """Return a column of lists of whole numbers."""
     lengths = pc.call_function("list_value_length", [column]).fill_null(0)
     values = pc.call_function("list_flatten", [column]).to_numpy()
-    return Lists(np.concatenate([[0], np.cumsum(lengths.to_numpy())]).astype(np.int64), values.astype(np.int32))
+    starts = np.concatenate([[0], np.cumsum(lengths.to_numpy())]).astype(np.int64)
+    return Lists(starts, values.astype(np.int32, copy=False))
 
 
 def check_rankings(path: Path, found: Rankings, items: int) -> None:
