@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from core.evaluation.bundle_items import write_items, write_thumbnails
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import Embedded
+from core.evaluation.embedded import Embedded
 from core.evaluation.metrics import Score
 from core.evaluation.projection import principal_plane
 from core.files.atomic import whole_folder

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.config.command_line import plain
 from core.config.private_paths import is_private, shareable
 from core.data.records import RankingTask
@@ -19,7 +20,8 @@ from core.encoder.item_rules import ItemRules
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.bundle_name import EvaluationDigest, default_folder
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import Embedded, Encoding, distinct_items
+from core.evaluation.embedded import Embedded, distinct_items
+from core.evaluation.encode import Encoding
 from core.evaluation.encode_distributed import embed_distributed, encode_shard
 from core.evaluation.encoding_workers import EncodingWorkers
 from core.evaluation.left_out import LeftOut
@@ -51,10 +53,10 @@ def evaluate(
     """
     workers = workers or EncodingWorkers()
     with workers.calling_off():
-        checkpoint = checkpoints.resolve(settings.checkpoint)
+        checkpoint = listing.resolve(settings.checkpoint)
         if settings.private_paths or trained_in_private(checkpoint.folder):
             settings = shareable(settings)
-            checkpoint = checkpoints.resolve(settings.checkpoint)
+            checkpoint = listing.resolve(settings.checkpoint)
         asked, rows = with_rows(settings.suite, checkpoint.folder)
         tasks = labelled(suite_tasks(asked, progress, ItemRules(load_item_tokenizer(checkpoint.folder))), rows)
         embedder = load_embedder(settings, checkpoint.folder)
@@ -85,7 +87,7 @@ def assist(settings: EvalSettings, workers: EncodingWorkers) -> bool:
     """
     shard = workers.receive_shard()
     if shard:
-        checkpoint = checkpoints.resolve(settings.checkpoint)
+        checkpoint = listing.resolve(settings.checkpoint)
         encode_shard(workers, load_embedder(settings, checkpoint.folder), shard, encoding(settings))
     return shard is not None
 
@@ -164,7 +166,7 @@ def trained_objective(checkpoint: Path) -> ObjectiveSettings | None:
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{config}: the run's objective cannot be read ({error}).") from error
     if settings.learn_temperature:
-        reached = checkpoints.training_state(checkpoints.Checkpoint(checkpoint, 0)).objective
+        reached = checkpoints.training_state(listing.Checkpoint(checkpoint, 0)).objective
         learned = {name: reached[name] for name in ("temperature", "bias") if name in reached}
         return replace(settings, **learned)
     return settings

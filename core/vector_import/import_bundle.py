@@ -13,7 +13,7 @@ from core.config.private_paths import shareable
 from core.data.records import RankingTask
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import Embedded
+from core.evaluation.embedded import Embedded
 from core.evaluation.metrics import Score
 from core.evaluation.scoring import Ranked, clustering_scores, ranked_in_turn, scores
 from core.objectives.settings import ObjectiveSettings

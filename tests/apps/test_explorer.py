@@ -13,7 +13,7 @@ from explorer_pages import figures, metrics, said
 
 from apps.views.captions import escaped, shortened
 from core.data.records import Item, RankingTask, Text
-from core.evaluation.encode import distinct_items
+from core.evaluation.embedded import distinct_items
 from workbench.runs import jobs
 from workbench.what_if.objective_words import LABELS
 

@@ -9,7 +9,7 @@ from explorer_pages import figures, said
 
 from apps.views import cached_map
 from core.data.records import Item, RankingTask, Text
-from core.evaluation.encode import distinct_items
+from core.evaluation.embedded import distinct_items
 from workbench.bundles.bundle import open_bundle
 from workbench.projection.projection import Layout
 

@@ -56,14 +56,14 @@ def selected(bundle: Bundle, rule: str, points: Points) -> Selection:
     if kind == "queries":
         return of_queries(bundle, rule, rows_in(rest, len(bundle.rankings)))
     if kind == "winner":
-        (item,) = rows_in(rest, len(bundle.items))
+        item = one_row(rest, len(bundle.items))
         first = bundle.negatives.loc[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
         return of_queries(bundle, rule, first.loc[first["negative"] == item, "ranking"].to_numpy())
     if kind == "items":
         return of_items(bundle, rule, rows_in(rest, len(bundle.items)))
     if kind == "near":
         row, _, count = rest.partition(":")
-        (item,) = rows_in(row, len(bundle.items))
+        item = one_row(row, len(bundle.items))
         return of_items(bundle, rule, nearest(bundle, item, number_in(count)))
     if kind == "lasso":
         return of_items(bundle, rule, within(rest, points))
@@ -114,6 +114,14 @@ def rows_in(text: str, count: int) -> Int[np.ndarray, " _"]:
     return np.asarray(rows, dtype=np.int64)
 
 
+def one_row(text: str, count: int) -> int:
+    """Return the number of one row. Raises UnknownSelection."""
+    row = number_in(text)
+    if row >= count:
+        raise UnknownSelection(f"{row} is none of the {count:,} rows there are")
+    return row
+
+
 def number_in(text: str) -> int:
     """Return a whole number of at least 0. Raises UnknownSelection."""
     if not text.isascii() or not text.isdecimal() or len(text) > 9:
@@ -138,4 +146,7 @@ def within(rest: str, points: Points) -> Int[np.ndarray, " _"]:
     placed = points(layout)
     if placed is None:
         raise UnknownSelection(f"there is no map {layout[:20]!r}")
-    return inside(placed, np.asarray(polygon))
+    try:
+        return inside(placed, np.asarray(polygon))
+    except ValueError as error:
+        raise UnknownSelection(str(error)) from error

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
 from torch import Tensor
 
 from core.evaluation.metrics import mean_interval
@@ -214,7 +213,12 @@ def spearman(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) ->
     """Return the correlation of mid-ranks; NaN where one side is constant."""
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+    return float(np.corrcoef(mid_ranks(first), mid_ranks(second))[0, 1])
+
+
+def mid_ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return the ranks of values from 1; equal ones share their mean."""
+    return pd.Series(values).rank().to_numpy()
 
 
 def shares_by_hardness(pools: Pools, share: Float[np.ndarray, "m n"]) -> dict[int, tuple[Mean, float]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.evaluation.encode import distinct_items
+from core.evaluation.embedded import distinct_items
 from workbench.bundles.bundle import open_bundle
 from workbench.measures import hardness, retrieval
 

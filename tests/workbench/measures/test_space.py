@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.evaluation.encode import distinct_items
+from core.evaluation.embedded import distinct_items
 from workbench.bundles.bundle import open_bundle
 from workbench.measures import geometry, hubness, space
 from workbench.projection import map_items
