@@ -33,7 +33,7 @@ def envelope(values: Float[np.ndarray, " n"], most: int = MOST_POINTS) -> Int[np
 def smoothed(values: Float[np.ndarray, " n"], beta: float) -> Float[np.ndarray, " n"]:
     """Return the exponential moving average of the finite values, free of the bias of its start; NaN stays NaN.
 
-    s_t = sum_k beta^(t-k) x_k / sum_k beta^(t-k) over finite x_k, k <= t (Adam's bias correction; TensorBoard's slider).
+    s_t = sum_k beta^(t-k) x_k / sum_k beta^(t-k) over finite x_k, k <= t (bias-corrected as in Adam).
 
     Raises:
         ValueError: beta is outside [0, 1).

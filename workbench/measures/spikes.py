@@ -47,18 +47,17 @@ def robust_z(values: Float[np.ndarray, " n"]) -> tuple[Float[np.ndarray, " n"], 
     As RULE says (median and MAD: Leys et al. 2013; 1.4826 makes z that of a normal distribution). Values that are not
     finite are left out of medians.
     """
-    series = pd.Series(np.where(np.isfinite(values), values, np.nan))
-    median = before(series)
-    distance = NORMAL * before((series - median).abs())
-    scale = np.maximum(distance, FLOOR * median.abs())
+    finite = np.where(np.isfinite(values), values, np.nan)
+    median = before(finite)
+    distance = NORMAL * before(np.abs(finite - median))
+    scale = np.maximum(distance, FLOOR * np.abs(median))
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = (series - median).to_numpy() / scale.to_numpy()
-    return z, median.to_numpy()
+        return (finite - median) / scale, median
 
 
-def before(series: "pd.Series[float]") -> "pd.Series[float]":
+def before(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Return the median of the WINDOW values before each; NaN where fewer than FEWEST are known."""
-    return series.shift(1).rolling(WINDOW, min_periods=FEWEST).median()
+    return np.asarray(pd.Series(values).shift(1).rolling(WINDOW, min_periods=FEWEST).median(), dtype=np.float64)
 
 
 def spikes(log: Logged, name: str) -> list[Spike]:

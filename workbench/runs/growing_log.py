@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, overload
+from typing import Any, BinaryIO, TypeGuard, overload
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -86,7 +86,7 @@ class Logged(Sequence[Mapping[str, Any]]):
         return self.others.get(row, {}).get(name)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Tell whether a value is a number that a float holds exactly, or infinite; NaN is none."""
     if isinstance(value, float):
         return not math.isnan(value)

@@ -4,7 +4,7 @@ A run that is being written, was killed, or lost a file is still listed, with wh
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal

@@ -105,7 +105,8 @@ def test_no_file_is_an_empty_log_and_one_that_went_is_forgotten(log):
 
 def test_what_is_not_finite_is_told_from_what_was_not_logged(log):
     rows = [row(1), {"step": 2, "loss": math.nan}, {"step": 3, "loss": math.inf}, {"step": 4, "skipped": "NaN"}]
-    append(log, *rows, {"step": 5}, {"step": 6, "loss": "much"}, {"step": 7, "loss": 10**400}, {"step": 8, "loss": True})
+    append(log, *rows, {"step": 5})
+    append(log, {"step": 6, "loss": "much"}, {"step": 7, "loss": 10**400}, {"step": 8, "loss": True})
     found = log.read()
     np.testing.assert_array_equal(found.not_finite("loss"), [False, True, True, True, False, False, False, False])
     np.testing.assert_array_equal(found.column("loss"), [1, np.nan, np.inf, *[np.nan] * 5])
