@@ -14,7 +14,7 @@ from apps.views.choose import choose
 from apps.views.export import download_table
 from apps.views.first_page import duration
 from apps.views.training_with import choose_several
-from workbench.figures.curves import MOST_MARKS, Line, curve_figure
+from workbench.figures.curves import MOST_MARKS, Line, counted, curve_figure
 from workbench.measures.curves import MOST_POINTS
 from workbench.runs.growing_log import is_number
 from workbench.runs.runs import Run, State, read_run
@@ -77,7 +77,7 @@ def show_progress(folder: Path, others: Sequence[Path], look: Look, state: State
         st.info("No step has been logged")
         return
     if run.metrics.unreadable:
-        st.warning(f"{run.metrics.unreadable:,} lines of its log cannot be read; they are left out.")
+        st.warning(f"{counted(run.metrics.unreadable, 'line')} of its log cannot be read and left out.")
     show_curves(runs, look)
 
 
@@ -101,19 +101,19 @@ def show_numbers(run: Run) -> None:
 
 def show_curves(runs: Sequence[Run], look: Look) -> None:
     """Return a chart a field, two beside one another where there is room, and the table behind them."""
-    places = {run.name: across(run, look.across) for run in runs}
+    places = {run.name: x for run in runs if (x := across(run, look.across)) is not None}
     for run in runs:
-        if places[run.name] is None:
+        if run.name not in places:
             st.caption(f"{escaped(run.name)}: its batch is not known, so its pairs cannot be counted; left out.")
-    drawn = [run for run in runs if places[run.name] is not None]
+    drawn = [run for run in runs if run.name in places]
     scale = batch_of(runs[0]) if look.across == "pairs" else 1
     marks = [each.step * (scale or 0) for each in runs[0].checkpoints] if scale else []
-    columns = st.columns(2)
-    for number, field in enumerate(look.fields):
-        label, unit, _ = FIELDS[field]
-        lines = [Line(run.name, x, run.metrics.column(field)) for run in drawn if (x := places[run.name]) is not None]
-        figure = curve_figure(label, unit, lines, look.across, look.beta, marks)
-        columns[number % 2].plotly_chart(figure, key=f"curve-{field}", config=CHART)
+    for start in range(0, len(look.fields), 2):  # row by row: on a narrow page the order stays
+        for column, field in zip(st.columns(2), look.fields[start : start + 2], strict=False):
+            label, unit, _ = FIELDS[field]
+            lines = [Line(run.name, places[run.name], run.metrics.column(field)) for run in drawn]
+            figure = curve_figure(label, unit, lines, look.across, look.beta, marks)
+            column.plotly_chart(figure, key=f"curve-{field}", config=CHART)
     st.caption(explained(runs[0], look))
     download_table(table_of(runs), f"{runs[0].name}-curves", "curves")
 

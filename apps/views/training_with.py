@@ -23,16 +23,20 @@ def choose_others(run: Run, runs: Sequence[Run]) -> list[Run]:
 
 
 def choose_several(name: str, label: str, options: Sequence[str], default: list[str], most: int) -> list[str]:
-    """Return several choices that the URL remembers; those of a link that are not here are told and left out."""
+    """Return several choices that the URL remembers; those of a link that are not here are told and left out.
+
+    A choice with a "/" has a ":" in its place there.
+    """
+    named = {option.replace(APART, ":"): option for option in options}
 
     def read(text: str) -> list[str]:
         asked = [each for each in dict.fromkeys(text.split(APART)) if each]
-        missing = [each for each in asked if each not in options]
+        missing = [each for each in asked if each not in named]
         if missing and name not in st.session_state:  # else what was chosen has gone, which is no link's fault
             st.warning(escaped(f"The link asks for {name} = {', '.join(missing)[:80]}, which is not here; left out."))
-        return [each for each in asked if each in options][:most]
+        return [named[each] for each in asked if each in named][:most]
 
     prepare(name, read, lambda value: isinstance(value, list) and all(each in options for each in value), default)
     chosen = st.multiselect(label, options, key=name, max_selections=most)
-    remember(name, APART.join(chosen))
+    remember(name, APART.join(each.replace(APART, ":") for each in chosen))
     return list(chosen)

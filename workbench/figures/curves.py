@@ -12,6 +12,8 @@ from workbench.measures.curves import envelope, smoothed
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "5px,2px", "8px,3px,2px,3px")
 MOST_RUNS = len(GROUP_COLOURS)
+AXES = {"step": ("step", "steps"), "pairs": ("pairs seen", "pairs")}
+"""What x counts: at the axis, and after a number of it."""
 HEIGHT = 260
 FEW = 40
 """A curve of so few values is drawn with a mark at each."""
@@ -37,8 +39,8 @@ def curve_figure(
 ) -> go.Figure:
     """Return one number of several runs; thick where it is smoothed, with the logged values thin below.
 
-    label, unit: of the number. across: what x counts. beta: of the exponential moving average, in [0, 1); 0 draws what
-    was logged. marks: where the first run has checkpoints; the last MOST_MARKS are drawn.
+    label, unit: of the number. across: what x counts, "step" or "pairs". beta: of the exponential moving average, in
+    [0, 1); 0 draws what was logged. marks: where the first run has checkpoints; the last MOST_MARKS are drawn.
     """
     if not any(line.known for line in lines):
         return empty(f"{label}: not logged", height=120)
@@ -50,8 +52,8 @@ def curve_figure(
         figure.add_trace(trace(line, smoothed(line.values, beta), look, across, False))
     for mark in marks[-MOST_MARKS:]:
         figure.add_vline(x=mark, line={"color": GREY, "dash": "dot", "width": 1})
-    styled(figure, finding(label, lines), HEIGHT).update_layout(showlegend=len(lines) > 1, uirevision="kept")
-    return figure.update_xaxes(title=across).update_yaxes(title=unit)
+    styled(figure, finding(label, lines, across), HEIGHT).update_layout(showlegend=len(lines) > 1, uirevision="kept")
+    return figure.update_xaxes(title=AXES[across][0]).update_yaxes(title=unit)
 
 
 def trace(line: Line, values: Float[np.ndarray, " n"], look: tuple[str, str], across: str, below: bool) -> go.Scatter:
@@ -74,12 +76,13 @@ def trace(line: Line, values: Float[np.ndarray, " n"], look: tuple[str, str], ac
     )
 
 
-def finding(label: str, lines: Sequence[Line]) -> str:
+def finding(label: str, lines: Sequence[Line], across: str = "step") -> str:
     """Say where one run began and ended, or where several ended: medians of the first and the last tenth."""
     known = [line for line in lines if line.known]
     ends = [tenths(line.values) for line in known]
     if len(lines) == 1:
-        return f"{label}: {ends[0][0]:.3g} to {ends[0][1]:.3g} over {known[0].x[-1]:,}"
+        last = int(known[0].x[np.isfinite(known[0].values)][-1])
+        return f"{label}: {ends[0][0]:.3g} to {ends[0][1]:.3g} over {last:,} {AXES[across][1]}"
     return f"{label} at the end: " + ", ".join(
         f"{line.name} {end:.3g}" for line, (_, end) in zip(known, ends, strict=True)
     )
@@ -92,9 +95,7 @@ def tenths(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
     return float(np.median(finite[:tenth])), float(np.median(finite[-tenth:]))
 
 
-def spike_figure(
-    label: str, line: Line, median: Float[np.ndarray, " n"], places: Sequence[int], across: str = "step"
-) -> go.Figure:
+def spike_figure(label: str, line: Line, median: Float[np.ndarray, " n"], places: Sequence[int]) -> go.Figure:
     """Return a number with its running median and marks at the spikes. places: their rows."""
     if not line.known:
         return empty(f"{label}: not logged", height=120)
@@ -108,9 +109,14 @@ def spike_figure(
                        line={"color": BLUE, "width": 2, "dash": "dash"}, hoverinfo="skip"),
             go.Scatter(x=line.x[finite], y=line.values[finite], mode="markers", name="spikes",
                        marker={"color": ORANGE, "size": 9, "symbol": "diamond"},
-                       hovertemplate=f"{across} %{{x}}: %{{y:.4g}}<extra>spike</extra>"),
+                       hovertemplate="step %{x}: %{y:.4g}<extra>spike</extra>"),
         ]
     )  # fmt: skip
     lost = len(places) - len(finite)
-    words = f"{label}: {len(finite)} spikes" + (f", and {lost} steps that are not finite" if lost else "")
-    return styled(figure, f"{words} in {len(line.x):,} steps", 300).update_xaxes(title=across)
+    words = f"{label}: {counted(len(finite), 'spike')}" + (f", {counted(lost, 'step')} not finite," if lost else "")
+    return styled(figure, f"{words} in {len(line.x):,} steps", 300).update_xaxes(title="step")
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its word: 1 spike, 2 spikes."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -14,7 +14,7 @@ def test_one_run_as_logged():
     (curve,) = figure.data
     np.testing.assert_allclose(curve.y, 1 + np.arange(30) / 10)
     assert list(curve.x) == list(range(1, 31))
-    assert figure.layout.title.text == "Loss: 1.1 to 3.8 over 30"
+    assert figure.layout.title.text == "Loss: 1.1 to 3.8 over 30 steps"
     assert not figure.layout.showlegend
     assert len(figure.layout.shapes) == MOST_MARKS
 
@@ -45,4 +45,4 @@ def test_spikes_are_marked():
     values[[30, 40]] = 9, np.nan
     figure = spike_figure("Loss", Line("good", np.arange(50), values), np.ones(50), [30, 40])
     assert (list(figure.data[2].x), list(figure.data[2].y)) == ([30], [9])
-    assert figure.layout.title.text == "Loss: 1 spikes, and 1 steps that are not finite in 50 steps"
+    assert figure.layout.title.text == "Loss: 1 spike, 1 step not finite, in 50 steps"
