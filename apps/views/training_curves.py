@@ -14,7 +14,7 @@ from apps.views.choose import choose
 from apps.views.export import download_table
 from apps.views.first_page import duration
 from apps.views.training_with import choose_several
-from workbench.figures.curves import MOST_MARKS, Line, counted, curve_figure
+from workbench.figures.curves import FEW, MOST_MARKS, Line, counted, curve_figure
 from workbench.measures.curves import MOST_POINTS
 from workbench.runs.growing_log import is_number
 from workbench.runs.runs import Run, State, read_run
@@ -69,7 +69,7 @@ def show_progress(folder: Path, others: Sequence[Path], look: Look, state: State
         st.rerun(scope="app")
     runs = [run, *map(read_run, others)]
     planned = run.planned if run.planned is not None else "an unknown number"
-    st.markdown(f"Step **{run.done}** of {planned}, run {run.state}")
+    st.markdown(f"Step **{run.done}** of {planned}, run {run.state}{pace(run)}")
     if run.planned:
         st.progress(min(1.0, run.done / run.planned))
     show_numbers(run)
@@ -81,22 +81,27 @@ def show_progress(folder: Path, others: Sequence[Path], look: Look, state: State
     show_curves(runs, look)
 
 
+def pace(run: Run) -> str:
+    """Say how fast the last logged step was, and how long a run that goes on has left at the pace of the last 20."""
+    rate = run.last.get("pairs_per_second")
+    words = f", {rate:.0f} pairs a second" if is_number(rate) else ""
+    if run.state != "running" or run.seconds_left is None:
+        return words
+    return f"{words}, about {duration(run.seconds_left)} left"
+
+
 def show_numbers(run: Run) -> None:
-    """Return speed and time left while it goes on, and the numbers of the last logged step."""
+    """Return the numbers of the last logged step."""
     last = run.last
     cards = [
         (FIELDS[field][0], form.format(last[field]), FIELDS[field][2])
         for field, form in CARDS.items()
         if is_number(last.get(field))
     ]
-    if is_number(last.get("pairs_per_second")):
-        cards.insert(0, ("Pairs a second", f"{last['pairs_per_second']:.0f}", FIELDS["pairs_per_second"][2]))
-    if run.state == "running" and run.seconds_left is not None:
-        cards.insert(0, ("Time left", duration(run.seconds_left), "At the mean pace of the last 20 logged steps."))
     if cards:
         with st.container(horizontal=True):
             for label, value, meaning in cards:
-                st.metric(label, value, help=f"{meaning} At step {last['step']}.", border=True, width=150)
+                st.metric(label, value, help=f"{meaning} At step {last['step']}.", border=True, width=140)
 
 
 def show_curves(runs: Sequence[Run], look: Look) -> None:
@@ -135,7 +140,8 @@ def explained(run: Run, look: Look) -> str:
     shown = [FIELDS[field] for field in look.fields]
     words = " ".join(f"{label}: {meaning[0].lower()}{meaning[1:]}" for label, _, meaning in shown)
     thick = (
-        f" Thick: exponential moving average with beta {look.beta:.2f}, bias-corrected; thin: as logged."
+        f" Thick: exponential moving average with beta {look.beta:.2f}, bias-corrected; thin: as logged. "
+        f"Lines of at most {FEW} values are not smoothed."
         if look.beta
         else " Drawn as logged, not smoothed."
     )

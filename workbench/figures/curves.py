@@ -16,7 +16,7 @@ AXES = {"step": ("step", "steps"), "pairs": ("pairs seen", "pairs")}
 """What x counts: at the axis, and after a number of it."""
 HEIGHT = 260
 FEW = 40
-"""A curve of so few values is drawn with a mark at each."""
+"""A curve of so few values is drawn with a mark at each, and never smoothed."""
 MOST_MARKS = 30
 
 
@@ -47,9 +47,10 @@ def curve_figure(
     figure = go.Figure()
     for number, line in enumerate(lines):
         look = GROUP_COLOURS[number % MOST_RUNS], DASHES[number % MOST_RUNS]
-        if beta:
+        own = beta if np.isfinite(line.values).sum() > FEW else 0.0
+        if own:
             figure.add_trace(trace(line, line.values, look, across, True))
-        figure.add_trace(trace(line, smoothed(line.values, beta), look, across, False))
+        figure.add_trace(trace(line, smoothed(line.values, own), look, across, False))
     for mark in marks[-MOST_MARKS:]:
         figure.add_vline(x=mark, line={"color": GREY, "dash": "dot", "width": 1})
     styled(figure, finding(label, lines, across), HEIGHT).update_layout(showlegend=len(lines) > 1, uirevision="kept")
@@ -83,9 +84,10 @@ def finding(label: str, lines: Sequence[Line], across: str = "step") -> str:
     if len(lines) == 1:
         last = int(known[0].x[np.isfinite(known[0].values)][-1])
         return f"{label}: {ends[0][0]:.3g} to {ends[0][1]:.3g} over {last:,} {AXES[across][1]}"
-    return f"{label} at the end: " + ", ".join(
-        f"{line.name} {end:.3g}" for line, (_, end) in zip(known, ends, strict=True)
-    )
+    if len(lines) > 2:
+        last_ones = [end for _, end in ends]
+        return f"{label}: {len(known)} runs end at {min(last_ones):.3g} to {max(last_ones):.3g}"
+    return f"{label}: " + ", ".join(f"{line.name} {end:.3g}" for line, (_, end) in zip(known, ends, strict=True))
 
 
 def tenths(values: Float[np.ndarray, " n"]) -> tuple[float, float]:

@@ -27,7 +27,7 @@ def moment_figure(moment: Moment, span: tuple[float, float], words: Mapping[str,
     names = [called(each, words) for each in table["negative_id"]]
     figure = go.Figure([trail(moment), right_answer(moment, len(table))])
     for above, name, colour, symbol in (
-        (True, "more similar than the right answer", ORANGE, "diamond"),
+        (True, "more similar", ORANGE, "diamond"),
         (False, "less similar", GREY, "circle"),
     ):
         chosen = (similarity > moment.positive) == above
@@ -46,7 +46,7 @@ def moment_figure(moment: Moment, span: tuple[float, float], words: Mapping[str,
             )
         )
     title = f"Step {moment.step:,}: the right answer is {moment.rank}. of {len(table) + 1} recorded"
-    styled(figure, title, 170 + 24 * len(table)).update_layout(transition=MOVES)
+    styled(figure, title, 200 + 24 * len(table)).update_layout(transition=MOVES, margin={"t": 100})
     ticks = {"tickvals": [0, *rows.tolist()], "ticktext": ["right answer", *names]}
     figure.update_yaxes(**ticks, range=[len(table) + 0.7, -0.7], tickfont={"size": 11})
     return figure.update_xaxes(title="cosine with the query", range=list(span))
@@ -72,7 +72,7 @@ def trail(moment: Moment) -> go.Scatter:
             x += [float(before), float(now), None]
             y += [row, row, None]
     look = {"color": PURPLE, "width": 2}
-    return go.Scatter(x=x, y=y, mode="lines", line=look, name="since the recorded step before", hoverinfo="skip")
+    return go.Scatter(x=x, y=y, mode="lines", line=look, name="from the step before", hoverinfo="skip")
 
 
 def right_answer(moment: Moment, count: int) -> go.Scatter:

@@ -22,16 +22,18 @@ def test_one_run_as_logged():
 def test_several_runs_have_a_colour_and_a_dash_each_and_thin_lines_below_smoothed_ones():
     other = Line("<b>", np.arange(3), np.array([0.5, np.nan, 0.7]))
     missing = Line("none", np.arange(3), np.full(3, np.nan))
-    thin, thick, thin_too, thick_too, *_ = curve_figure("Loss", "nats", [line(), other, missing], beta=0.5).data
-    assert thin.line.color == thick.line.color != thin_too.line.color == thick_too.line.color
-    assert thick.line.dash != thick_too.line.dash
+    thin, thick, few, _ = curve_figure("Loss", "nats", [line(count=60), other, missing], beta=0.5).data
+    assert thin.line.color == thick.line.color != few.line.color
+    assert thick.line.dash != few.line.dash
     assert thin.line.width < thick.line.width
     assert (thin.showlegend, thick.showlegend) == (False, True)
-    assert thick_too.name == "&lt;b&gt;"
-    np.testing.assert_allclose(thin_too.y, [0.5, 0.7])
-    np.testing.assert_allclose(thick_too.y, [0.5, (0.7 + 0.5 * 0.5) / 1.5])
-    title = curve_figure("Loss", "nats", [line(), other, missing]).layout.title.text
-    assert title == "Loss at the end: good 3.8, &lt;b&gt; 0.7"
+    assert few.name == "&lt;b&gt;"
+    np.testing.assert_allclose(few.y, [0.5, 0.7])  # so few values are not smoothed
+    np.testing.assert_allclose(thin.y, 1 + np.arange(60) / 10)
+    np.testing.assert_allclose(thick.y[:2], [1, (1.1 + 0.5 * 1) / 1.5])
+    assert curve_figure("Loss", "nats", [line(), other]).layout.title.text == "Loss: good 3.8, &lt;b&gt; 0.7"
+    three = curve_figure("Loss", "nats", [line(), other, missing]).layout.title.text
+    assert three == "Loss: 2 runs end at 0.7 to 3.8"
 
 
 def test_nothing_logged():
