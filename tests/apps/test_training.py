@@ -43,7 +43,8 @@ def test_a_good_run_with_records(show, run):
     assert "known of 100%" in said(page, "caption")
     assert "Drawn as logged, not smoothed" in said(page, "caption")
     assert "**LLaVE, alpha 9, tau 0.02**" in said(page, "markdown")
-    assert "Step **10** of 10, run finished, 64 pairs a second\n" in said(page, "markdown")
+    assert "Step **10** of 10, run finished, 64 pairs a second" in said(page, "markdown")
+    assert " left" not in said(page, "markdown")
 
 
 def test_curves_and_smoothing_of_a_link(show, run):

@@ -29,10 +29,10 @@ def test_a_run_that_goes_on_is_followed_until_it_ends(chromium, tmp_path, small_
         page.locator(".js-plotly-plot").first.wait_for()
         log_steps(run, range(5, 31))
         page.get_by_text("Step 30 of 60, run running").wait_for()
-        page.get_by_text("Loss: 0.5 to 0.0345 over 30 steps").wait_for()
+        page.get_by_text("InfoNCE loss: 0.5 to 0.0345 over 30 steps").wait_for()
         log_steps(run, range(31, 61))
         page.get_by_text("Step 60 of 60, run finished").wait_for()
-        page.get_by_text("Loss: 0.292 to 0.0174 over 60 steps").wait_for()
+        page.get_by_text("InfoNCE loss: 0.292 to 0.0174 over 60 steps").wait_for()
         assert page.locator('[data-testid="stException"]').count() == 0
         assert faults == []
         page.close()
