@@ -54,6 +54,18 @@ class BatchSampler:
         per_batch = self.batch // self.block
         return [row for number in range(step * per_batch, (step + 1) * per_batch) for row in self._block(number)]
 
+    def counts(self, step: int) -> dict[str, int]:
+        """Count the pairs of each data set in the global batch of a step, counted from 0; names in order of use.
+
+        A pair that another stands in for counts where it was drawn: both are of one data set.
+        """
+        per_batch = self.batch // self.block
+        found: dict[str, int] = {}
+        for number in range(step * per_batch, (step + 1) * per_batch):
+            name = self.datasets[self._planned(number)[0]].name
+            found[name] = found.get(name, 0) + self.block
+        return found
+
     def pairs(self, step: int, rank: int = 0, world: int = 1) -> list[Pair]:
         """Return this rank's pairs of a step: every `world`-th row, so that each rank gets its share of every block.
 
@@ -76,9 +88,14 @@ class BatchSampler:
         """Say how many of its blocks an epoch visits."""
         return max(1, round(self._blocks(dataset) * self.weights.get(self.datasets[dataset].name, 1)))
 
-    def _block(self, number: int) -> list[tuple[int, int]]:
+    def _planned(self, number: int) -> tuple[int, int]:
+        """Say which data set, and which of its blocks, a block of the run is."""
         epoch, place = divmod(number, len(self._plan))
-        dataset, block = self._plan[int(shuffled(self.seed, epoch, "blocks", len(self._plan))[place])]
+        return self._plan[int(shuffled(self.seed, epoch, "blocks", len(self._plan))[place])]
+
+    def _block(self, number: int) -> list[tuple[int, int]]:
+        dataset, block = self._planned(number)
+        epoch = number // len(self._plan)
         order = shuffled(self.seed, epoch, f"rows/{dataset}", len(self.datasets[dataset]))
         first = block % self._blocks(dataset) * self.block
         chosen = np.take(order, range(first, first + self.block), mode="wrap")

@@ -123,7 +123,10 @@ class MetricsLog:
 
 
 class TensorboardLog:
-    """The numbers of each step as curves for TensorBoard, in `tensorboard/`; those in groups as group/name."""
+    """The numbers of each step as curves for TensorBoard, in `tensorboard/`; those in groups as group/name.
+
+    What a step drew from which data set is no curve: it stands in metrics.jsonl alone.
+    """
 
     def __init__(self, run: Path, done: int) -> None:
         """Open the curves of a run that has `done` steps behind it; later steps, redone now, replace the old ones.
@@ -147,7 +150,7 @@ class TensorboardLog:
         """Add one point to each curve."""
         with writing(self.path):
             for name, value in numbers(row):
-                if name != "step":
+                if name != "step" and not name.startswith("datasets/"):
                     self._writer.add_scalar(name, value, row["step"])
 
     def keep(self) -> None:

@@ -269,7 +269,10 @@ class Trainer:
             raise NonFiniteStep(f"{self._in_a_row} steps in a row were not finite (nonfinite_limit); the last: {fault}")
 
     def _row(self, step: int, outcome: StepOutcome, tokens: int, seconds: float) -> dict[str, Any]:
-        """Return the line of metrics.jsonl; positive, hardest and margin are means over this rank's rows."""
+        """Return the line of metrics.jsonl.
+
+        positive, hardest and margin are means over this rank's rows; datasets counts the global batch's pairs by name.
+        """
         settings = self.settings
         row: dict[str, Any] = {"step": step + 1}
         if outcome.fault is not None:
@@ -284,6 +287,7 @@ class Trainer:
             "pairs_per_second": settings.batch / seconds,
             "tokens_per_second": tokens / seconds,
             "memory_mb": memory_mb(),
+            "datasets": self.batches.counts(step),
         }
 
     def _score(self) -> CheckpointScore | None:

@@ -16,11 +16,6 @@ LINES = (
     ("margin", "margin: right answer - hardest negative", BLUE, "dot", 2),
 )
 
-SIMILARITIES = (
-    ("positive", "right answers", BLUE, "solid"),
-    ("hardest", "hardest negative of the batch", ORANGE, "dash"),
-)
-
 
 def training_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
     """Return three curves over the steps, each a running median; the losses (nats) above the margin (cosine).
@@ -38,18 +33,6 @@ def training_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure.update_yaxes(title="margin", row=2)
     figure.update_xaxes(title="step", row=2)
     return figure
-
-
-def hardest_figure(metrics: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Plot the mean similarity of right answers and of each query's hardest negative, each a running median."""
-    rows = metrics[:: max(1, len(metrics) // POINTS)]
-    if not any(isinstance(row.get("hardest"), int | float) for row in rows):
-        return empty("No similarity of negatives has been logged", height=120)
-    lines = [line(rows, *look) for look in SIMILARITIES]
-    last = [float(np.append(np.nan, np.asarray(each.y))[-1]) for each in lines]
-    title = f"At the end right answers have {last[0]:.2f}, hardest negatives {last[1]:.2f}"
-    figure = styled(go.Figure(lines), title, height=260)
-    return figure.update_xaxes(title="step").update_yaxes(title="cosine with the query")
 
 
 def line(rows: Sequence[Mapping[str, Any]], field: str, name: str, colour: str, dash: str) -> go.Scatter:

@@ -4,7 +4,7 @@ A run that is being written, was killed, or lost a file is still listed, with wh
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +15,8 @@ from core.checkpoints.listing import Checkpoint, checkpoints
 from core.files.reading import parse_json, parse_yaml, read_settings_text
 from core.files.run_layout import CONFIG, ENVIRONMENT, METRICS
 from core.objectives.settings import ObjectiveSettings
-from core.training.logs import read_metrics
 from workbench.bundles.bundle import list_bundles
+from workbench.runs.growing_log import Columns, Logged, is_number, log_in
 
 State = Literal["finished", "running", "stopped", "half-written", "imported"]
 MARKS = (CONFIG, METRICS, "checkpoints", "bundles")
@@ -39,7 +39,7 @@ class Run:
     planned: int | None
     settings: Mapping[str, Any]
     processes: int
-    metrics: Sequence[Mapping[str, Any]]
+    metrics: Logged
     checkpoints: tuple[Checkpoint, ...]
     bundles: tuple[Path, ...]
     problem: str
@@ -52,7 +52,7 @@ class Run:
     @property
     def last(self) -> Mapping[str, Any]:
         """The numbers of the last logged step, empty before the first."""
-        return self.metrics[-1] if self.metrics else {}
+        return self.metrics[-1] if len(self.metrics) else {}
 
     @property
     def objective(self) -> ObjectiveSettings | None:
@@ -65,7 +65,8 @@ class Run:
     @property
     def seconds_left(self) -> float | None:
         """Time to the last planned step at the pace of the last 20 logged ones, or None where it is unknown."""
-        rates = [row["pairs_per_second"] for row in self.metrics[-20:] if row.get("pairs_per_second")]
+        logged = [row.get("pairs_per_second") for row in self.metrics[-20:]]
+        rates = [float(each) for each in logged if is_number(each) and each > 0]
         if self.planned is None or not rates or not isinstance(self.settings.get("batch"), int):
             return None
         seconds_a_step = sum(self.settings["batch"] / rate for rate in rates) / len(rates)
@@ -111,7 +112,7 @@ def is_run(folder: Path) -> bool:
 def read_run(folder: Path, now: float | None = None) -> Run:
     """Return one run, whatever there is of it."""
     settings, problem = read_settings(folder)
-    metrics = [row for row in logged(folder) if isinstance(row, dict) and isinstance(row.get("step"), int)]
+    metrics = logged(folder)
     saved = tuple(checkpoints(folder))
     done = max([row["step"] for row in metrics[-1:]] + [each.step for each in saved], default=0)
     planned = settings.get("steps") if isinstance(settings.get("steps"), int) else None
@@ -163,12 +164,12 @@ def read_settings(folder: Path) -> tuple[dict[str, Any], str]:
     return settings, ""
 
 
-def logged(folder: Path) -> list[dict[str, Any]]:
-    """Return the readable lines of metrics.jsonl; none where the file cannot be read as text."""
+def logged(folder: Path) -> Logged:
+    """Return the readable lines of metrics.jsonl; none where the file cannot be read."""
     try:
-        return read_metrics(folder)
-    except (OSError, UnicodeDecodeError):
-        return []
+        return log_in(folder).read()
+    except OSError:
+        return Columns().logged()
 
 
 def processes(folder: Path) -> int:

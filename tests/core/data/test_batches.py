@@ -41,6 +41,17 @@ def test_a_batch_is_made_of_blocks_of_one_data_set() -> None:
             assert len({dataset for dataset, _ in rows[start : start + 8]}) == 1
 
 
+def test_counts_are_those_of_the_rows() -> None:
+    for batches in (
+        BatchSampler(SETS, batch=24, block=8, seed=0),
+        BatchSampler(SETS, batch=16, block=16, seed=2, weights={"a": 0.5}),
+    ):
+        for step in range(12):
+            expected = Counter(SETS[dataset].name for dataset, _ in batches.rows(step))
+            assert batches.counts(step) == expected
+            assert sum(batches.counts(step).values()) == batches.batch
+
+
 def test_an_epoch_visits_every_pair_once() -> None:
     batches = BatchSampler(SETS, batch=16, block=8, seed=3)
     assert batches.steps_per_epoch == 5

@@ -23,7 +23,9 @@ def curves(run: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def row(step: int, loss: float) -> dict[str, object]:
-    return {"step": step, "loss": loss, "skipped": "words", "hardest": float("nan"), "validation": {"all": loss / 8}}
+    drawn = {"colour": 4, "edit": 4}
+    numbered = {"step": step, "loss": loss, "hardest": float("nan"), "validation": {"all": loss / 8}}
+    return numbered | {"skipped": "words", "datasets": drawn}
 
 
 def test_a_resumed_run_has_each_step_once(tmp_path: Path) -> None:
@@ -47,7 +49,8 @@ def test_a_resumed_run_has_each_step_once(tmp_path: Path) -> None:
 
 
 def test_only_finite_numbers_are_curves() -> None:
-    assert dict(numbers(row(1, 0.5))) == {"step": 1, "loss": 0.5, "validation/all": 0.0625}
+    drawn = {"datasets/colour": 4, "datasets/edit": 4}
+    assert dict(numbers(row(1, 0.5))) == {"step": 1, "loss": 0.5, "validation/all": 0.0625} | drawn
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

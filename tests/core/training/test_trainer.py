@@ -35,7 +35,7 @@ def losses(run: Path) -> list[float]:
 
 
 def test_a_run_leaves_what_the_design_says(tmp_path: Path) -> None:
-    settings = small(tmp_path / "run")
+    settings = small(tmp_path / "run", record=RecordSettings(every=1, negatives=4))
     folder = Trainer(settings).run()
     assert folder == tmp_path / "run/checkpoints/000006"
     assert [each.step for each in checkpoints(settings.output)] == [3, 6]
@@ -48,6 +48,10 @@ def test_a_run_leaves_what_the_design_says(tmp_path: Path) -> None:
     assert rows[0]["alpha"] == 0
     assert rows[-1]["alpha"] == 9
     assert all(row["gradient_norm"] > 0 and row["pairs_per_second"] > 0 for row in rows)
+    for row in rows:
+        recorded = pq.read_table(folder.parents[1] / "pairs" / f"{row['step']:06d}-rank0.parquet").to_pandas()
+        drawn = recorded.drop_duplicates(["query_id", "positive_id"])["dataset"].value_counts()
+        assert row["datasets"] == drawn.to_dict()
     assert not [path for path in settings.output.rglob(".*")]
 
 

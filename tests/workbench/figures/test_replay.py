@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from workbench.figures.replay import replay_figure
-from workbench.figures.training import hardest_figure
 from workbench.measures.replay import Course, Replay
 
 NEAR = Course("differs in 1 attribute", [10, 20], [0.5, 0.4], [80.0, 40.0], [0.3, 0.6], [4, 4])
@@ -41,16 +40,3 @@ def test_titles():
     mixed = replay_figure(replace(REPLAY, datasets=4)).layout.title.text
     assert mixed == "4 data sets in turns: choose one to see what changed"
     assert replay_figure(replace(REPLAY, courses=[])).layout.title.text == "No pairs have been recorded"
-
-
-def test_right_answers_and_hardest_negatives_of_the_log():
-    rows = [{"step": step, "positive": 0.5 + step / 100, "hardest": 0.4} for step in range(1, 31)]
-    positive, hardest = hardest_figure([*rows, {"step": 31, "positive": None, "hardest": "x"}]).data
-    assert list(positive.x) == list(hardest.x) == list(range(1, 31))
-    np.testing.assert_allclose(positive.y, [row["positive"] for row in rows])
-    assert set(hardest.y) == {0.4}
-    assert positive.line.dash != hardest.line.dash
-    title = hardest_figure(rows).layout.title.text
-    assert title == "At the end right answers have 0.80, hardest negatives 0.40"
-    for none in ([], [{"step": 1}]):
-        assert hardest_figure(none).layout.title.text == "No similarity of negatives has been logged"
