@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Float, Int
 
+from apps.views import cached_map
 from workbench.bundles import bundle as bundles
 from workbench.bundles.bundle import Bundle
 from workbench.bundles.candidates import Lists
@@ -44,9 +45,8 @@ def selection(digest: str, rule: str, _bundle: Bundle) -> Selection:
 
 def points(digest: str, layout: str, bundle: Bundle) -> Float[np.ndarray, "items 2"] | None:
     """Return the places of all items on one of the bundle's maps; None for one that it does not have."""
-    if layout != "pca":
-        return None
-    return bundle.projection[["x", "y"]].to_numpy()
+    stored = bundle.layouts.get(layout)
+    return cached_map.made_points(digest, layout, bundle) if stored is None else stored.points
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -112,9 +112,7 @@ class RankedTables:
         with pq.ParquetWriter(folder / "rankings.parquet", RANKINGS) as writer:
             for start in range(0, max(1, len(self._rankings)), ROWS_AT_ONCE):
                 writer.write_table(pa.Table.from_pylist(self._rankings[start : start + ROWS_AT_ONCE], RANKINGS))
-        pq.write_table(
-            pa.concat_tables([NEGATIVE_FIELDS.empty_table(), *self._negatives]), folder / "negatives.parquet"
-        )
+        pq.write_table(negatives_table(self._negatives), folder / "negatives.parquet")
         offsets = np.cumsum([0, *(len(each) for each in self._candidates)])
         flat = np.concatenate([np.empty(0, np.int32), *self._candidates]).astype(np.int32)
         lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(flat, pa.int32()))
