@@ -8,7 +8,7 @@ pools.parquet           the candidates of each pool, once however many queries s
 negatives.parquet       per query its most similar negatives: similarity, weight, probability, share, true hardness
 histograms.parquet      exact counts of similarities by data set and kind, in bins of 0.01 on [-1, 1]
 scores.json             every score with n, pool size, chance and interval
-projection.parquet      pca_x, pca_y of each item: principal components; umap_x, umap_y if asked for, NaN without a place
+projection.parquet      pca_x, pca_y of each item: principal components; umap_x, umap_y if asked for (NaN: no place)
 thumbnails.parquet      WebP of each distinct picture or clip, by content id of the part
 report.*                the scores for people, if asked for
 
@@ -28,8 +28,8 @@ import pyarrow.parquet as pq
 from core.evaluation.bundle_items import write_items, write_thumbnails
 from core.evaluation.bundle_rankings import RankedTables
 from core.evaluation.encode import Embedded
-from core.evaluation.metrics import Score
 from core.evaluation.layouts import Layout, over_all
+from core.evaluation.metrics import Score
 from core.evaluation.projection import principal_plane
 from core.files.atomic import whole_folder
 from core.files.tensor_file import write_tensor

@@ -95,7 +95,7 @@ def check_umap() -> None:
     """Raise ValueError unless a UMAP can be made here."""
     if importlib.util.find_spec("umap") is None:
         raise ValueError(
-            "umap: umap-learn is not installed here; install the extra ui (pip install -e '.[ui]'), or leave umap false."
+            "umap: umap-learn is not installed; install the extra ui (pip install -e '.[ui]'), or leave umap false."
         )
 
 

@@ -85,7 +85,8 @@ class Bundle:
     digest: hash of the manifest, which holds the hash of each file: the same digest is the same content.
     items: item, modality, text. part_lists: {"type", "text" or "thumbnail"} of each item. attribute_table: what is
     truly shown, a column each. vectors: unit norm, on disk. rankings: one row a query; candidates: whom it was offered.
-    layouts: places on a map, by its name. thumbnails: WebP bytes by the id that parts name, on disk. zero_vectors: how many rows are zero, which rank nothing.
+    layouts: places on a map, by its name. thumbnails: WebP bytes by the id that parts name, on disk. zero_vectors: how
+    many rows are zero, which rank nothing.
     """
 
     folder: Path

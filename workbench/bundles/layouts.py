@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float
 
 from workbench.bundles.files import COLUMNS, OLD_COLUMNS, BundleError, read_table
@@ -48,7 +49,7 @@ def read_layouts(path: Path, manifest: Mapping[str, Any]) -> dict[str, StoredLay
     return found
 
 
-def columns(path: Path, table: Any, x: str, y: str) -> Float[np.ndarray, "items 2"]:
+def columns(path: Path, table: pa.Table, x: str, y: str) -> Float[np.ndarray, "items 2"]:
     """Return two columns of numbers as points. Raises BundleError."""
     try:
         return np.stack([table.column(name).to_numpy().astype(np.float32) for name in (x, y)], axis=1)
