@@ -30,7 +30,7 @@ SHAPES = 8
 """Shapes that the script can draw: circle, diamond, plus, square, cross, triangles up and down, ring."""
 LINES = {
     "right answer": {"colour": BLUE, "dash": []},
-    "winner": {"colour": ORANGE, "dash": [7, 4]},
+    "hardest negative": {"colour": ORANGE, "dash": [7, 4]},
     "neighbour": {"colour": GREY, "dash": [2, 3]},
 }
 MARKS = [

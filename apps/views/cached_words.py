@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Float, Int
 
+from core.data.records import MARKS
 from workbench.bundles.bundle import Bundle
 from workbench.measures.cluster_words import cluster_words
 from workbench.projection.cells import MOST, cells_of
@@ -23,6 +24,13 @@ class Cell:
     words: tuple[str, ...]
 
 
+def without_marks(text: str) -> str:
+    """Return the words of an item without the marks that stand for its pictures and clips."""
+    for mark in MARKS.values():
+        text = text.replace(mark, " ")
+    return text
+
+
 @st.cache_resource(max_entries=8, show_spinner="Looking for the words of each part of the map ...")
 def cells(
     digest: str,
@@ -37,7 +45,7 @@ def cells(
     found = cells_of(_points, count)
     placed = np.flatnonzero(found.codes >= 0)
     sample = placed[even_sample(len(placed), MOST)]
-    texts = _bundle.items["text"].iloc[_shown[sample]].fillna("").tolist()
+    texts = [without_marks(each) for each in _bundle.items["text"].iloc[_shown[sample]].fillna("")]
     words = cluster_words(texts, found.codes[sample], WORDS) if len(sample) else []
     words += [()] * (len(found.centres) - len(words))
     order = np.argsort(found.codes, kind="stable")

@@ -25,7 +25,6 @@ from workbench.projection.map_items import HUBS, KEPT, ROLE, Groups
 
 POINT = "point"
 """The name in the URL of the item that was clicked."""
-LINES = {"right answer": "right answer", "hardest negative": "winner"}
 LONGEST = 150
 MOST_PICTURE = 200_000
 Rows = Int[np.ndarray, " n"]
@@ -61,10 +60,10 @@ def show_cloud(
         return
     left, right = st.columns(2)
     with left:
-        st.caption(f"This evaluation, {escaped(shown.made)}")
+        st.caption("This evaluation, laid over the other")
         show_point_map("map", cloud, card, tell)
     with right:
-        st.caption(f"{escaped(over.label)}, the {over.move.shared:,} items that both place, in the same colours")
+        st.caption(f"{escaped(over.label)}, {over.move.shared:,} shared items in the same colours")
         other = cached_map.placed(bundle.digest, dataset, f"other: {over.label}", onto, bundle, over.others)
         show_point_map("map-other", replace(cloud, points=other, label=over.label), card)
 
@@ -106,7 +105,7 @@ def flags_of(looking: Looking, rows: Rows, clicked: int | None, ties: Ties | Non
 
 def lines_of(rows: Rows, clicked: int | None, ties: Ties | None, near: Rows) -> list[tuple[int, int, str]]:
     """Return the lines of a clicked item, by places among the shown items; none to those that are not shown."""
-    pairs = [(tie.query, tie.answer, LINES[tie.kind]) for tie in ties.drawn] if ties is not None else []
+    pairs = [(tie.query, tie.answer, tie.kind) for tie in ties.drawn] if ties is not None else []
     pairs += [(clicked, int(each), "neighbour") for each in near] if clicked is not None else []
     ends = np.array([pair[:2] for pair in pairs], dtype=int).reshape(-1, 2)
     shown, places = np.isin(ends, rows).all(axis=1), np.searchsorted(rows, ends)
@@ -179,5 +178,5 @@ def said_of(looking: Looking, shown: ShownMap, over: Over | None) -> str:
             f"Turned, scaled and shifted over the {over.label} by {over.move.shared:,} shared items (orthogonal "
             f"Procrustes); {over.move.left:.0%} of their spread is not explained by that."
         )
-    said.append("Hidden and dimmed points are left out of a lasso of up to 200 items; a larger one takes all within.")
+    said.append(f"A lasso of more than {MOST_LISTED} items also takes hidden and dimmed points within it.")
     return " ".join(said)

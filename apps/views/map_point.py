@@ -13,7 +13,9 @@ from workbench.bundles.bundle import Bundle
 from workbench.explore.find_items import Neighbours
 from workbench.explore.ties import MOST, Ties
 
-NEAREST, COLUMNS = 12, 6
+NEAREST = 12
+CARD = 160
+"""Pixels of a card's width: two stand side by side on a phone."""
 
 
 def read_point(bundle: Bundle) -> int | None:
@@ -52,11 +54,10 @@ def show_point(looking: Looking, row: int, ties: Ties, near: Neighbours) -> None
     )
     if tied:
         st.caption(tied)
-    for start in range(0, len(near.rows), COLUMNS):
-        for column, place in zip(st.columns(COLUMNS), range(start, start + COLUMNS), strict=True):
-            if place < len(near.rows):
-                with column, st.container(border=True, height="stretch"):
-                    show_neighbour(bundle, int(near.rows[place]), float(near.similarities[place]))
+    with st.container(horizontal=True, gap="small"):
+        for item, similarity in zip(near.rows.tolist(), near.similarities.tolist(), strict=True):
+            with st.container(border=True, width=CARD):
+                show_neighbour(bundle, item, similarity)
 
 
 def show_neighbour(bundle: Bundle, row: int, similarity: float) -> None:

@@ -10,12 +10,13 @@ from apps.views.cards import show_item
 from apps.views.export import download_table
 from apps.views.looking import Looking
 from apps.views.map_cloud import POINT
+from apps.views.map_point import CARD
 from apps.views.paging import paged
 from workbench.measures.space import sums_of, within_and_across
 from workbench.projection import map_items
 from workbench.projection.map_items import ROLE
 
-A_PAGE, COLUMNS = 24, 6
+A_PAGE = 24
 MOST_SORTED = 20_000
 """Items of a selection that are sorted by how typical they are; more stay in their order."""
 
@@ -68,10 +69,9 @@ def show_cards(looking: Looking, rows: Int[np.ndarray, " n"], typical: np.ndarra
         "The most typical first (cosine to the selection's mean direction):" if typical is not None else "By row:"
     )
     page = paged(len(rows), A_PAGE, "map_page")
-    for start in range(page * A_PAGE, min(len(rows), (page + 1) * A_PAGE), COLUMNS):
-        for column, place in zip(st.columns(COLUMNS), range(start, min(start + COLUMNS, len(rows))), strict=False):
-            with column, st.container(border=True, height="stretch"):
-                row = int(rows[place])
+    with st.container(horizontal=True, gap="small"):
+        for row in rows[page * A_PAGE : (page + 1) * A_PAGE].tolist():
+            with st.container(border=True, width=CARD):
                 show_item(bundle, row, height=72)
                 st.button(f"row {row}", key=f"select-{row}", type="tertiary", on_click=put, args=({POINT: str(row)},))
     role = cached_map.groups(bundle.digest, dataset, ROLE, bundle)

@@ -42,8 +42,8 @@ def show(looking: Looking) -> None:
         return
     with middle:
         colour = choose("colour", "Colour and symbol", map_items.colour_columns(bundle), "modality")
-        count = choose_words()
     with right:
+        count = choose_words()
         over = choose_over(looking, shown)
     collapse = cached_map.collapse(bundle.digest, bundle)
     if collapse:
