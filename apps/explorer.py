@@ -17,7 +17,20 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from apps.access import SameMachineOnly, on_loopback
-from apps.views import cached, first_page, hard_negatives, items, map_view, overview, pair_weights, similarity, training
+from apps.views import (
+    cached,
+    cards,
+    concepts,
+    first_page,
+    hard_negatives,
+    items,
+    map_view,
+    modalities,
+    overview,
+    pair_weights,
+    similarity,
+    training,
+)
 from apps.views.address import read_address, write_address
 from apps.views.captions import escaped
 from apps.views.choose import VIEWS, choose_against, choose_bundle, choose_run, choose_view
@@ -37,7 +50,7 @@ def main() -> None:
     """Return one page: choose a run, an evaluation and a view; show it."""
     # No page_icon: Streamlit fetches the Material ones from the web.
     st.set_page_config(page_title="Embedding explorer", layout="wide")
-    st.html(STYLE)
+    st.html(STYLE + cards.STYLE)
     if not on_loopback(st.get_option("server.address")):
         st.error("This page shows files of this machine and has no password: start it with --server.address 127.0.0.1.")
         return
@@ -77,7 +90,7 @@ def show_bundle(view: str, run: Run, runs: list[Run], root: Path) -> None:
         return
     against = choose_against(bundle, runs)
     filters = choose_filters(bundle)
-    selection = read_selection(bundle)
+    selection = read_selection(bundle, against)
     numbers = cached.queries(bundle.digest, filters, selection, bundle)
     looking = Looking(root, tuple(runs), run, bundle, against, filters, selection, numbers)
     show_chips(filters, selection, looking.sentence)
@@ -93,6 +106,8 @@ SHOW: Mapping[str, Callable[[Looking], None]] = {
     "hard_negatives": hard_negatives.show,
     "pair_weights": pair_weights.show,
     "map": map_view.show,
+    "modalities": modalities.show,
+    "concepts": concepts.show,
     "items": items.show,
 }
 UNPAIRED = ("map", "items")  # views of items alone; no text below it, which Streamlit would write on the page

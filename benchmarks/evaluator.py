@@ -34,7 +34,8 @@ from core.config.command_line import parse
 from core.data.mmeb.evaluation import read_mmeb_eval
 from core.encoder.embedder import Embedder
 from core.encoder.freezing import set_attention
-from core.evaluation.encode import Encoding, distinct_items
+from core.evaluation.embedded import distinct_items
+from core.evaluation.encode import Encoding
 from core.evaluation.encode_distributed import embed_distributed
 from core.evaluation.encoding_workers import EncodingWorkers
 from core.evaluation.scoring import rank_all, scores

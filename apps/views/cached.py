@@ -5,13 +5,17 @@ Streamlit hashes only a sample of a large array, so two bundles could be taken f
 shared by all pages and never changed.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from jaxtyping import Float, Int
 
 from apps.views import cached_map
+from apps.views.looking import Against
+from core.evaluation.metrics import PairedDifference, Score
 from workbench.bundles import bundle as bundles
 from workbench.bundles.bundle import Bundle
 from workbench.bundles.candidates import Lists
@@ -19,10 +23,14 @@ from workbench.explore import find_items
 from workbench.explore.filters import Filters, choices_of, matching, modality_pairs
 from workbench.explore.find_items import Neighbours
 from workbench.explore.selection import Selection, selected
-from workbench.measures import hardness, overlap, retrieval
+from workbench.measures import hardness, matched, overlap, prescriptions, retrieval
+from workbench.measures.finding import Evidence, Measured, without_training
 from workbench.measures.hardness import Effect, Mean, Pools
+from workbench.measures.matched import Matched
 from workbench.measures.overlap import Overlap
-from workbench.measures.retrieval import Hint
+from workbench.measures.prescriptions import Examined
+from workbench.runs import table
+from workbench.runs.runs import Run
 from workbench.what_if.what_if import Setting
 
 
@@ -37,10 +45,23 @@ def read(folder: str, digest: str) -> Bundle:
     return bundles.open_bundle(Path(folder))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def selection(digest: str, rule: str, _bundle: Bundle) -> Selection:
+def selection(digest: str, rule: str, bundle: Bundle, against: Against | None) -> Selection:
     """Return what a rule selects. Raises UnknownSelection."""
-    return selected(_bundle, rule, lambda layout: points(digest, layout, _bundle))
+    name, other = (against.name, against.bundle) if against else ("", None)
+    return selected_once(digest, rule, name, other.digest if other else "", bundle, other)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def selected_once(
+    digest: str, rule: str, name: str, other_digest: str, _bundle: Bundle, _other: Bundle | None
+) -> Selection:
+    """See `selection`."""
+    return selected(
+        _bundle,
+        rule,
+        lambda layout: points(digest, layout, _bundle),
+        lambda asked: _other if asked == name else None,
+    )
 
 
 def points(digest: str, layout: str, bundle: Bundle) -> Float[np.ndarray, "items 2"] | None:
@@ -80,10 +101,46 @@ def pools(digest: str, dataset: str | None, _bundle: Bundle) -> Pools:
     return hardness.pools_of(_bundle, hardness.sampled(_bundle, dataset))
 
 
+@st.cache_resource(max_entries=2, show_spinner=False)
+def evidence(key: str, _bundle: Bundle, _numbers: Int[np.ndarray, " queries"]) -> Evidence:
+    """Return what findings on some queries are made from, which it works out once; `key` stands for both."""
+    return Evidence(_bundle, _numbers)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Looking for what is wrong ...")
+def examined(key: str, _bundle: Bundle, _numbers: Int[np.ndarray, " queries"]) -> Examined:
+    """Say what is wrong with the model on some queries."""
+    return prescriptions.examined(evidence(key, _bundle, _numbers))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Trying what needs no training ...")
+def cures(key: str, _bundle: Bundle, _numbers: Int[np.ndarray, " queries"]) -> list[Measured]:
+    """Return what could be changed without training, tried on some queries."""
+    return without_training(evidence(key, _bundle, _numbers))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def scores_over(key: str, _bundle: Bundle, _numbers: Int[np.ndarray, " queries"]) -> list[Score]:
+    """Return P@1 over some queries."""
+    return retrieval.scores_over(_bundle, _numbers)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Matching queries ...")
+def matches(digest: str, other_digest: str, _bundle: Bundle, _other: Bundle) -> Matched:
+    """Return the queries that two evaluations have in common."""
+    return matched.matched(_bundle, _other)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def difference(key: str, other_digest: str, _bundle: Bundle, _other: Bundle, _found: Matched) -> PairedDifference:
+    """Return the paired difference of P@1 on matched queries; `key` stands for which they are."""
+    return matched.difference(_bundle, _other, _found)
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
-def hints(digest: str, _bundle: Bundle) -> list[Hint]:
-    """Say what is wrong with the model."""
-    return retrieval.hints(_bundle, pools(digest, None, _bundle))
+def run_table(key: str, _runs: Sequence[Run]) -> pd.DataFrame:
+    """Return all evaluations of all runs; `key` stands for the state of their folders."""
+    return table.run_table(_runs)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

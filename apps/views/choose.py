@@ -22,6 +22,8 @@ VIEWS = {
     "hard_negatives": ("Hard negatives", "Which ones fool it?"),
     "pair_weights": ("Pair weights", "What does each pair weigh?"),
     "map": ("Map", "How does the space look?"),
+    "modalities": ("Modalities", "Does it tell kinds of items apart?"),
+    "concepts": ("Concepts", "What do the misses have in common?"),
     "items": ("Items", "Find one, its neighbours, its doubles"),
     "training": ("Training", "What happened while it learnt?"),
 }

@@ -7,6 +7,7 @@ import streamlit as st
 from apps.views import cached
 from apps.views.address import prepare_option, prepare_words, put, remember, said
 from apps.views.captions import escaped, shortened
+from apps.views.looking import Against
 from workbench.bundles.bundle import Bundle
 from workbench.explore.filters import OUTCOMES, Filters, filter_columns, in_words
 from workbench.explore.selection import NOTHING, Selection, UnknownSelection
@@ -42,11 +43,11 @@ def choose(name: str, label: str, options: Sequence[str]) -> str:
     return "" if chosen == ALL else chosen
 
 
-def read_selection(bundle: Bundle) -> Selection:
+def read_selection(bundle: Bundle, against: Against | None) -> Selection:
     """Return the selection that the URL names; one that cannot be is told, and is none."""
     rule = said(SELECTED) or ""
     try:
-        return cached.selection(bundle.digest, rule, bundle)
+        return cached.selection(bundle.digest, rule, bundle, against)
     except UnknownSelection as error:
         st.warning(f"The link's selection cannot be shown: {escaped(str(error))}.")
         put({SELECTED: ""})

@@ -22,6 +22,11 @@ class Against:
     run: str
     bundle: Bundle
 
+    @property
+    def name(self) -> str:
+        """RUN/EVALUATION, as an address names it."""
+        return f"{self.run}/{self.bundle.folder.name}"
+
 
 @dataclass(frozen=True)
 class Looking:

@@ -20,3 +20,9 @@ def paged(count: int, a_page: int, name: str) -> int:
         value = int(st.pagination(pages, default=value, key=name))
     remember(name, value)
     return value - 1
+
+
+def choose_page(name: str, count: int, size: int) -> slice:
+    """Return which of `count` rows stand on the page of a list that is shown."""
+    page = paged(count, size, name)
+    return slice(page * size, (page + 1) * size)

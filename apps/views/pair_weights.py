@@ -1,64 +1,110 @@
-"""Pair weights: what does each pair weigh, and what if the objective were another? Recomputed live, no training."""
+"""Pair weights: what does each pair weigh, under this objective and under that? Recomputed live, no training."""
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from apps.views import cached
+from apps.views.address import prepare_option, remember
 from apps.views.captions import shortened
-from apps.views.cards import show_item
-from apps.views.choose_objective import choose_objective
+from apps.views.cards import CARD_LINE, show_item
+from apps.views.choose_objective import THAT, THIS, choose_objective
 from apps.views.looking import Looking
-from apps.views.queries import choose_query
+from apps.views.over_all_queries import EFFECTIVE, RESTING, rests, show_all
+from apps.views.queries import asked_query, step_through
+from apps.views.recorded_pairs import show_recorded
+from apps.views.ways_on import query_menu
 from workbench.bundles.bundle import Bundle
 from workbench.figures.gradient_shares import gradient_shares_figure
-from workbench.figures.hardness_shares import hardness_shares_figure
 from workbench.figures.weight_curve import weight_curve_figure
 from workbench.measures import hardness
-from workbench.measures.hardness import Effect, Mean, Pools
-from workbench.what_if.objective_words import RIGHT_PROBABILITY, SOFTMAX_PROBABILITY, left_aside
-from workbench.what_if.what_if import PUBLISHED, Setting, setting_of, trained_setting
+from workbench.measures.hardness import Effect, Pools
+from workbench.runs.pair_records import recorded_files
+from workbench.what_if.begin import first_pair
+from workbench.what_if.objective_words import LABELS, RIGHT_PROBABILITY, SOFTMAX_PROBABILITY, left_aside
+from workbench.what_if.what_if import Setting, trained_setting
 
-EFFECTIVE = "exp of the entropy of the shares: all negatives if all pull alike, 1 if one does everything."
 LOSS = "In nats, direction query to candidates. Losses of different objectives do not compare."
-RESTING = (
-    "On {} the prior takes off all that the negatives weigh, so nothing pulls; the shares are what would be if it did."
-)
+OVER = {"pools": "over: evaluation pools", "batches": "over: training batches"}
+UNKNOWN = "The objective that this model was trained with is not known here, so nothing below is as trained."
 
 
 def show(looking: Looking) -> None:
     """Return the whole view."""
-    bundle, dataset = looking.bundle, looking.dataset
-    rows = bundle.rankings.iloc[looking.queries]
-    if rows.empty:
+    if recorded_files(looking.run.folder):
+        prepare_option("over", list(OVER), "pools")
+        over = st.segmented_control(
+            "Weights", list(OVER), key="over", format_func=OVER.__getitem__, label_visibility="collapsed", required=True
+        )
+        remember("over", over)
+        if over == "batches":
+            show_recorded(looking)
+            return
+    show_pools(looking)
+
+
+def show_pools(looking: Looking) -> None:
+    """Return two objectives over the pools of the evaluation."""
+    bundle = looking.bundle
+    asked = asked_query(bundle)
+    rows = bundle.rankings.iloc[looking.queries].sort_values(by="margin", kind="stable").index.to_numpy()
+    if not len(rows) and asked is None:
         st.info("No query passes the filters.")
         return
-    number = choose_query(bundle, rows.sort_values(by="margin", kind="stable").index.tolist())
     settings = bundle.objective_settings
-    trained = setting_of("infonce", PUBLISHED["infonce"]) if settings is None else trained_setting(settings)
-    chosen = choose_objective(trained)
-    if settings is not None and (aside := left_aside(settings)):
-        st.caption(" ".join(aside))
-    show_query(bundle, number, trained, chosen)
-    st.divider()
-    show_all(bundle, dataset, trained, chosen)
+    trained = None if settings is None else trained_setting(settings)
+    first = first_pair(trained)
+    this = choose_objective(THIS, first[0], trained)
+    that = choose_objective(THAT, first[1], trained, same_tau=this.temperature)
+    st.caption(UNKNOWN if settings is None else " ".join([trained_words(this, that, trained), *left_aside(settings)]))
+    number = median_failure(bundle, rows) if asked is None else asked
+    with st.container(horizontal=True, vertical_alignment="center"):
+        step_through(rows, number, "smallest margin first", keys=("K", "J"))
+        query_menu(number, bundle.query(number).query, "menu-query")
+    show_query(bundle, number, this, that)
+    if len(rows):
+        show_all(looking, this, that)
 
 
-def show_query(bundle: Bundle, number: int, trained: Setting, chosen: Setting) -> None:
+def trained_words(this: Setting, that: Setting, trained: Setting | None) -> str:
+    """Say which of the two is the trained objective, or what that was."""
+    same = [name for name, each in (("This", this), ("That", that)) if each == trained]
+    if same:
+        return f"{same[0]} is as trained."
+    assert trained is not None
+    numbers = ", ".join(f"{name} {value:g}" for name, value in trained.numbers.items())
+    return f"Trained with {LABELS[trained.name]}, {numbers}."
+
+
+def median_failure(bundle: Bundle, rows: np.ndarray) -> int:
+    """Return the failed query of the median margin among rows in order of margin; without failures the first."""
+    missed = rows[bundle.rankings["hit"].to_numpy()[rows] < 1]
+    return int(missed[len(missed) // 2] if len(missed) else rows[0])
+
+
+def names_of(this: Setting, that: Setting) -> tuple[str, str]:
+    """Return the names of the two in figures."""
+    return f"this: {LABELS[this.name]}", f"that: {LABELS[that.name]}"
+
+
+def show_query(bundle: Bundle, number: int, this: Setting, that: Setting) -> None:
     """Return one query: its pictures, its numbers, its negatives' weights and shares."""
     pool = hardness.pools_of(bundle, [number])
-    before, after = (hardness.effect(each.objective, pool) for each in (trained, chosen))
+    ours, others = (hardness.effect(each.objective, pool) for each in (this, that))
     show_pictures(bundle, number)
-    show_numbers(chosen, before, after)
+    show_numbers(this, that, ours, others)
     left, right = st.columns(2, gap="medium")
     with left:
-        st.plotly_chart(weights_of(pool, trained, chosen, after), key="weights", config={"displayModeBar": False})
+        st.plotly_chart(weights_of(pool, this, that, ours), key="weights", config={"displaylogo": False})
     with right:
         order = np.argsort(-np.where(pool.wrong[0], pool.similarity[0], -np.inf), kind="stable")[: pool.wrong.sum()]
         labels = [shortened(bundle.words(row)) for row in pool.candidates[0][order]]
-        figure = gradient_shares_figure(labels, before.share[0][order], after.share[0][order])
-        st.plotly_chart(figure, key="gradient", config={"displayModeBar": False})
-    if rests(chosen, pool, after).any():
+        figure = gradient_shares_figure(labels, others.share[0][order], ours.share[0][order], names_of(this, that))
+        st.plotly_chart(figure, key="gradient", config={"displaylogo": False})
+    st.caption(
+        f"Weights and shares are those over the {pool.wrong.sum():,} negatives of this query's pool in this "
+        "evaluation, not over a batch of the training."
+    )
+    if rests(this, pool, ours).any():
         st.caption(RESTING.format("this query"))
 
 
@@ -67,90 +113,40 @@ def show_pictures(bundle: Bundle, number: int) -> None:
     query = bundle.query(number)
     shown = [("**Query**", query.query), (":green-badge[right answer]", query.positive)]
     shown += [(f":red-badge[negative {negative.place}]", negative.item) for negative in bundle.hardest(number)[:2]]
-    for column, (label, row) in zip(st.columns(4), shown, strict=False):
-        with column, st.container(border=True, height="stretch"):
-            st.markdown(label)
-            show_item(bundle, row, height=72)
+    with st.container(horizontal=True, gap="small"):
+        for place, (label, row) in enumerate(shown):
+            with st.container(border=True, width=220, height="stretch"):
+                st.markdown(label)
+                show_item(bundle, row, height=72, key=f"shown-{place}", line=CARD_LINE)
 
 
-def show_numbers(chosen: Setting, before: Effect, after: Effect) -> None:
-    """Say what the objective makes of the query's pool, against the trained one."""
-    right = RIGHT_PROBABILITY.get(chosen.name, SOFTMAX_PROBABILITY)
+def show_numbers(this: Setting, that: Setting, ours: Effect, others: Effect) -> None:
+    """Say what the two objectives make of the query's pool."""
+    right = RIGHT_PROBABILITY.get(this.name, SOFTMAX_PROBABILITY)
     numbers = (
-        ("Effective negatives", before.effective_negatives[0], after.effective_negatives[0], "{:.1f}", EFFECTIVE),
-        ("Loss of this query", before.loss[0], after.loss[0], "{:.3g}", LOSS),
-        ("P(right answer)", before.right[0], after.right[0], "{:.3f}", right),
-        ("Largest share", before.share[0].max(), after.share[0].max(), "{:.1%}", "Of the query's gradient."),
+        ("Effective negatives", ours.effective_negatives[0], others.effective_negatives[0], "{:.1f}", EFFECTIVE),
+        ("Loss of this query", ours.loss[0], others.loss[0], "{:.3g}", LOSS),
+        ("P(right answer)", ours.right[0], others.right[0], "{:.3f}", right),
+        ("Largest share", ours.share[0].max(), others.share[0].max(), "{:.1%}", "Of the query's gradient."),
     )
-    for column, (label, old, new, form, definition) in zip(st.columns(4), numbers, strict=True):
+    for column, (label, own, other, form, definition) in zip(st.columns(4), numbers, strict=True):
         with column:
             st.metric(
                 label,
-                form.format(new),
-                delta="as trained" if form.format(old) == form.format(new) else f"trained: {form.format(old)}",
+                form.format(own),
+                delta=f"that: {form.format(other)}",
                 delta_color="off",
                 delta_arrow="off",
-                help=definition,
+                help=f"{definition} Above: {LABELS[this.name]}, below: {LABELS[that.name]}.",
                 border=True,
             )
 
 
-def weights_of(pool: Pools, trained: Setting, chosen: Setting, after: Effect) -> go.Figure:
+def weights_of(pool: Pools, this: Setting, that: Setting, ours: Effect) -> go.Figure:
     """Return the figure of weights of one pool."""
     wrong = pool.wrong[0]
     similarity, positive = pool.similarity[0][wrong], float(pool.similarity[0][pool.positive[0]][0])
     every = np.append(similarity, positive)
     curve = np.linspace(max(-1.0, every.min() - 0.02), min(1.0, every.max() + 0.02), 100)
-    lines = [hardness.weights_at(each.objective, curve, positive) for each in (chosen, trained)]
-    return weight_curve_figure(similarity, after.weight[0][wrong], positive, curve, *lines)
-
-
-def show_all(bundle: Bundle, dataset: str | None, trained: Setting, chosen: Setting) -> None:
-    """Return all queries of the data set: where the gradient goes by true hardness, and how many negatives matter."""
-    pool = cached.pools(bundle.digest, dataset, bundle)
-    st.markdown(f"##### Over {len(pool):,} queries of {'all data sets' if dataset is None else dataset}")
-    before, after = (cached.shares(bundle.digest, dataset, each, bundle) for each in (trained, chosen))
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        if after:
-            st.plotly_chart(hardness_shares_figure(before, after), key="hardness", config={"displayModeBar": False})
-        else:
-            st.info("True hardness is known in the miniature only: these items carry no attributes.")
-    with right:
-        for each, label in ((chosen, "What if"), (trained, "As trained")):
-            done = cached.effect(bundle.digest, dataset, each, bundle)
-            effective = hardness.mean_of(done.effective_negatives)
-            st.metric(f"{label}: effective negatives a query", f"{effective.value:.1f}", help=EFFECTIVE)
-            st.caption(f"{between(effective, '.1f')}; {pool.wrong.sum(axis=1).mean():.0f} negatives a pool")
-        show_correlation(bundle, dataset, pool, chosen)
-    resting = rests(chosen, pool, cached.effect(bundle.digest, dataset, chosen, bundle)).sum()
-    if resting:
-        st.caption(RESTING.format(f"{resting:,} of {len(pool):,} queries"))
-
-
-def rests(chosen: Setting, pool: Pools, done: Effect) -> np.ndarray:
-    """For each query whether a debiased objective leaves its negatives without any gradient."""
-    return pool.wrong.any(axis=1) & ~done.pulls if chosen.prior is not None else np.zeros(len(pool), dtype=bool)
-
-
-def show_correlation(bundle: Bundle, dataset: str | None, pool: Pools, chosen: Setting) -> None:
-    """Tell whether weight follows true hardness."""
-    # The weights of all others rise with similarity: they have one correlation, which need not be computed again.
-    by = chosen if chosen.name == "focal" else None
-    found = cached.correlation(bundle.digest, dataset, by, bundle)
-    weights = cached.effect(bundle.digest, dataset, chosen, bundle).weight[pool.wrong]
-    flat = len(weights) > 0 and np.ptp(weights) == 0
-    st.metric(
-        "Does weight follow true hardness?",
-        "all weigh the same" if flat else "not known" if not found.n else f"{found.value:.2f}",
-        help="Spearman's rank correlation, within each query, of a negative's weight with minus the number of asked "
-        "attributes in which it truly differs. 1: the truly closest weigh most; 0: no relation. It is the same for "
-        "every objective whose weight rises with similarity (all but Focal-InfoNCE), at any strength above 0.",
-    )
-    if found.n and not flat:
-        st.caption(f"{between(found, '.2f')}, 0 is chance")
-
-
-def between(found: Mean, form: str) -> str:
-    """Return an interval in words."""
-    return f"95 % interval {found.low:{form}} to {found.high:{form}}, {found.n:,} queries"
+    lines = [hardness.weights_at(each.objective, curve, positive) for each in (this, that)]
+    return weight_curve_figure(similarity, ours.weight[0][wrong], positive, curve, *lines, names=names_of(this, that))

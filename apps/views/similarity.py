@@ -1,103 +1,200 @@
-"""Similarity: do the similarities of right and wrong answers overlap?"""
+"""Similarity: do right answers stand apart from wrong ones, in which data sets, and in which of two models?"""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit.elements.lib.column_types import ColumnConfig
 
-from apps.views import cached
+from apps.views import cached_similarity as cached
+from apps.views.cached_similarity import matches_of
 from apps.views.captions import escaped
+from apps.views.choose import choose
+from apps.views.export import download_table
 from apps.views.looking import Looking
-from workbench.bundles.bundle import Bundle
-from workbench.figures.similarity_overlap import Histograms, similarity_overlap_figure
-from workbench.measures.overlap import Overlap
-from workbench.what_if.objective_words import made_by
+from apps.views.similarity_overlap import show_overlap
+from apps.views.switch import switched_on
+from workbench.figures.dataset_dots import Axis, Dots, dataset_dots_figure, sorted_names, written
+from workbench.measures.dataset_means import Quantity, stores_auroc
+from workbench.measures.hardness import Mean
+from workbench.measures.matched import Matched
 
-KINDS = ("positive", "hard", "easy")
-DEFINITIONS = {
-    "AUROC": "Probability that a right answer is more similar than a negative; ties count half. 50 % is chance.",
-    "overlap": "Area that the two histograms share: 0 % apart, 100 % alike.",
-    "d'": "Distance of the two means in standard deviations.",
+CHART = {"displaylogo": False}
+QUANTITIES: Mapping[Quantity, str] = {
+    "P@1": "P@1: the first answer is right",
+    "auroc_hard": "AUROC against the 5 hardest negatives",
+    "auroc_all": "AUROC against all negatives",
+    "margin": "Margin to the hardest negative",
 }
-Measures = dict[str, tuple[Overlap, tuple[float, float]]]
+DEFINITIONS: Mapping[Quantity, str] = {
+    "P@1": "Share of queries whose first answer is right, ties by expectation.",
+    "auroc_hard": "Within each query, the share of its 5 most similar wrong candidates that lie below its right "
+    "answer (ties half), then the mean over queries. 50 % is no difference; below it the hardest mostly win.",
+    "auroc_all": "Within each query, the share of all its wrong candidates that lie below its right answer (ties "
+    "half), then the mean over queries. 50 % is chance.",
+    "margin": "Similarity of the best right answer minus that of the most similar wrong candidate; below 0 the query "
+    "fails.",
+}
+AXES: Mapping[Quantity, tuple[str, float, float | None]] = {
+    "P@1": ("P@1, %", 100, None),
+    "auroc_hard": ("AUROC against the 5 hardest negatives, %", 100, 0.5),
+    "auroc_all": ("AUROC against all negatives, %", 100, 0.5),
+    "margin": ("margin, cosine", 1, 0.0),
+}
+WHY = (
+    "Pooled and within-query AUROC differ because the pooled one also compares a right answer with the negatives of "
+    "other queries: queries whose similarities lie high or low as a whole blur it, and no ranking. What ranks is the "
+    "one within queries."
+)
 
 
 def show(looking: Looking) -> None:
     """Return the whole view."""
-    run, bundle, dataset, other = looking.run, looking.bundle, looking.dataset, looking.against
-    measures = cached.overlaps(bundle.digest, dataset, bundle)
-    models = [histograms(bundle, f"{run.name}, {made_by(bundle)}", dataset, measures)]
-    if other is not None and (dataset is None or dataset in other.bundle.datasets):
-        beside = cached.overlaps(other.bundle.digest, dataset, other.bundle)
-        models.append(histograms(other.bundle, f"{other.run}, {made_by(other.bundle)}", dataset, beside))
-    elif other is not None:
-        st.info(f"{escaped(other.run)} was not evaluated on {escaped(str(dataset))}.")
-    show_measures(measures)
-    figure = similarity_overlap_figure(models, finding(measures, dataset))
-    st.plotly_chart(figure, key="overlap", config={"displayModeBar": False})
-    st.caption(
-        "Each kind is scaled to its own total. Hard and easy: the 5 most and the 5 least similar wrong candidates of "
-        "each query. Beyond 5,000 queries the measures, not the histograms, are over an even sample of so many."
+    if not len(looking.queries):
+        st.info("No query passes the filters and the selection, so there is nothing to compare.")
+        return
+    quantity = choose("quantity", "Data sets by", list(QUANTITIES), "P@1", QUANTITIES.__getitem__)
+    if quantity == "auroc_all" and not stores_auroc(looking.bundle):
+        st.info("This evaluation did not store the AUROC of each query; evaluate it again to see it by data set.")
+    elif looking.against is None:
+        show_alone(looking, quantity)
+    else:
+        show_beside(looking, quantity)
+    show_overlap(looking)
+    st.caption(WHY)
+
+
+def show_alone(looking: Looking, quantity: Quantity) -> None:
+    """Return the data sets of one model; where there is a pooled value of the quantity, that beside it."""
+    bundle, numbers = looking.bundle, looking.queries
+    means = cached.means(looking.key, quantity, bundle, numbers)
+    sets = [Dots("within queries" if quantity == "auroc_hard" else looking.run.name, means)]
+    if quantity == "auroc_hard":
+        sets.append(Dots("all pairs pooled", cached.pooled(looking.key, bundle, numbers)))
+    if not means:
+        st.info("No query that is looked at has a negative, so this has no value.")
+        return
+    order = sorted_names(means)
+    figure = dataset_dots_figure(sets, order, axis_of(looking, quantity), finding(quantity, means))
+    st.plotly_chart(figure, key="dataset-dots", config=CHART)
+    st.caption(f"{DEFINITIONS[quantity]} Lines: 95 % intervals over queries. {looking.sentence}.")
+    show_numbers(sets, order, quantity)
+
+
+def show_beside(looking: Looking, quantity: Quantity) -> None:
+    """Return the data sets of two models over the queries that both were asked, and the paired differences."""
+    other = looking.against
+    if other is None:
+        return
+    found = matches_of(looking, other)
+    if not len(found.own):
+        st.info(f"{escaped(other.run)} was asked none of these {looking.sentence}; shown without it.")
+        show_alone(looking, quantity)
+        return
+    if quantity == "auroc_all" and not stores_auroc(other.bundle):
+        st.info(f"{escaped(other.run)} did not store the AUROC of each query; shown without it.")
+        show_alone(looking, quantity)
+        return
+    key = f"{looking.key} {other.bundle.digest}"
+    own = cached.means(f"{key} first", quantity, looking.bundle, found.own)
+    theirs = cached.means(f"{key} second", quantity, other.bundle, found.other)
+    change, overall = cached.differences(
+        looking.key, other.bundle.digest, quantity, looking.bundle, other.bundle, found
     )
-    with st.expander("By data set"):
-        st.dataframe(by_dataset(bundle), hide_index=True, column_config=columns())
+    sets = [Dots(names_of(looking)[0], own), Dots(names_of(looking)[1], theirs)]
+    by_change = choose("dots_order", "Sorted by", ["value", "difference"], "value") == "difference"
+    order = sorted_names(change if by_change and change else own)
+    show_two(looking, quantity, sets, change, overall, order)
+    st.caption(f"{DEFINITIONS[quantity]} Lines: 95 % intervals over queries. {matching(looking, found)}")
+    show_numbers([*sets, Dots("difference", change)], order, quantity)
 
 
-def histograms(bundle: Bundle, name: str, dataset: str | None, measures: Measures) -> Histograms:
-    """Return the bundle's exact counts for a data set, or summed over all."""
-    edges, counts = bundle.counts(dataset)
-    hard = measures["hard"][0]
-    note = f"AUROC against hard {hard.auroc:.1%}, overlap {hard.overlap:.1%}, d' {hard.d_prime:.2f}"
-    return Histograms(name, note, edges, {kind: counts[kind] for kind in KINDS})
+def show_two(
+    looking: Looking, quantity: Quantity, sets: Sequence[Dots], change: Mapping[str, Mean], overall: Mean,
+    order: Sequence[str],
+) -> None:  # fmt: skip
+    """Return the values of both models, and their paired differences beside them."""
+    axis = axis_of(looking, quantity)
+    scale = axis.scale
+    left, right = st.columns([3, 2], gap="small")
+    with left:
+        title = finding(quantity, sets[0].means)
+        st.plotly_chart(dataset_dots_figure(sets, order, axis, title), key="dataset-dots", config=CHART)
+    points = "points" if scale == 100 else "cosine"
+    title = (
+        f"Difference {scale * overall.value:+.{1 if scale == 100 else 3}f} {points}, {verdict(overall)}"
+        if overall.n
+        else "No difference can be computed"
+    )
+    with right:
+        line = Axis(f"{sets[0].name} minus {sets[1].name}, {points}", scale, 0.0)
+        figure = dataset_dots_figure([Dots("paired difference", change)], order, line, title)
+        st.plotly_chart(figure, key="dataset-differences", config=CHART)
+    if overall.n:
+        low, high = written(scale * overall.low, scale), written(scale * overall.high, scale)
+        st.markdown(
+            f"Over all {overall.n:,} matched queries: **{written(scale * overall.value, scale)}** difference, 95 % "
+            f"interval of the paired differences {low} to {high}."
+        )
 
 
-def show_measures(measures: Measures) -> None:
-    """Right answers against hard, easy and all negatives."""
-    for column, (kind, (found, (low, high))) in zip(st.columns(3), measures.items(), strict=True):
-        with column, st.container(border=True):
-            st.metric(
-                f"AUROC against {kind} negatives",
-                percent(found.auroc),
-                delta=f"95 %: {percent(low)} to {percent(high)}",
-                delta_color="off",
-                delta_arrow="off",
-                help=" ".join(f"{name}: {meaning}" for name, meaning in DEFINITIONS.items()),
-            )
-            st.caption(
-                f"chance 50 %, overlap {percent(found.overlap)}, d' {found.d_prime:.2f}  \n"
-                f"{found.positives:,} right answers, {found.negatives:,} negatives"
-            )
+def names_of(looking: Looking) -> tuple[str, str]:
+    """Return how the two models are called; by their evaluations too where they are of one run."""
+    own, other = looking.run.name, looking.against
+    if other is None or other.run != own:
+        return own, "" if other is None else other.run
+    return f"{own}, {looking.bundle.folder.name}", f"{own}, {other.bundle.folder.name}"
 
 
-def finding(measures: Measures, dataset: str | None) -> str:
-    """Return the answer to the view's question."""
-    found = measures["hard"][0]
-    where = "all data sets" if dataset is None else dataset
-    if np.isnan(found.auroc):
-        return f"There are no negatives in {where}"
-    return f"In {where}, {percent(found.overlap)} of right answers and hard negatives overlap"
+def matching(looking: Looking, found: Matched) -> str:
+    """Say how many queries both were asked, and what differs besides the model."""
+    said = (
+        f"Both over the {len(found.own):,} of {len(looking.queries):,} queries that both were asked: the same data set "
+        "and the same query item."
+    )
+    if found.other_pool:
+        said += f" {found.other_pool:,} more have another number of candidates there, which is no fair pair: left out."
+    return said
 
 
-def by_dataset(bundle: Bundle) -> pd.DataFrame:
-    """AUROC and overlap of every data set."""
-    rows = []
-    for dataset in bundle.datasets:
-        measures = cached.overlaps(bundle.digest, dataset, bundle)
-        (hard, (low, high)), (every, _) = measures["hard"], measures["all"]
-        shares = (hard.auroc, low, high, hard.overlap, every.auroc)
-        rows.append([dataset, *(100 * share for share in shares), hard.d_prime, hard.positives])
-    return pd.DataFrame(rows, columns=["data set", *PERCENT, "d' (hard)", "queries"])
+def verdict(overall: Mean) -> str:
+    """Say whether an interval tells a difference from none."""
+    return "told from none" if overall.low > 0 or overall.high < 0 else "not told from none"
 
 
-PERCENT = ("AUROC (hard)", "from", "to", "overlap (hard)", "AUROC (all)")
+def axis_of(looking: Looking, quantity: Quantity) -> Axis:
+    """Return the axis of a quantity; P@1 with the chance of each data set over the queries looked at."""
+    title, scale, line = AXES[quantity]
+    if quantity != "P@1":
+        return Axis(title, scale, line)
+    rows = looking.bundle.rankings.iloc[looking.queries]
+    chance = rows.groupby("dataset", observed=True)["chance"].mean()
+    return Axis(title, scale, line, {str(name): float(value) for name, value in chance.items()})
 
 
-def columns() -> dict[str, ColumnConfig]:
-    """Say how the table's numbers are written."""
-    percentages = {name: st.column_config.NumberColumn(format="%.1f %%") for name in PERCENT}
-    return percentages | {"d' (hard)": st.column_config.NumberColumn(format="%.2f")}
+def finding(quantity: Quantity, means: Mapping[str, Mean]) -> str:
+    """Name the best and the worst data set."""
+    _, scale, _ = AXES[quantity]
+    order = sorted_names(means)
+    name = AXES[quantity][0].partition(",")[0]
+    if len(order) < 2:
+        return f"{name} of {order[0]}: {written(scale * means[order[0]].value, scale)}" if order else name
+    best, worst = (f"{each} {written(scale * means[each].value, scale)}" for each in (order[0], order[-1]))
+    return f"Best: {best}. Worst: {worst}"
 
 
-def percent(share: float) -> str:
-    """Return a share as a percentage, or a word where it does not exist."""
-    return "unknown" if np.isnan(share) else f"{100 * share:.1f} %"
+def show_numbers(sets: Sequence[Dots], order: Sequence[str], quantity: Quantity) -> None:
+    """Return the numbers of the figure as a table that can be taken away, behind a switch."""
+    if not switched_on("dots_numbers", "Show the numbers"):
+        return
+    scale = AXES[quantity][1]
+    table = pd.DataFrame({"data set": list(order)})
+    for each in sets:
+        means = [each.means.get(name) for name in order]
+        for field in ("value", "low", "high"):
+            table[f"{each.name}: {field}"] = [
+                np.nan if mean is None else scale * getattr(mean, field) for mean in means
+            ]
+        table[f"{each.name}: queries"] = [0 if mean is None else mean.n for mean in means]
+    st.dataframe(table, hide_index=True)
+    download_table(table, "data-sets", "dots")

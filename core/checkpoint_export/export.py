@@ -12,7 +12,7 @@ from core.checkpoint_export.hub import Hub, push
 from core.checkpoint_export.model_card import card
 from core.checkpoint_export.sentence_transformers_folder import write_sentence_transformers
 from core.checkpoint_export.settings import ExportSettings
-from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.encoder.embedder import Embedder
 from core.encoder.embedder_folder import read_description
 from core.encoder.freezing import merge_lora
@@ -32,7 +32,7 @@ def export(settings: ExportSettings, hub: Hub | None = None) -> str:
             not be published, or the hub refused.
         core.files.atomic.CannotWrite: the system refused.
     """
-    checkpoint = checkpoints.resolve(settings.checkpoint)
+    checkpoint = listing.resolve(settings.checkpoint)
     if settings.output is not None and settings.output.exists():
         raise ValueError(f"output = {settings.output} exists; name another folder.")
     bundle = bundle_to_add(checkpoint.folder, settings)

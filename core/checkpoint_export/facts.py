@@ -7,7 +7,7 @@ from typing import Any
 
 from core.checkpoint_export.model import has_one_crop
 from core.checkpoint_export.settings import ExportSettings
-from core.checkpoints.checkpoint import Checkpoint
+from core.checkpoints.listing import Checkpoint
 from core.encoder.embedder import Embedder
 from core.evaluation.metrics import Score
 from core.files.reading import parse_json, read_settings

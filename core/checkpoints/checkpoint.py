@@ -12,22 +12,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from core.checkpoints.listing import Checkpoint, checkpoints
 from core.encoder.embedder import Embedder
-from core.encoder.embedder_folder import DESCRIPTION
 from core.files.atomic import remove_folder, whole_folder
 from core.files.reading import parse_json
 
 OPTIMIZER_STATE = "optimizer.safetensors"
 OTHER_STATE = "training.safetensors"
 TRAINING_STATE = "training.json"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """One checkpoint of a run: its folder and the number of optimizer steps done."""
-
-    folder: Path
-    step: int
 
 
 @dataclass(frozen=True)
@@ -241,32 +233,3 @@ def put_back(tensors: Mapping[str, torch.Tensor], model: nn.Module, optimizer: t
         if key != "step" and value.shape != weight.shape:
             raise ValueError(f"{name} is {tuple(value.shape)}, its weight is {tuple(weight.shape)}.")
         optimizer.state[weight][key] = value if key == "step" else value.to(weight.device)
-
-
-def checkpoints(run: Path) -> list[Checkpoint]:
-    """Return the complete checkpoints of a run, oldest first."""
-    found = []
-    for folder in sorted((run / "checkpoints").glob("[0-9]*")):
-        if (folder / DESCRIPTION).is_file() and folder.name.isdigit():
-            found.append(Checkpoint(folder, int(folder.name)))
-    return sorted(found, key=lambda each: each.step)
-
-
-def latest(run: Path) -> Checkpoint | None:
-    """Return the checkpoint with the most steps, or None."""
-    found = checkpoints(run)
-    return found[-1] if found else None
-
-
-def resolve(path: Path) -> Checkpoint:
-    """Return the checkpoint that a path means: a checkpoint's folder, or a run (its latest).
-
-    Raises:
-        ValueError: the path is neither.
-    """
-    if (path / DESCRIPTION).is_file():
-        return Checkpoint(path, int(path.name) if path.name.isdigit() else 0)
-    found = latest(path)
-    if found is None:
-        raise ValueError(f"{path} is neither a checkpoint (it has no {DESCRIPTION}) nor a run with checkpoints.")
-    return found

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoConfig, AutoModel
 
-from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.checkpoints.sharded import is_sharded_checkpoint, offsets, stored
 from core.encoder.embedder import Embedder
 from core.encoder.embedder_folder import SHARDS, read_description
@@ -45,7 +45,7 @@ def consolidate(settings: ConsolidateSettings) -> Path:
     Raises:
         ValueError: the checkpoint is not sharded or not complete, has no adapter to merge, or the output exists.
     """
-    source = checkpoints.resolve(settings.checkpoint).folder
+    source = listing.resolve(settings.checkpoint).folder
     if not is_sharded_checkpoint(source):
         raise ValueError(f"{source} is an ordinary checkpoint already: it has no folder {SHARDS!r}.")
     if settings.output.exists():

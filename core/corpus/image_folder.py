@@ -19,7 +19,7 @@ from jaxtyping import Float
 from safetensors.numpy import save_file
 from tqdm import tqdm
 
-from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.config.private_paths import shareable
 from core.config.ranges import check_range
 from core.data.checks.problems import BadItems, BadRow, OnBadItem, Problem, naming
@@ -105,7 +105,7 @@ def embed_to_files(settings: EmbedSettings, progress: bool = True) -> EmbeddedPi
     """
     settings = shareable(settings) if settings.private_paths else settings
     refuse_foreign(settings.out)
-    checkpoint = checkpoints.resolve(settings.checkpoint)
+    checkpoint = listing.resolve(settings.checkpoint)
     embedder = Embedder.load(checkpoint.folder)
     done = embed_folder(
         embedder, settings.folder, settings.caption_column, settings.on_bad_item, settings.batch, progress

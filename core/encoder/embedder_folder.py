@@ -10,8 +10,8 @@ from transformers import AutoModel, PreTrainedModel
 from core.encoder.backbones.choose import adapter_class
 from core.encoder.lora import CONFIG as ADAPTER
 from core.files.reading import parse_json
+from core.files.run_layout import DESCRIPTION
 
-DESCRIPTION = "embedder.json"
 SHARDS = "weights"
 """The folder of a checkpoint that several processes wrote, each its part of the weights."""
 FORMAT = {"format": 1, "pooling": "last_token", "normalize": True}

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
-from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.config.model_settings import ModelSettings
 from core.encoder.backbones.choose import adapter_class
 from core.encoder.embedder import Embedder
@@ -56,7 +56,7 @@ def config_folder(model: ModelSettings) -> Path:
         ValueError: there is none.
     """
     try:
-        folder = checkpoints.resolve(Path(model.start)).folder
+        folder = listing.resolve(Path(model.start)).folder
         described = read_description(folder)
     except ValueError:
         if model.published is None:

@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.config.settings import TrainSettings
 from core.encoder.embedder_folder import read_description
 from core.estimate.published_configs import published
@@ -55,7 +55,7 @@ def model_problems(start: str, name: str | None) -> list[str]:
 def checkpoint_problems(path: Path) -> list[str]:
     """Say what is missing of a checkpoint's folder; weights are looked for, not read."""
     try:
-        folder = checkpoints.resolve(path).folder
+        folder = listing.resolve(path).folder
         described = read_description(folder)
     except ValueError as error:
         return [str(error)]

@@ -1,7 +1,8 @@
 """A bundle: everything about one evaluation that people look at, as an immutable, self-describing folder.
 
 manifest.json           schema, checkpoint, step, suite, objective, dimensions, sha256 of each file
-items.parquet           row i: content id, modality, text, parts, and a column for each attribute ("attribute:colour")
+items.parquet           row i: content id, modality, text, parts (pictures with their file, where they have one), and a
+                        column for each attribute ("attribute:colour")
 embeddings.safetensors  "items": (items, d) float32, row i is item i
 rankings.parquet        per query: pool, right answers, rank, similarities, margin, hit, chance, AUROC within the query
 pools.parquet           the candidates of each pool, once however many queries share it
@@ -27,7 +28,7 @@ import pyarrow.parquet as pq
 
 from core.evaluation.bundle_items import write_items, write_thumbnails
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import Embedded
+from core.evaluation.embedded import Embedded
 from core.evaluation.layouts import Layout, over_all
 from core.evaluation.metrics import Score
 from core.evaluation.projection import principal_plane
@@ -58,14 +59,16 @@ def write_bundle(
     tables: RankedTables,
     scores: Sequence[Score],
     reports: Mapping[str, str] | None = None,
+    private: bool = False,
     layouts: Mapping[str, Layout] | None = None,
 ) -> None:
     """Write a bundle; it appears in one piece and replaces an older one of the same name.
 
-    `tables` hold every ranking; `reports` are further text files by name, `layouts` further maps than PCA.
+    `tables` hold every ranking; `reports` are further text files by name, `layouts` further maps than PCA. private:
+    name no folder of this machine.
     """
     with whole_folder(folder) as partial:
-        write_items(embedded.items, partial / "items.parquet")
+        write_items(embedded.items, partial / "items.parquet", private)
         write_tensor(partial / "embeddings.safetensors", "items", embedded.vectors)
         tables.write(partial)
         (partial / "scores.json").write_text(json.dumps([asdict(each) for each in scores], indent=1) + "\n")

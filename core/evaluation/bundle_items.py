@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.data.records import Image, Item, Text, Video
+from core.evaluation.part_records import part_record, part_type
 
 THUMBNAIL = 96
 ROWS_AT_ONCE = 2**16
@@ -19,18 +20,20 @@ PICTURES_AT_ONCE = 256
 """Thumbnails of a row group: a page that shows one reads so many."""
 ATTRIBUTE = "attribute:"
 """Begins the name of a column of attributes."""
-PART = pa.struct({"type": pa.string(), "text": pa.string(), "thumbnail": pa.string()})
 
 
-def write_items(items: Sequence[Item], path: Path) -> None:
-    """Write one row an item, in the order of the vectors, and a column for each attribute that any item has."""
+def write_items(items: Sequence[Item], path: Path, private: bool = False) -> None:
+    """Write one row an item, in the order of the vectors, and a column for each attribute that any item has.
+
+    private: name no file outside the present folder as the source of a picture or clip.
+    """
     names = sorted({name for item in items for name in item.attributes})
     schema = pa.schema(
         {
             "item": pa.string(),
             "modality": pa.dictionary(pa.int32(), pa.string()),
             "text": pa.string(),
-            "parts": pa.list_(PART),
+            "parts": pa.list_(part_type(items, private)),
             **{ATTRIBUTE + name: pa.dictionary(pa.int32(), pa.string()) for name in names},
         }
     )
@@ -41,17 +44,10 @@ def write_items(items: Sequence[Item], path: Path) -> None:
                 "item": [item.content_id for item in rows],
                 "modality": [item.modality for item in rows],
                 "text": [item.text for item in rows],
-                "parts": [[part_record(part) for part in item.parts] for item in rows],
+                "parts": [[part_record(part, private) for part in item.parts] for item in rows],
                 **{ATTRIBUTE + name: [item.attributes.get(name) for item in rows] for name in names},
             }
             writer.write_table(pa.table([pa.array(columns[each.name], each.type) for each in schema], schema=schema))
-
-
-def part_record(part: Text | Image | Video) -> dict[str, str]:
-    """{"type": "text", "text": ...}, or {"type": "image" or "video", "thumbnail": id in thumbnails.parquet}."""
-    if isinstance(part, Text):
-        return {"type": "text", "text": part.text}
-    return {"type": type(part).__name__.lower(), "thumbnail": part.content_id}
 
 
 def write_thumbnails(items: Sequence[Item], path: Path) -> None:
@@ -69,16 +65,18 @@ def write_thumbnails(items: Sequence[Item], path: Path) -> None:
 
 
 def thumbnail(part: Image | Video) -> PIL.Image.Image:
-    """Return a picture, or a strip of a clip's frames, reduced to at most 96 pixels of height."""
+    """Return a picture, or a strip of a clip's frames, reduced to at most 96 pixels of height.
+
+    Every frame has the same share of the strip's width, so that it can be cut apart again.
+    """
     sources = [part.source] if isinstance(part, Image) else list(part.frames)
     frames = [source.open() for source in sources]
     for frame in frames:
         frame.thumbnail((2 * THUMBNAIL, THUMBNAIL))
-    strip = PIL.Image.new("RGB", (sum(frame.width for frame in frames), max(frame.height for frame in frames)))
-    left = 0
-    for frame in frames:
-        strip.paste(frame, (left, 0))
-        left += frame.width
+    width = max(frame.width for frame in frames)
+    strip = PIL.Image.new("RGB", (width * len(frames), max(frame.height for frame in frames)))
+    for number, frame in enumerate(frames):
+        strip.paste(frame, (number * width, 0))
     return strip
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from core.checkpoints.checkpoint import Checkpoint
+from core.checkpoints.listing import Checkpoint
 from core.config.command_line import plain
 from core.data.records import Item
 from core.evaluation.scoring import Ranked

@@ -7,7 +7,6 @@ vectors are the same bits whichever process encodes it, and whether or not the j
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,12 +14,13 @@ from jaxtyping import Float
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from core.data.checks.problems import BadRow, Problem, reason_of
-from core.data.records import Item, RankingTask
+from core.data.checks.problems import BadRow, Problem
+from core.data.records import Item
 from core.encoder.embedder import Embedder
 from core.encoder.feature_cache import FeatureCache
 from core.encoder.inputs import TokenizedItem, sorted_chunks
 from core.encoder.item_rules import arriving, prepared_or_reason
+from core.evaluation.embedded import Embedded
 
 TOKENS_ON_CPU = 2**12
 """Tokens that go through the model at once on a CPU: what more of them leave behind no longer fits its caches."""
@@ -31,19 +31,6 @@ logger = logging.getLogger(__name__)
 
 class NonFiniteVectors(ValueError):
     """A model gave vectors with NaN or infinity; the message names the items."""
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """Distinct items and their unit vectors, row by row."""
-
-    items: tuple[Item, ...]
-    vectors: Float[np.ndarray, "items d"]
-
-    @cached_property
-    def row(self) -> dict[str, int]:
-        """The row of each content id."""
-        return {item.content_id: number for number, item in enumerate(self.items)}
 
 
 @dataclass(frozen=True)
@@ -72,31 +59,6 @@ class Encoding:
     batch: int = 64
     workers: int = 0
     features: FeatureCache | None = None
-
-
-def distinct_items(tasks: Sequence[RankingTask], unknown: Callable[[Item, str], None] | None = None) -> list[Item]:
-    """Return every query and candidate of the tasks once, in order of first use.
-
-    Objects that occur again are passed over before any content id is made; a shared list of candidates is read once.
-    An item whose content id cannot be made is handed to `unknown` with the reason, or raises if there is none.
-    """
-    by_identity: dict[int, Item] = {}
-    pools: set[int] = set()
-    for task in tasks:
-        for ranking in task.rankings:
-            by_identity[id(ranking.query)] = ranking.query
-            if id(ranking.candidates) not in pools:
-                pools.add(id(ranking.candidates))
-                by_identity.update(zip(map(id, ranking.candidates), ranking.candidates, strict=True))
-    found: dict[str, Item] = {}
-    for item in by_identity.values():
-        try:
-            found.setdefault(item.content_id, item)
-        except Exception as error:  # see core.data.checks.problems.naming
-            if unknown is None:
-                raise
-            unknown(item, reason_of(error))
-    return list(found.values())
 
 
 def portions(items: Sequence[Item], size: int) -> list[list[int]]:

@@ -7,15 +7,8 @@ from tqdm import tqdm
 
 from core.data.records import Item
 from core.encoder.embedder import Embedder
-from core.evaluation.encode import (
-    Embedded,
-    EncodedPortion,
-    Encoding,
-    encode,
-    portions,
-    refuse,
-    refuse_not_finite,
-)
+from core.evaluation.embedded import Embedded
+from core.evaluation.encode import EncodedPortion, Encoding, encode, portions, refuse, refuse_not_finite
 from core.evaluation.encoding_workers import EncodingWorkers, Shard
 from core.evaluation.vector_cache import VectorCache
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.config.command_line import plain
 from core.config.private_paths import is_private, shareable
 from core.data.records import RankingTask
@@ -19,7 +20,8 @@ from core.encoder.item_rules import ItemRules
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.bundle_name import EvaluationDigest, default_folder
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import Embedded, Encoding, distinct_items
+from core.evaluation.embedded import Embedded, distinct_items
+from core.evaluation.encode import Encoding
 from core.evaluation.encode_distributed import embed_distributed, encode_shard
 from core.evaluation.encoding_workers import EncodingWorkers
 from core.evaluation.layouts import check_umap, umap_layout
@@ -55,10 +57,11 @@ def evaluate(
     if settings.umap:
         check_umap()  # before hours of encoding
     with workers.calling_off():
-        checkpoint = checkpoints.resolve(settings.checkpoint)
-        if settings.private_paths or trained_in_private(checkpoint.folder):
+        checkpoint = listing.resolve(settings.checkpoint)
+        private = settings.private_paths or trained_in_private(checkpoint.folder)
+        if private:
             settings = shareable(settings)
-            checkpoint = checkpoints.resolve(settings.checkpoint)
+            checkpoint = listing.resolve(settings.checkpoint)
         asked, rows = with_rows(settings.suite, checkpoint.folder)
         tasks = labelled(suite_tasks(asked, progress, ItemRules(load_item_tokenizer(checkpoint.folder))), rows)
         embedder = load_embedder(settings, checkpoint.folder)
@@ -77,7 +80,7 @@ def evaluate(
     reports = report_files(tasks, found, str(checkpoint.folder), suite, settings.report)
     folder = settings.out or default_folder(checkpoint, asked, digest)
     layouts = {"umap": umap_layout(embedded.vectors)} if settings.umap else {}
-    write_bundle(folder, description, embedded, tables, found, reports, layouts)
+    write_bundle(folder, description, embedded, tables, found, reports, private, layouts)
     return folder, found
 
 
@@ -90,7 +93,7 @@ def assist(settings: EvalSettings, workers: EncodingWorkers) -> bool:
     """
     shard = workers.receive_shard()
     if shard:
-        checkpoint = checkpoints.resolve(settings.checkpoint)
+        checkpoint = listing.resolve(settings.checkpoint)
         encode_shard(workers, load_embedder(settings, checkpoint.folder), shard, encoding(settings))
     return shard is not None
 
@@ -169,7 +172,7 @@ def trained_objective(checkpoint: Path) -> ObjectiveSettings | None:
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{config}: the run's objective cannot be read ({error}).") from error
     if settings.learn_temperature:
-        reached = checkpoints.training_state(checkpoints.Checkpoint(checkpoint, 0)).objective
+        reached = checkpoints.training_state(listing.Checkpoint(checkpoint, 0)).objective
         learned = {name: reached[name] for name in ("temperature", "bias") if name in reached}
         return replace(settings, **learned)
     return settings

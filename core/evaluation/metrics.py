@@ -65,3 +65,51 @@ def mean_interval(groups: Sequence[Float[np.ndarray, " _"]]) -> tuple[float, flo
     resampled = np.mean([resampled_means(group, seed) for seed, group in enumerate(groups)], axis=0)
     low, high = interval(resampled)
     return float(np.mean([group.mean() for group in groups])), low, high
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """A score before and after a change, on the same queries.
+
+    value: after minus before, a mean over groups. low, high: its 95 % bootstrap interval, queries resampled in pairs.
+    n: queries. gains, losses: queries whose value rose or fell.
+    """
+
+    before: float
+    after: float
+    value: float
+    low: float
+    high: float
+    n: int
+    gains: int
+    losses: int
+
+    @property
+    def turned(self) -> "PairedDifference":
+        """The same, before and after exchanged."""
+        return PairedDifference(
+            self.after, self.before, -self.value, -self.high, -self.low, self.n, self.losses, self.gains
+        )
+
+
+def paired_difference(
+    before: Float[np.ndarray, " n"], after: Float[np.ndarray, " n"], groups: Sequence[object] | np.ndarray
+) -> PairedDifference:
+    """Return the difference of a score of each query, as the unweighted mean over groups of queries (data sets).
+
+    Queries are resampled within each group, before and after together (paired bootstrap).
+
+    Raises:
+        ValueError: there are no queries, or not as many of each.
+    """
+    if not len(before) or not len(before) == len(after) == len(groups):
+        counts = f"{len(before)}, {len(after)} and {len(groups)}"
+        raise ValueError(f"paired_difference needs as many values before and after as groups, not {counts}.")
+    change = after - before
+    _, own = np.unique(np.asarray(groups), return_inverse=True)
+    members = [np.flatnonzero(own == group) for group in range(int(own.max()) + 1)]
+    value, low, high = mean_interval([change[rows] for rows in members])
+    was, became = (float(np.mean([each[rows].mean() for rows in members])) for each in (before, after))
+    return PairedDifference(
+        was, became, value, low, high, len(change), int((change > 0).sum()), int((change < 0).sum())
+    )

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from core.data.records import Ranking, RankingTask
 from core.evaluation.clustering import capped, v_measure
-from core.evaluation.encode import Embedded
+from core.evaluation.embedded import Embedded
 from core.evaluation.metrics import Score, interval, resampled_means
 from core.evaluation.pools import Pool, Pools
 from core.evaluation.ranking import Placement, all_tied, placements

@@ -153,11 +153,14 @@ def readable(source: Path | pa.Buffer) -> Path | pa.BufferReader:
 
 
 def repeated(source: Path | pa.Buffer) -> list[str]:
-    """Return the paths of the columns of words or bytes, which a file may hold once and refer to."""
+    """Return the paths of the columns of words or bytes, which a file may hold once and refer to.
+
+    Not those within lists: of several row groups pyarrow 26 cannot read them so.
+    """
     with pq.ParquetFile(readable(source)) as file:
         schema = file.metadata.schema
         found = [schema.column(place) for place in range(len(schema))]
-    return [each.path for each in found if each.physical_type == "BYTE_ARRAY"]
+    return [each.path for each in found if each.physical_type == "BYTE_ARRAY" and not each.max_repetition_level]
 
 
 def announced(metadata: pq.FileMetaData, columns: list[str] | None) -> int:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import functional_call
 
-from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.data.checks.problems import BadRow, Problem
 from core.encoder.embedder import Embedder
 from core.encoder.inputs import ModelInputs
@@ -155,5 +155,5 @@ def reward_of(name: str, decay: float, embedder: Embedder, encode: Callable[[Mod
         return PolicyReward()
     if name == AVERAGE:
         return AverageReward(embedder, encode, decay)
-    frozen = Embedder.load(checkpoints.resolve(Path(name)).folder)
+    frozen = Embedder.load(listing.resolve(Path(name)).folder)
     return FrozenReward(frozen.to(embedder.device))

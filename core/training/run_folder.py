@@ -10,7 +10,8 @@ import torch
 from accelerate import Accelerator
 
 from core.checkpoints import checkpoint as checkpoints
-from core.checkpoints.checkpoint import Checkpoint
+from core.checkpoints import listing
+from core.checkpoints.listing import Checkpoint
 from core.config.command_line import plain, to_yaml
 from core.config.settings import TrainSettings
 from core.data.checks.problems import Problem
@@ -63,7 +64,7 @@ def open_run(settings: TrainSettings, accelerator: Accelerator) -> Checkpoint | 
         described = environment(accelerator, settings.seed, settings.private_paths)
         write_text(run / ENVIRONMENT, json.dumps(described, indent=2) + "\n")
     accelerator.wait_for_everyone()
-    latest = checkpoints.latest(run)
+    latest = listing.latest(run)
     refuse_other_folders(run, latest.step if latest else 0, accelerator)
     return latest
 
@@ -71,7 +72,7 @@ def open_run(settings: TrainSettings, accelerator: Accelerator) -> Checkpoint | 
 def refuse_existing(settings: TrainSettings) -> None:
     """Raise ValueError if the folder holds a run and resume is off, or its settings differ."""
     run = settings.output
-    if not checkpoints.checkpoints(run) and not (run / METRICS).exists():
+    if not listing.checkpoints(run) and not (run / METRICS).exists():
         return
     if not settings.resume:
         raise ValueError(
@@ -91,7 +92,7 @@ def mend(run: Path) -> None:
         remove_left_overs(folder)
     for message in checkpoints.put_damaged_aside(run):
         print(f"warning: {message}", file=sys.stderr)
-    latest = checkpoints.latest(run)
+    latest = listing.latest(run)
     done = latest.step if latest else 0
     forget_faults_after(run, done)
     with writing(run / PAIR_RECORDS):

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.config.model_settings import ModelSettings
 from core.config.settings import TrainSettings
 from core.encoder.backbones.adapter import to_float64
@@ -35,7 +35,7 @@ def starting_embedder(settings: TrainSettings, main: bool) -> Embedder:
     if model.start == "tiny":
         embedder = tiny_embedder(settings.seed, model.width, model.layers, model.vision_layers)
     else:
-        embedder = Embedder.load(checkpoints.resolve(Path(model.start)).folder)
+        embedder = Embedder.load(listing.resolve(Path(model.start)).folder)
     embedder.relative_base = settings.private_paths
     changed = set_resolution(embedder.backbone.config, embedder.image_processor, model)
     if model.trainable.lora_rank and (changed or embedder.base is None):

@@ -14,7 +14,9 @@ from accelerate.utils import set_seed
 from tqdm import tqdm
 
 from core.checkpoints import checkpoint as checkpoints
-from core.checkpoints.checkpoint import Checkpoint, CheckpointScore, TrainingState
+from core.checkpoints import listing
+from core.checkpoints.checkpoint import CheckpointScore, TrainingState
+from core.checkpoints.listing import Checkpoint
 from core.checkpoints.sharded import is_sharded_checkpoint, load_sharded, save_sharded
 from core.config.private_paths import shareable
 from core.config.ranges import seed_of_32_bits
@@ -170,7 +172,7 @@ class Trainer:
     def _data(self) -> CheckedData:
         """Return the checked data sets, with the rows that the run left out when it began, if it is resumed."""
         settings = self.settings
-        resumed = settings.resume and checkpoints.latest(settings.output) is not None
+        resumed = settings.resume and listing.latest(settings.output) is not None
         return checked_data(
             settings.data,
             settings.seed,

@@ -7,7 +7,8 @@ from core.config.settings import TrainSettings
 from core.data.miniature.benchmark import ranking_tasks
 from core.data.records import RankingTask
 from core.encoder.embedder import Embedder
-from core.evaluation.encode import distinct_items, embed_distinct
+from core.evaluation.embedded import distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import rank_all, scores
 
 SEED = 20_260

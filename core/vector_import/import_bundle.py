@@ -1,7 +1,7 @@
 """Import the vectors of another tool into a bundle that the explorer opens as any other."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from core.config.private_paths import shareable
 from core.data.records import RankingTask
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import Embedded
+from core.evaluation.embedded import Embedded
 from core.evaluation.layouts import check_umap, umap_layout
 from core.evaluation.metrics import Score
 from core.evaluation.scoring import Ranked, clustering_scores, ranked_in_turn, scores
@@ -117,7 +117,8 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     rated = scores(placed) + clustering_scores(placed, found.embedded)
     description = Description(model, 0, suite, None if objective is None else plain(objective))
     layouts = {"umap": umap_layout(found.embedded.vectors)} if settings.umap else {}
-    write_bundle(folder, description, found.embedded, tables, rated, layouts=layouts)
+    private = settings.private_paths
+    write_bundle(folder, description, found.embedded, tables, rated, private=private, layouts=layouts)
     return Imported(folder, rated, tuple(filter(None, found.notes)))
 
 
@@ -163,11 +164,11 @@ def vectors_of(path: Path, column: str | None, ids: Sequence[str], items: Path) 
     return unit(raw, order, ids), matched
 
 
-def told(ranked: Iterator[Ranked], tasks: Sequence[RankingTask], progress: bool) -> Iterable[Ranked]:
+def told(ranked: Iterator[Ranked], tasks: Sequence[RankingTask], progress: bool) -> Iterator[Ranked]:
     """Return rankings in turn with a bar, where there are many candidates to go through."""
     count = sum(len(task.rankings) for task in tasks)
     pairs = sum(len(each.candidates) for task in tasks for each in task.rankings)
-    return tqdm(ranked, "ranking", count, unit="query", disable=not progress or pairs < MANY)
+    yield from tqdm(ranked, "ranking", count, unit="query", disable=not progress or pairs < MANY)
 
 
 def refuse_others(folder: Path, suite: Mapping[str, str]) -> None:

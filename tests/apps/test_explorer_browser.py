@@ -1,17 +1,13 @@
 """The explorer in a real browser: it draws every view, answers to a slider, and asks no other machine for anything."""
 
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from served_explorer import served_explorer
 
-ROOT = Path(__file__).parents[2]
 VIEWS = {
     "overview": "Overview",
     "similarity": "Similarity",
@@ -23,37 +19,11 @@ VIEWS = {
 pytestmark = pytest.mark.slow
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port: int, server: subprocess.Popen) -> None:
-    end = time.time() + 180
-    while time.time() < end:
-        assert server.poll() is None, "the server ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    pytest.fail("the server did not start")
-
-
 @pytest.fixture(scope="module")
 def address(written_run: Path) -> Iterator[str]:
     """The explorer, served over the small run."""
-    port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "apps/explorer.py", "--server.headless", "true"]
-    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--", "--root", str(written_run.parent)]
-    with subprocess.Popen(
-        [*command, *options], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    ) as server:
-        try:
-            wait_for(port, server)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
+    with served_explorer(written_run.parent) as found:
+        yield found
 
 
 @pytest.fixture
@@ -116,9 +86,10 @@ def test_the_alpha_slider_changes_the_numbers(page, address):
 def test_another_objective_brings_its_own_numbers(page, address):
     page.goto(f"{address}/?view=pair_weights&dataset=look-alike")
     settle(page)
-    page.get_by_role("combobox", name="What if: objective").click()
+    page.get_by_role("combobox", name="This objective").click()
     page.get_by_role("option", name="SigLIP").click()
-    page.wait_for_url(re.compile("objective=siglip.*tau=0.1"))
+    page.wait_for_url(re.compile("objective=siglip"))
+    assert "tau=0.02" in page.url  # which does not move
     settle(page)
     assert page.get_by_label("bias b").input_value() == "-10"
     page.get_by_text("SigLIP has none").wait_for()
@@ -127,11 +98,35 @@ def test_another_objective_brings_its_own_numbers(page, address):
 
 
 def test_pictures_are_drawn(page, address):
-    page.goto(f"{address}/?view=hard_negatives&dataset=look-alike&failures=False")
+    page.goto(f"{address}/?view=hard_negatives&dataset=look-alike&failures=False&by=none")
     settle(page)
     pictures = page.locator('[data-testid="stImage"] img')
     assert pictures.count() >= 10
     assert page.evaluate(
         "[...document.querySelectorAll('[data-testid=stImage] img')].every(each => each.naturalWidth > 0)"
     )
+    check(page)
+
+
+def test_back_undoes_one_action_and_forward_does_it_again(page, address):
+    page.goto(f"{address}/?view=items&find_words=cross")
+    settle(page)
+    entries = page.evaluate("history.length")
+    sidebar = page.locator('[data-testid="stSidebar"]')
+    for view, label in (("overview", "Overview"), ("items", "Items")):
+        sidebar.get_by_text(label, exact=True).click()
+        page.wait_for_url(re.compile(f"view={view}"))
+        settle(page)
+    assert page.get_by_label("Words that an item's text holds, or its id").input_value() == "cross"
+    assert page.evaluate("history.length") == entries + 2
+    for go, view, label in (
+        ("back", "overview", "Overview"),
+        ("back", "items", "Items"),
+        ("forward", "overview", "Overview"),
+    ):
+        page.evaluate(f"history.{go}()")
+        page.wait_for_url(re.compile(f"view={view}"))
+        page.locator(f'[data-testid="stSidebar"] label:has(input:checked):has-text("{label}")').wait_for()
+        settle(page)
+        assert re.search(f"view={view}", page.url)
     check(page)

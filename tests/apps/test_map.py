@@ -13,7 +13,7 @@ from apps.point_map.encoding import DIMMED, QUERY, RIGHT, SELECTED, WINNER, pack
 from apps.point_map.events import MapEvent
 from apps.views import cached_map, cached_words, map_cloud
 from core.data.records import Item, RankingTask, Text
-from core.evaluation.encode import distinct_items
+from core.evaluation.embedded import distinct_items
 from workbench.bundles.bundle import open_bundle
 from workbench.explore.ties import ties_of
 from workbench.projection.projection import Layout

@@ -1,12 +1,11 @@
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+import warm_processes
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -88,11 +87,8 @@ def test_a_case_without_time_is_left_out_and_named(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_tiny_run_on_the_cpu(tmp_path):
     output = tmp_path / "gpu_step.json"
-    command = [sys.executable, str(ROOT / "benchmarks/gpu_step.py"), "--tiny", "--rounds", "1"]
-    command += ["--compile", "false", "--output", str(output)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
-    )
+    program = [ROOT / "benchmarks/gpu_step.py", "--tiny", "--rounds", "1", "--compile", "false", "--output", output]
+    done = warm_processes.run(program, os.environ | {"PYTHONPATH": str(ROOT)}, timeout_s=600)
     assert done.returncode == 0, done.stderr
     written = json.loads(output.read_text())
     assert len(written["rows"]) == len(MODELS) * (2 + len(SAVINGS))

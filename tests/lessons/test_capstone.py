@@ -79,7 +79,7 @@ def test_its_tests_catch_another_weight(tmp_path: Path, new: str) -> None:
 def test_the_experiment_runs_and_its_runs_are_paired(tmp_path: Path) -> None:
     starter = CAPSTONE / "starter"
     command = ["experiment.py", *TINY, "--out", str(tmp_path)]
-    done = run(starter, *command)
+    done = run_warm(starter, *command)
     assert done.returncode == 0, done.stdout + done.stderr
     runs = json.loads((tmp_path / "results.json").read_text())
     assert list(runs) == ["0", "1"]

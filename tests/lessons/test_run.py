@@ -1,15 +1,16 @@
-"""The lessons run, solved, in real kernels, and student copies up to exactly their first exercise.
+"""The lessons run in real kernels, as learners run them: up to exactly the first exercise, and then solved.
 
-One run of a solved notebook shows that its cells run in their time, that every answer is right, and its figures. The
-script that a notebook is made of holds the same code in the same order, so that running each as well says nothing new
-but of what looks at its own text or starts processes.
+One run of a notebook shows where the student's copy stops, that the solved cells run in their time, that every answer
+is right, and its figures. The script that a notebook is made of holds the same code in the same order, so that running
+each as well says nothing new but of what looks at its own text or starts processes.
 """
 
 import ast
 import gc
-import json
+import os
 import re
 import time
+from typing import NamedTuple
 
 import nbformat
 import plotly.graph_objects as go
@@ -18,6 +19,8 @@ import warm_processes
 from course import LESSONS, NAMES, ROOT, lesson, of_kind
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from warm_kernels import WarmKernelManager
 
 from workbench.lessons.notebooks import student_notebook
 from workbench.lessons.page import FIGURE
@@ -28,6 +31,8 @@ BUSY = 8
 their cores."""
 START_S = 120
 """Seconds for a process to import torch and transformers, on such a machine."""
+SURROUNDINGS = {"LESSONS_REAL": "0", "PYTHONPATH": str(ROOT)}
+"""What the processes of lessons inherit: the project on the path, and no real models."""
 LARGEST_FIGURE = 1_500_000
 SCRIPTS = [name for name in NAMES if name == NAMES[0] or "run_on_ranks(" in lesson(name).path.read_text()]
 
@@ -37,47 +42,65 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 pytestmark = pytest.mark.slow
 every_lesson = pytest.mark.parametrize("name", NAMES)
 
-# Runs the code cells of a notebook one after the other, as a kernel would, and prints the number of the first that
-# fails and what it fails with.
-RUNNER = """
-import json, linecache, sys
-import nbformat
-cells = nbformat.read(sys.argv[1], 4).cells
-namespace, stopped = {"__name__": "__main__"}, None
-for number, cell in enumerate(cells):
-    if cell.cell_type != "code":
-        continue
-    name = f"<cell {number}>"
-    linecache.cache[name] = (len(cell.source), None, cell.source.splitlines(True), name)
-    try:
-        exec(compile(cell.source, name, "exec"), namespace)
-    except BaseException as error:
-        stopped = [number, type(error).__name__, str(error)]
-        break
-print("STOPPED", json.dumps(stopped))
-"""
+
+class Learned(NamedTuple):
+    """A lesson's notebook that has run: its stubs with the first check, then the solved cells."""
+
+    name: str
+    unsolved: list[NotebookNode]
+    """The student's cells from the first exercise to its check."""
+    solved: list[NotebookNode]
+    """Every cell of the solved notebook."""
+    seconds: float
 
 
-@pytest.fixture(autouse=True)
-def surroundings(monkeypatch):
-    """What the processes of lessons inherit: the project on the path, and no real models."""
-    monkeypatch.setenv("LESSONS_REAL", "0")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+@pytest.fixture(scope="module", params=NAMES)
+def learned(request) -> Learned:
+    """A lesson as a learner runs it, in one kernel.
+
+    What comes before the first exercise is the same code in both copies and runs once. Then come the student's cells
+    up to the check, the only one that may fail, and after it the solved cells, from the exercise on.
+    """
+    name = request.param
+    solved = nbformat.read(LESSONS / "solutions" / f"{name}.ipynb", 4)
+    students = student_notebook(lesson(name)).cells
+    first, begin = (first_of("exercise", cells) for cells in (students, solved.cells))
+    assert code_of(students[:first]) == code_of(solved.cells[:begin])
+    unsolved = students[first : first_of("check", students, first) + 1]
+    unsolved[-1].metadata["tags"] = [*tags(unsolved[-1]), "raises-exception"]
+    for number, cell in enumerate(unsolved):
+        cell.id = f"unsolved-{number}"
+    both = NotebookNode({**solved, "cells": [*solved.cells[:begin], *unsolved, *solved.cells[begin:]]})
+    started = time.monotonic()
+    in_a_kernel(name, both, LESSONS / "solutions", kernel_manager_class=WarmKernelManager)
+    return Learned(name, unsolved, solved.cells, time.monotonic() - started)
+
+
+def first_of(kind, cells, start=0):
+    """The place of the first cell with a tag."""
+    return next(place for place in range(start, len(cells)) if kind in tags(cells[place]))
+
+
+def code_of(cells):
+    """The texts of cells of code."""
+    return [cell.source for cell in cells if cell.cell_type == "code"]
 
 
 def limit(name):
     return START_S + BUSY * lesson(name).lesson.cpu_seconds
 
 
-def in_a_kernel(name, notebook, folder):
+def in_a_kernel(name, notebook, folder, **options):
     """Run a lesson's notebook in a kernel of its own, started in the folder where the notebook lies."""
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=limit(name), kernel_name="python3", resources=resources).execute()
+    client = NotebookClient(notebook, timeout=limit(name), kernel_name="python3", resources=resources, **options)
+    client.execute(env=os.environ | SURROUNDINGS)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_source_runs_as_a_script_within_its_time(name):
-    done = warm_processes.run([f"lessons/source/{name}.py"], folder=ROOT, timeout_s=limit(name))
+    program = [f"lessons/source/{name}.py"]
+    done = warm_processes.run(program, os.environ | SURROUNDINGS, folder=ROOT, timeout_s=limit(name))
     assert done.returncode == 0, done.stderr[-3000:]
     for number in lesson(name).exercises:
         assert f"Exercise {number}: right." in done.stdout
@@ -101,19 +124,27 @@ def test_a_solved_notebook_is_its_script_cell_by_cell(name):
     assert ast.dump(ast.Module(statements, [])) == ast.dump(script)
 
 
-@every_lesson
-def test_a_solved_notebook_runs_in_its_time_with_right_answers_and_figures(name):
+def test_the_students_copy_stops_at_exactly_its_first_exercise(learned):
+    """Its check says which exercise is to be written; no cell before it fails."""
+    stopped = [
+        (place, output.ename, output.evalue)
+        for place, cell in enumerate(learned.unsolved)
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    ]
+    first = lesson(learned.name).exercises[0]
+    assert stopped == [(len(learned.unsolved) - 1, "NotImplementedError", f"Exercise {first}")]
+
+
+def test_a_solved_notebook_runs_in_its_time_with_right_answers_and_figures(learned):
     """Each figure is one with a title, and not too large."""
-    solved = nbformat.read(LESSONS / "solutions" / f"{name}.ipynb", 4)
-    started = time.monotonic()
-    in_a_kernel(name, solved, LESSONS / "solutions")
-    seconds = time.monotonic() - started
-    print(f"{name}: {seconds:.0f} s, declared {lesson(name).lesson.cpu_seconds} s")
-    assert seconds < limit(name)
-    said = "".join(output.get("text", "") for cell in solved.cells for output in cell.get("outputs", []))
-    assert [number for number in lesson(name).exercises if f"Exercise {number}: right." not in said] == []
-    cells = [(number, cell) for number, cell in enumerate(solved.cells) if "figure" in tags(cell)]
-    assert len(cells) == len(of_kind(lesson(name), "figure"))
+    source = lesson(learned.name)
+    print(f"{learned.name}: {learned.seconds:.0f} s, declared {source.lesson.cpu_seconds} s")
+    assert learned.seconds < limit(learned.name)
+    said = "".join(output.get("text", "") for cell in learned.solved for output in cell.get("outputs", []))
+    assert [number for number in source.exercises if f"Exercise {number}: right." not in said] == []
+    cells = [(number, cell) for number, cell in enumerate(learned.solved) if "figure" in tags(cell)]
+    assert len(cells) == len(of_kind(source, "figure"))
     for number, cell in cells:
         assert figures_of(cell), f"cell {number} shows no figure"
         figure = figures_of(cell)[-1]
@@ -126,23 +157,6 @@ def test_a_solved_notebook_runs_in_its_time_with_right_answers_and_figures(name)
 def figures_of(cell):
     """The figures that a cell of a notebook that has run shows."""
     return [go.Figure(output.data[FIGURE]) for output in cell.get("outputs", []) if FIGURE in output.get("data", {})]
-
-
-@every_lesson
-def test_the_students_copy_stops_at_exactly_its_first_exercise(name, tmp_path):
-    made = student_notebook(lesson(name))
-    path = tmp_path / f"{name}.ipynb"
-    nbformat.write(made, path)
-    done = warm_processes.run(["-c", RUNNER, path], folder=ROOT, timeout_s=limit(name))
-    stopped = [json.loads(line.removeprefix("STOPPED ")) for line in done.stdout.splitlines() if "STOPPED " in line]
-    assert len(stopped) == 1, f"{name}: {done.stderr[-2000:]}"
-    assert stopped[0] is not None
-    number, kind, message = stopped[0]
-    first = lesson(name).exercises[0]
-    assert (kind, message) == ("NotImplementedError", f"Exercise {first}")
-    exercise = next(place for place, cell in enumerate(made.cells) if "exercise" in tags(cell))
-    assert "check" in tags(made.cells[number])
-    assert number == next(place for place in range(exercise, len(made.cells)) if "check" in tags(made.cells[place]))
 
 
 @pytest.mark.parametrize("name", NAMES[:1])

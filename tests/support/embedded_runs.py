@@ -7,7 +7,8 @@ from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.encoder.embedder import Embedder
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import distinct_items, embed_distinct
+from core.evaluation.embedded import distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import ranked_in_turn, scores
 from core.objectives.hardness import HardnessWeighted
 

@@ -1,12 +1,12 @@
-"""The explorer, or another page of Streamlit's, served to a browser from a process of its own."""
+"""The explorer, or another page of Streamlit's, served to a browser from a warm process of its own."""
 
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import warm_processes
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,20 +24,19 @@ def served_page(script: str, *arguments: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless", "true"]
+    command = ["-m", "streamlit", "run", script, "--server.headless", "true"]
     options = ["--server.port", str(port), "--server.address", "127.0.0.1", *arguments]
-    with subprocess.Popen(
-        [*command, *options], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    ) as server:
-        try:
-            end = time.time() + 180
-            while not answers(port):
-                assert server.poll() is None, "the server ended"
-                assert time.time() < end, "the server did not start"
-                time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
+    server = warm_processes.Program([*command, *options], folder=ROOT)
+    try:
+        end = time.monotonic() + 180
+        while not answers(port):
+            assert server.process.exitcode is None, server.ended(1)
+            assert time.monotonic() < end, "the server did not start"
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.process.terminate()
+        server.ended(30)
 
 
 def answers(port: int) -> bool:

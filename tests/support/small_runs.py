@@ -13,7 +13,7 @@ from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.data.records import RankingTask
 from core.evaluation.bundle import Description, sha256, write_bundle
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import Embedded, distinct_items
+from core.evaluation.embedded import Embedded, distinct_items
 from core.evaluation.scoring import clustering_scores, ranked_in_turn, scores
 from core.objectives.settings import ObjectiveSettings
 

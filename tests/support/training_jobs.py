@@ -19,6 +19,7 @@ TINY = (
     *("--model.width", "32", "--model.layers", "1", "--model.vision_layers", "1"),
     *("--batch", "16", "--data.block", "8", "--precision", "float32"),
 )
+Job = subprocess.Popen[str] | warm_processes.Watched
 PATIENCE = 180.0
 """Seconds after which a job that should have done something by then has failed the test."""
 
@@ -62,18 +63,43 @@ def job(processes: int, *arguments: str, restarts: int = 0) -> Iterator[subproce
         start_new_session=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    try:
+    with ended_at_last(started):
         yield started
+
+
+@contextmanager
+def warm_job(processes: int, *arguments: str) -> Iterator[warm_processes.Watched]:
+    """What `job` does, sooner: torchrun itself in a warm process, which forks the ranks instead of starting Python."""
+    program = [str(ROOT / "core/train.py"), *TINY, *arguments]
+    started = warm_processes.Watched([*warm_torchrun(processes), *program] if processes else program)
+    with ended_at_last(started):
+        yield started
+
+
+def warm_torchrun(processes: int) -> list[str]:
+    """The launcher's module and options, before the program's whole path."""
+    forking = ["--run-path", "--start-method=fork"]
+    return ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", *forking]
+
+
+@contextmanager
+def ended_at_last(started: Job) -> Iterator[None]:
+    """Whatever happens in the block, nothing of the job runs after it."""
+    try:
+        yield
     finally:
         kill_all(started)
         assert started.stdout is not None
         started.stdout.close()
 
 
-def ranks(started: subprocess.Popen[str]) -> dict[int, psutil.Process]:
+def ranks(started: Job) -> dict[int, psutil.Process]:
     """The job's training processes by rank."""
+    children = psutil.Process(started.pid).children(recursive=True)
+    if isinstance(started, warm_processes.Watched):  # forked: the kernel shows the environment of the first process
+        return dict(enumerate(sorted(children, key=lambda each: (each.create_time(), each.pid))))
     found = {}
-    for process in psutil.Process(started.pid).children(recursive=True):
+    for process in children:
         try:
             if "RANK" in (variables := process.environ()):
                 found.setdefault(int(variables["RANK"]), process)
@@ -82,7 +108,7 @@ def ranks(started: subprocess.Popen[str]) -> dict[int, psutil.Process]:
     return found
 
 
-def kill_all(started: subprocess.Popen[str]) -> None:
+def kill_all(started: Job) -> None:
     """SIGKILL torchrun and every rank, at once. torchrun gives each rank a session of its own."""
     try:
         everyone = [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]
@@ -97,7 +123,7 @@ def kill_all(started: subprocess.Popen[str]) -> None:
     psutil.wait_procs(everyone, timeout=30)
 
 
-def wait_for(what: Callable[[], bool], started: subprocess.Popen[str], every: float = 0.002) -> bool:
+def wait_for(what: Callable[[], bool], started: Job, every: float = 0.002) -> bool:
     """Wait until something is so; False if the job ended before."""
     deadline = time.monotonic() + PATIENCE
     while not what():

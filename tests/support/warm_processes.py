@@ -10,16 +10,20 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from torch.distributed import TCPStore
 
 PRELOADED = (
     "torch.distributed",
+    "torch.distributed.launcher.api",
     "accelerate",
+    "ipykernel.kernelapp",
     "jsonargparse",
     "peft",
     "plotly.graph_objects",
@@ -44,9 +48,7 @@ class Program:
         self.files = [Path(self.place.name) / name for name in ("stdout.txt", "stderr.txt")]
         for path in self.files:
             path.touch()
-        told = (self.arguments, dict(environment), folder or Path.cwd(), self.files)
-        self.process = FORKS.Process(target=execute, args=told)
-        self.process.start()
+        self.process = started(self.arguments, environment, folder, self.files)
 
     def ended(self, timeout_s: float) -> subprocess.CompletedProcess[str]:
         """What it printed and its status, once it has ended.
@@ -64,6 +66,64 @@ class Program:
         if status is None:
             raise subprocess.TimeoutExpired(self.arguments, timeout_s, stdout, stderr)
         return subprocess.CompletedProcess(self.arguments, status, stdout, stderr)
+
+
+class Watched:
+    """The same, to be watched while it runs: its output comes through one pipe, under the names of subprocess.Popen."""
+
+    def __init__(
+        self, arguments: Sequence[str | Path], environment: Mapping[str, str] = os.environ, folder: Path | None = None
+    ) -> None:
+        self.arguments = [str(each) for each in arguments]
+        reader, writer = FORKS.Pipe(duplex=False)
+        with reader, writer:
+            self.process = started(self.arguments, environment, folder, [writer, writer])
+            self.stdout = os.fdopen(os.dup(reader.fileno()), errors="replace")
+        assert self.process.pid is not None
+        self.pid = self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its status, None while it runs."""
+        return self.process.exitcode
+
+    def poll(self) -> int | None:
+        """Say its status, None while it runs."""
+        return self.process.exitcode
+
+    def wait(self, timeout: float) -> None:
+        """Wait for its end.
+
+        Raises:
+            TimeoutExpired: it has not ended.
+        """
+        self.process.join(timeout)
+        if self.process.exitcode is None:
+            raise subprocess.TimeoutExpired(self.arguments, timeout)
+
+    def communicate(self, timeout: float) -> tuple[str, None]:
+        """Read the rest of what it and its children print, and wait for its end.
+
+        Raises:
+            TimeoutExpired: one of them still runs.
+        """
+        rest: list[str] = []
+        reading = threading.Thread(target=lambda: rest.append(self.stdout.read()), daemon=True)
+        reading.start()
+        reading.join(timeout)
+        if not rest:
+            raise subprocess.TimeoutExpired(self.arguments, timeout)
+        self.wait(timeout)
+        return rest[0], None
+
+
+def started(
+    arguments: list[str], environment: Mapping[str, str], folder: Path | None, outputs: Sequence[Path | Connection]
+) -> ForkServerProcess:
+    """Start `execute` in a process of its own."""
+    process = FORKS.Process(target=execute, args=(arguments, dict(environment), folder or Path.cwd(), outputs))
+    process.start()
+    return process
 
 
 def run(
@@ -120,12 +180,17 @@ def run_ranks(world: int, arguments: Sequence[str | Path], timeout_s: float = 30
     )
 
 
-def execute(arguments: list[str], environment: dict[str, str], folder: Path, files: Sequence[Path]) -> None:
+def execute(
+    arguments: list[str], environment: dict[str, str], folder: Path, outputs: Sequence[Path | Connection]
+) -> None:
     """The process itself: its output and surroundings first, then FILE, -m MODULE or -c TEXT as Python runs them."""
-    for number, path in enumerate(files, start=1):
-        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+    for number, output in enumerate(outputs, start=1):
+        file = os.open(output, os.O_WRONLY | os.O_APPEND) if isinstance(output, Path) else os.dup(output.fileno())
         os.dup2(file, number)
         os.close(file)
+    for output in outputs:
+        if isinstance(output, Connection) and not output.closed:
+            output.close()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

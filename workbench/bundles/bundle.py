@@ -189,8 +189,11 @@ class Bundle:
             for kind in dict.fromkeys(kinds)
         }
 
-    def parts(self, row: int) -> list[dict[str, str]]:
-        """Return the parts of an item in reading order: {"type": "text", "text"} or {"type", "thumbnail"}."""
+    def parts(self, row: int) -> list[dict[str, Any]]:
+        """Return the parts of an item in reading order: {"type": "text", "text"} or {"type", "thumbnail", ...}.
+
+        See `core.evaluation.part_records.part_record`; bundles of before have neither source nor frames.
+        """
         return [
             {name: value for name, value in part.items() if value is not None} for part in self.part_lists[row].as_py()
         ]

@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.evaluation.bundle_items import ATTRIBUTE, PART
+from core.evaluation.bundle_items import ATTRIBUTE
+from core.evaluation.part_records import PART
 from core.files.reading import parse_json
 from workbench.bundles.candidates import Candidates, Lists, lists_of
 from workbench.bundles.files import COLUMNS, OLD_COLUMNS, BundleError, check_range, read_table

@@ -11,10 +11,9 @@ import pandas as pd
 from jaxtyping import Bool, Int
 
 from workbench.bundles.bundle import Bundle
+from workbench.bundles.query_values import OWN, values_of
 
 OUTCOMES = {"miss": "missed: the first answer is wrong", "hit": "found: the first answer is right"}
-OWN = ("meta_task", "in_distribution")
-"""Columns of the rankings that can be filtered by like an attribute."""
 
 
 @dataclass(frozen=True)
@@ -84,22 +83,6 @@ def filter_columns(bundle: Bundle) -> list[str]:
     """Say what queries can be filtered by besides: attributes of the items, and columns of the rankings."""
     several = [name for name in OWN if bundle.rankings[name].nunique() > 1]
     return [*several, *map(str, bundle.attribute_table.columns)]
-
-
-def values_of(
-    bundle: Bundle, numbers: Int[np.ndarray, " queries"], column: str
-) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
-    """Return the value of a column for some queries, "" where unknown; see `Filters`."""
-    rows = bundle.rankings.iloc[numbers]
-    if column in OWN:
-        return rows[column].astype(str).to_numpy(dtype=object)
-    if column not in bundle.attribute_table:
-        return np.full(len(numbers), "", dtype=object)
-    table = bundle.attribute_table[column].astype(object)
-    own = table.iloc[rows["positive"].to_numpy()].to_numpy(dtype=object)
-    asked = table.iloc[rows["query"].to_numpy()].to_numpy(dtype=object)
-    found = np.where(pd.isna(own), asked, own)
-    return np.where(pd.isna(found), "", found)
 
 
 def choices_of(bundle: Bundle, column: str) -> list[str]:

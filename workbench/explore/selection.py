@@ -5,6 +5,7 @@ queries:5,9                these rows of the rankings
 lasso:pca:x,y;x,y;...      the items within a polygon on a map
 winner:12                  the queries that this item wrongly comes first for
 near:12:50                 the 50 items nearest to an item, itself first
+won:RUN/EVALUATION         the queries answered better than in another evaluation; lost: those answered worse
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from jaxtyping import Float, Int
 
 from core.evaluation.top_k import top_k
 from workbench.bundles.bundle import Bundle
+from workbench.measures.matched import lost, matched, won
 from workbench.projection.polygon import inside
 
 MOST_LISTED = 200
@@ -23,6 +25,10 @@ MOST_LISTED = 200
 MOST_VERTICES = 60
 Points = Callable[[str], Float[np.ndarray, "items 2"] | None]
 """The points of a map by its name, one an item, NaN where it shows none; None for a map that is not there."""
+
+Others = Callable[[str], Bundle | None]
+"""Another evaluation by its name, RUN/EVALUATION; None for one that is not at hand."""
+COMPARED = {"won": won, "lost": lost}
 
 
 class UnknownSelection(ValueError):
@@ -48,7 +54,7 @@ class Selection:
 NOTHING = Selection("", np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-def selected(bundle: Bundle, rule: str, points: Points) -> Selection:
+def selected(bundle: Bundle, rule: str, points: Points, others: Others = lambda name: None) -> Selection:
     """Return what a rule selects. Raises UnknownSelection."""
     if not rule:
         return NOTHING
@@ -56,18 +62,24 @@ def selected(bundle: Bundle, rule: str, points: Points) -> Selection:
     if kind == "queries":
         return of_queries(bundle, rule, rows_in(rest, len(bundle.rankings)))
     if kind == "winner":
-        (item,) = rows_in(rest, len(bundle.items))
+        item = one_row(rest, len(bundle.items))
         first = bundle.negatives.loc[(bundle.negatives["place"] == 1) & bundle.negatives["above_positive"]]
         return of_queries(bundle, rule, first.loc[first["negative"] == item, "ranking"].to_numpy())
     if kind == "items":
         return of_items(bundle, rule, rows_in(rest, len(bundle.items)))
     if kind == "near":
         row, _, count = rest.partition(":")
-        (item,) = rows_in(row, len(bundle.items))
+        item = one_row(row, len(bundle.items))
         return of_items(bundle, rule, nearest(bundle, item, number_in(count)))
     if kind == "lasso":
         return of_items(bundle, rule, within(rest, points))
-    raise UnknownSelection(f"a selection begins with items:, queries:, lasso:, winner: or near:, not {kind!r}")
+    if kind in COMPARED:
+        other = others(rest)
+        if other is None:
+            raise UnknownSelection(f"{kind}: needs {rest[:80]!r} to be chosen under Against")
+        return of_queries(bundle, rule, COMPARED[kind](bundle, other, matched(bundle, other)))
+    known = ", ".join(f"{each}:" for each in ("items", "queries", "lasso", "winner", "near", *COMPARED))
+    raise UnknownSelection(f"a selection begins with one of {known} not {kind!r}")
 
 
 def of_queries(bundle: Bundle, rule: str, numbers: Int[np.ndarray, " _"]) -> Selection:
@@ -114,6 +126,14 @@ def rows_in(text: str, count: int) -> Int[np.ndarray, " _"]:
     return np.asarray(rows, dtype=np.int64)
 
 
+def one_row(text: str, count: int) -> int:
+    """Return the number of one row. Raises UnknownSelection."""
+    row = number_in(text)
+    if row >= count:
+        raise UnknownSelection(f"{row} is none of the {count:,} rows there are")
+    return row
+
+
 def number_in(text: str) -> int:
     """Return a whole number of at least 0. Raises UnknownSelection."""
     if not text.isascii() or not text.isdecimal() or len(text) > 9:
@@ -138,4 +158,7 @@ def within(rest: str, points: Points) -> Int[np.ndarray, " _"]:
     placed = points(layout)
     if placed is None:
         raise UnknownSelection(f"there is no map {layout[:20]!r}")
-    return inside(placed, np.asarray(polygon))
+    try:
+        return inside(placed, np.asarray(polygon))
+    except ValueError as error:
+        raise UnknownSelection(str(error)) from error

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from workbench.figures.theme import BLUE, GREY, ORANGE, PURPLE, styled
+from workbench.figures.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, styled
 
 Values = Float[np.ndarray, " n"]
 DECADES = 8
@@ -20,16 +20,18 @@ def weight_curve_figure(
     curve: Values,
     curve_weight: Values,
     trained_curve_weight: Values,
+    names: tuple[str, str] = ("what-if", "as trained"),
 ) -> go.Figure:
-    """Plot weights of negatives (points) on the objective's curve, the trained objective's, and the positive's place.
+    """Plot weights of negatives (points) on the objective's curve, another objective's, and the positive's place.
 
     similarity: cosine of each negative. positive: cosine of the right answer. curve: similarities at which the two
-    curves are given. The weight axis is logarithmic, without unit: 1 is InfoNCE's weight.
+    curves are given. names: of the two. The weight axis is logarithmic, without unit: at 1, which is drawn, a negative
+    weighs what it weighs in InfoNCE.
     """
     weight, curve_weight, trained_curve_weight = map(drawable, (weight, curve_weight, trained_curve_weight))
     figure = go.Figure()
     figure.add_trace(
-        go.Scatter(x=curve, y=curve_weight, mode="lines", line={"color": ORANGE, "width": 3}, name="what-if")
+        go.Scatter(x=curve, y=curve_weight, mode="lines", line={"color": ORANGE, "width": 3}, name=names[0])
     )
     figure.add_trace(
         go.Scatter(
@@ -37,7 +39,7 @@ def weight_curve_figure(
             y=trained_curve_weight,
             mode="lines",
             line={"color": GREY, "width": 2, "dash": "dash"},
-            name="as trained",
+            name=names[1],
         )
     )
     figure.add_trace(
@@ -61,6 +63,7 @@ def weight_curve_figure(
         yanchor="bottom",
         font={"color": BLUE, "size": 13},
     )
+    draw_one(figure)
     styled(figure, finding(similarity, weight))
     figure.update_xaxes(title="cosine similarity to the query")
     decades = float(np.ptp(np.log10(np.concatenate([curve_weight, trained_curve_weight]))))
@@ -70,6 +73,15 @@ def weight_curve_figure(
     else:
         figure.update_yaxes(exponentformat="power", dtick=math.ceil(decades / DECADES))
     return figure
+
+
+def draw_one(figure: go.Figure) -> None:
+    """Draw the line of weight 1, where a negative weighs what it weighs in InfoNCE."""
+    figure.add_hline(y=1, line={"color": GREEN, "width": 1.5, "dash": "longdash"})
+    figure.add_annotation(
+        x=1, xref="paper", y=0, text="w = 1", showarrow=False, xanchor="right", yanchor="bottom",
+        font={"color": GREEN, "size": 12},
+    )  # fmt: skip
 
 
 def drawable(weight: Values) -> Values:

@@ -18,13 +18,14 @@ from jaxtyping import Float, Int
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from core.checkpoints.checkpoint import checkpoints
+from core.checkpoints.listing import checkpoints
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.data.records import RankingTask
 from core.encoder.embedder import Embedder
 from core.encoder.tiny.llava_onevision import tiny_embedder
 from core.evaluation.bundle_rankings import EXTREME
-from core.evaluation.encode import distinct_items, embed_distinct
+from core.evaluation.embedded import distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import rank_all
 from core.files.atomic import whole_file
 from workbench.lessons.classroom import MODELS

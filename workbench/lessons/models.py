@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from core.checkpoints.checkpoint import checkpoints
+from core.checkpoints.listing import checkpoints
 from core.encoder.embedder import Embedder
 
 

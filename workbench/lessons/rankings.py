@@ -11,7 +11,8 @@ from torch import Tensor
 
 from core.data.records import Item, Text
 from core.evaluation.bundle_items import thumbnail, webp
-from core.evaluation.encode import Embedded, distinct_items, embed_distinct
+from core.evaluation.embedded import Embedded, distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import Ranked, rank_all
 from workbench.figures.failing_queries import Candidate, Card
 from workbench.lessons.classroom import task, trained

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from jaxtyping import Float
 
-from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.corpus.image_folder import embed_folder
 from core.data.checks.problems import OnBadItem, Problem
 from core.encoder.embedder import Embedder
@@ -256,7 +256,7 @@ def loaded(checkpoint: Path, dimensions: int, searched: str) -> tuple[Embedder, 
     Raises:
         ValueError: it cannot be loaded, or its vectors have another length.
     """
-    folder = checkpoints.resolve(checkpoint).folder
+    folder = listing.resolve(checkpoint).folder
     embedder = Embedder.load(folder)
     if embedder.dimensions != dimensions:
         raise ValueError(
@@ -272,7 +272,7 @@ def folder_source(folder: Path, checkpoint: Path, on_bad_item: OnBadItem, progre
     Raises:
         ValueError: there is no checkpoint, or what `core.corpus.image_folder.embed_folder` raises.
     """
-    found = checkpoints.resolve(checkpoint)
+    found = listing.resolve(checkpoint)
     embedder = Embedder.load(found.folder)
     embedded = embed_folder(embedder, folder, on_bad_item=on_bad_item, progress=progress)
     index = folder_index(embedded)

@@ -75,7 +75,9 @@ def uniformity(vectors: Vectors, sharpness: float = SHARPNESS) -> float:
 def mean_similarity(vectors: Vectors) -> float:
     """Return the mean cosine of two different vectors; 0 for a single one."""
     n = len(vectors)
-    total = float(np.square(vectors.sum(axis=0, dtype=np.float64)).sum() - np.square(vectors, dtype=np.float64).sum())
+    blocks = (vectors[start : start + ROWS_AT_ONCE] for start in range(0, n, ROWS_AT_ONCE))
+    own = sum(float(np.square(block, dtype=np.float64).sum()) for block in blocks)
+    total = float(np.square(vectors.sum(axis=0, dtype=np.float64)).sum()) - own
     return total / (n * (n - 1)) if n > 1 else 0.0
 
 

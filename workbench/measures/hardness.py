@@ -12,15 +12,13 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
 from torch import Tensor
 
 from core.evaluation.metrics import mean_interval
-from core.evaluation.pools import Pool
-from core.evaluation.scoring import PAIRS_AT_ONCE, similarities
 from core.objectives.objective import Objective, PairSimilarities, PairTerms, row_terms
 from core.objectives.siglip import SigLIP
 from workbench.bundles.bundle import Bundle
+from workbench.measures.pool_products import pool_products
 
 SUSPECT = 0.95
 MOST_QUERIES, MOST_PAIRS = 5000, 2**22
@@ -81,33 +79,21 @@ def pools_of(bundle: Bundle, rankings: Sequence[int] | np.ndarray) -> Pools:
     sizes = np.array([len(each) for each in listed], dtype=np.int64)
     shape = (len(rows), int(sizes.max(initial=0)))
     held = np.arange(shape[1]) < sizes[:, None]
-    candidates, similarity = np.full(shape, -1, dtype=np.int32), np.zeros(shape)
+    candidates = np.full(shape, -1, dtype=np.int32)
     candidates[held] = np.concatenate([np.empty(0, np.int32), *listed])
     right = np.zeros(shape, dtype=bool)
     for row, number in enumerate(rows):
         right[row] = np.isin(candidates[row], bundle.candidates.right[int(number)])
-    queries = table["query"].to_numpy()
-    for block in blocks(sizes):
-        pools = [Pool(listed[each], listed[each]) for each in block]
-        found = similarities(bundle.vectors, queries[block], one_of_each(pools))
-        for row, values in zip(block, found, strict=True):
-            similarity[row, : len(values)] = values
+    similarity = pool_products(
+        candidates,
+        table["dataset"].cat.codes.to_numpy(),
+        bundle.vectors[table["query"].to_numpy()],
+        lambda items: bundle.vectors[items],
+    )
     positive = candidates == table["positive"].to_numpy()[:, None]
     wrong = held & ~right
     hardness = pool_hardness(bundle, table, candidates)
     return Pools(rows, candidates, positive, wrong, similarity, np.where(wrong, hardness, np.nan))
-
-
-def blocks(sizes: Int[np.ndarray, " m"]) -> list[Int[np.ndarray, " _"]]:
-    """Cut the places of pools of these sizes into blocks of about 2 million candidates."""
-    block = np.cumsum(sizes) // PAIRS_AT_ONCE
-    return np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(block)) + 1) if len(sizes) else []
-
-
-def one_of_each(pools: Sequence[Pool]) -> list[Pool]:
-    """Return the pools with equal ones as one object, so that their similarities are one product."""
-    known: dict[bytes, Pool] = {}
-    return [known.setdefault(pool.distinct.tobytes(), pool) for pool in pools]
 
 
 def sample_rows(count: int, most: int = 5000) -> Int[np.ndarray, " m"]:
@@ -117,7 +103,11 @@ def sample_rows(count: int, most: int = 5000) -> Int[np.ndarray, " m"]:
 
 def sampled(bundle: Bundle, dataset: str | None) -> Int[np.ndarray, " m"]:
     """Return an even sample of the queries of a data set, or of all (None): at most 5000 and 4 million candidates."""
-    numbers = bundle.numbers(dataset)
+    return even_sample(bundle, bundle.numbers(dataset))
+
+
+def even_sample(bundle: Bundle, numbers: Int[np.ndarray, " queries"]) -> Int[np.ndarray, " m"]:
+    """Return an even sample of some rows of the rankings: at most 5000 and 4 million candidates."""
     mean = float(bundle.candidates.sizes[numbers].mean()) if len(numbers) else 1.0
     return numbers[sample_rows(len(numbers), min(MOST_QUERIES, max(1, int(MOST_PAIRS / mean))))]
 
@@ -214,7 +204,12 @@ def spearman(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) ->
     """Return the correlation of mid-ranks; NaN where one side is constant."""
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
-    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+    return float(np.corrcoef(mid_ranks(first), mid_ranks(second))[0, 1])
+
+
+def mid_ranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return the ranks of values from 1; equal ones share their mean."""
+    return pd.Series(values).rank().to_numpy()
 
 
 def shares_by_hardness(pools: Pools, share: Float[np.ndarray, "m n"]) -> dict[int, tuple[Mean, float]]:
@@ -222,15 +217,29 @@ def shares_by_hardness(pools: Pools, share: Float[np.ndarray, "m n"]) -> dict[in
 
     The second is what they would get if all pulled alike. Queries without known truth are left out.
     """
+    levels = [int(each) for each in np.unique(pools.hardness[~np.isnan(pools.hardness)])]
+    return level_means(pools, pulled_by_hardness(pools, share, levels), levels)
+
+
+def level_means(
+    pools: Pools, pulled: Float[np.ndarray, "m levels"], levels: Sequence[int]
+) -> dict[int, tuple[Mean, float]]:
+    """Return `shares_by_hardness` from what `pulled_by_hardness` says of all pools."""
     known = ~np.isnan(pools.hardness).all(axis=1)
-    hardness, shares = pools.hardness[known], share[known]
+    hardness = pools.hardness[known]
     counts = (~np.isnan(hardness)).sum(axis=1)
-    found = {}
-    for level in np.unique(hardness[~np.isnan(hardness)]):
-        members = hardness == level
-        pulled = np.where(members, shares, 0).sum(axis=1)
-        found[int(level)] = (mean_of(pulled), float((members.sum(axis=1) / counts).mean()))
-    return found
+    return {
+        level: (mean_of(pulled[known, place]), float(((hardness == level).sum(axis=1) / counts).mean()))
+        for place, level in enumerate(levels)
+    }
+
+
+def pulled_by_hardness(
+    pools: Pools, share: Float[np.ndarray, "m n"], levels: Sequence[int]
+) -> Float[np.ndarray, "m levels"]:
+    """Sum for each query the shares of its negatives of each true hardness."""
+    sums = [np.where(pools.hardness == level, share, 0).sum(axis=1) for level in levels]
+    return np.stack(sums, axis=1) if sums else np.empty((len(pools), 0))
 
 
 def true_false_negatives(pools: Pools) -> Int[np.ndarray, " m"]:

@@ -9,8 +9,6 @@ costs them where candidates of several kinds compete, or where the vectors are n
 
 import numpy as np
 from jaxtyping import Float
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
 from core.evaluation.ranking import placements
 from workbench.measures.overlap import auroc
@@ -57,6 +55,9 @@ def probe_auroc(first: Side, second: Side, seed: int = 0) -> float:
     if smaller < FEWEST:
         return float("nan")
     vectors, side = np.concatenate([first, second]), np.repeat([1, 0], [len(first), len(second)])
+    from sklearn.linear_model import LogisticRegression  # takes seconds, and most pages never probe
+    from sklearn.model_selection import StratifiedKFold
+
     found = []
     for seen, held_out in StratifiedKFold(min(FOLDS, smaller), shuffle=True, random_state=seed).split(vectors, side):
         probe = LogisticRegression(max_iter=1000).fit(vectors[seen], side[seen])

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 
 from core.evaluation.bundle_rankings import EXTREME
 
@@ -63,7 +63,7 @@ def auroc(positive: Samples, negative: Samples) -> float:
     """P(s+ > s-) + P(s+ = s-) / 2, by mid-ranks; NaN where a side is empty."""
     if not len(positive) or not len(negative):
         return float("nan")
-    ranks = rankdata(np.concatenate([positive, negative]))[: len(positive)]
+    ranks = pd.Series(np.concatenate([positive, negative])).rank().to_numpy()[: len(positive)]
     return float((ranks.sum() / len(positive) - (len(positive) + 1) / 2) / len(negative))
 
 

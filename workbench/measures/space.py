@@ -1,7 +1,7 @@
 """The state of a bundle's space in numbers, each beside what random vectors, shuffled pairs or chance would give.
 
-Of large bundles even samples are measured: at most 5,000 queries or items, 20,000 candidates, and of the pools so many
-queries that their candidates' vectors hold about 10^9 numbers.
+Of large bundles even samples are measured: at most 5,000 queries or items, 20,000 candidates, and of the pools those
+that `workbench.measures.hardness` bounds.
 """
 
 from dataclasses import dataclass, replace
@@ -9,17 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from core.evaluation.ranking import placements
 from workbench.bundles.bundle import Bundle
-from workbench.measures import geometry, hubness, modality_gap
-from workbench.measures.hardness import sample_rows
+from workbench.measures import cures, geometry, hubness, modality_gap
+from workbench.measures.cures import gap_closed
+from workbench.measures.hardness import even_sample, pools_of, sample_rows
 from workbench.measures.hubness import Hubness
 
 MOST = 5000
 """Beyond so many items or queries an even sample is measured."""
 MOST_CANDIDATES = 20_000
-MOST_GATHERED = 2**30
-"""Numbers of the vectors of pools that are gone through for P@1."""
 COLLAPSED = 0.99
 """A mean cosine of random pairs beyond which the space is called collapsed."""
 NO_VARIANCE = 1e-6
@@ -170,12 +168,11 @@ def between(bundle: Bundle, parts: Parts) -> list[Measure]:
     shuffled = modality_gap.gap(both[: len(queries)], both[len(queries) :])
     seen, other = (each[sample_rows(len(each), PROBED)] for each in (queries, candidates))
     probe = modality_gap.probe_auroc(seen, other)
-    asked = gone_through(bundle, parts)
-    ranked = bundle.rankings.iloc[asked]
-    chance = float(ranked["chance"].mean())
-    moved = closed_precision(bundle, parts, asked, 1.0)
+    pools = pools_of(bundle, even_sample(bundle, parts.rankings))
+    chance = float(bundle.rankings["chance"].iloc[pools.rankings].mean())
+    before, after = (float(cures.hits(each, pools).mean()) for each in (pools.similarity, gap_closed(bundle, pools)))
     sides = f"{len(np.unique(parts.queries)):,} queries, {of_many(len(parts.candidates), parts.offered, 'candidates')}"
-    over = of_many(len(asked), len(parts.rankings), "queries")
+    over = of_many(len(pools), len(parts.rankings), "queries")
     return [
         Measure(
             "gap", modality_gap.gap(queries, candidates), shuffled, "shuffled sides",
@@ -186,39 +183,12 @@ def between(bundle: Bundle, parts: Parts) -> list[Measure]:
             "AUROC, on vectors it has not seen, of a linear classifier that tells queries from candidates.",
             over=f"{len(seen):,} queries, {len(other):,} candidates",
         ),
-        Measure("P@1", float(ranked["hit"].mean()), chance, "chance", "As evaluated.", "{:.1%}", over),
+        Measure("P@1", before, chance, "chance", "As evaluated.", "{:.1%}", over),
         Measure(
-            "P@1, gap closed", moved, chance, "chance",
+            "P@1, gap closed", after, chance, "chance",
             "Both sides moved towards each other by half of the gap and made unit vectors again.", "{:.1%}", over,
         ),
     ]  # fmt: skip
-
-
-def gone_through(bundle: Bundle, parts: Parts) -> Int[np.ndarray, " _"]:
-    """Return an even sample of the rankings whose pools' vectors hold about 10^9 numbers at most."""
-    numbers = parts.rankings
-    mean = float(bundle.candidates.sizes[numbers].mean()) * bundle.vectors.shape[1] if len(numbers) else 1.0
-    return numbers[sample_rows(len(numbers), max(1, int(MOST_GATHERED / mean)))]
-
-
-def closed_precision(bundle: Bundle, parts: Parts, numbers: Int[np.ndarray, " _"], share: float) -> float:
-    """P@1 of some rankings in their own pools once a share of the gap between queries and candidates is closed."""
-    vectors, offers = bundle.vectors, bundle.candidates
-    half = share / 2 * modality_gap.gap_vector(vectors[np.unique(parts.queries)], vectors[parts.candidates])
-    queries = modality_gap.unit(vectors[bundle.rankings["query"].to_numpy()[numbers]] - half)
-    similarities, right, sizes = [], [], []
-    last, moved = -1, np.empty((0, vectors.shape[1]), dtype=np.float32)
-    for place in np.argsort(offers.pool[numbers], kind="stable"):  # a pool that many share is moved once
-        number = int(numbers[place])
-        pool, own = int(offers.pool[number]), offers.of(number)
-        if pool != last:
-            last, moved = pool, modality_gap.unit(vectors[offers.pools[pool]] + half)
-        offered = np.isin(offers.pools[pool], own)
-        similarities.append((moved @ queries[place])[offered])
-        right.append(np.isin(own, offers.right[number]))
-        sizes.append(len(own))
-    ranked = placements(np.concatenate(similarities), np.concatenate(right), sizes)
-    return float(np.mean([each.hit(1) for each in ranked]))
 
 
 def hubness_of(bundle: Bundle, parts: Parts) -> tuple[Hubness, Hubness]:

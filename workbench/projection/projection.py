@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.manifold import trustworthiness
 
 from core.evaluation.layouts import Layout, Points, even_sample, pca_layout, shown_rows, umap_layout
 
@@ -47,6 +46,8 @@ def quality(vectors: Float[np.ndarray, "n d"], layout: Layout, k: int = NEIGHBOU
     n = len(rows)
     if n < 4:
         return Quality(float("nan"), float("nan"), np.full(n, np.nan), rows, 0)
+    from sklearn.manifold import trustworthiness  # takes seconds, and most pages never need it
+
     k = min(k, (n - 1) // 2)
     return Quality(
         float(trustworthiness(truth, points, n_neighbors=k)),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.checkpoints import checkpoint as checkpoints
+from core.checkpoints import listing
 from core.data.images.image_files import BytesImage
 from core.data.records import Image, Item, Part, Text
 from core.encoder.embedder import Embedder
@@ -95,7 +95,7 @@ def prepared(settings: RagSettings) -> tuple[Embedder, Cards, list[Score]]:
         found = settings.checkpoint or checkpoint_of(bundle, settings.bundle.parent.parent.parent)
         return loaded(found, bundle.vectors.shape[1], "the bundle")[0], bundle_cards(bundle, settings.dataset), []
     assert settings.checkpoint is not None
-    embedder = Embedder.load(checkpoints.resolve(settings.checkpoint).folder)
+    embedder = Embedder.load(listing.resolve(settings.checkpoint).folder)
     if settings.cards is None:
         listed, questions = miniature_cards()
     else:

@@ -47,16 +47,27 @@ def read_recorded(run: Path) -> Recorded:
     files = recorded_files(run)
     steps = sorted({number_of(each)[0] for each in files})
     chosen = spread(steps, MOST_STEPS)
+    return read_files([each for each in files if number_of(each)[0] in chosen], len(steps))
+
+
+def read_step(run: Path, step: int) -> Recorded:
+    """Return the records of one step of a run, of every rank; what cannot be read is left out and named."""
+    files = recorded_files(run)
+    steps = {number_of(each)[0] for each in files}
+    return read_files([each for each in files if number_of(each)[0] == step], len(steps))
+
+
+def read_files(files: Sequence[Path], steps: int) -> Recorded:
+    """Return what some record files hold."""
     tables: list[pd.DataFrame] = []
     problems: list[str] = []
     for path in files:
-        if number_of(path)[0] in chosen:
-            try:
-                tables.append(read_file(path))
-            except ValueError as error:
-                problems.append(str(error))
+        try:
+            tables.append(read_file(path))
+        except ValueError as error:
+            problems.append(str(error))
     empty = pd.DataFrame({name: [] for name in (*NAMES, *NUMBERS)})
-    return Recorded(pd.concat(tables, ignore_index=True) if tables else empty, len(steps), tuple(problems))
+    return Recorded(pd.concat(tables, ignore_index=True) if tables else empty, steps, tuple(problems))
 
 
 def read_file(path: Path) -> pd.DataFrame:

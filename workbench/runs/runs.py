@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
-from core.checkpoints.checkpoint import Checkpoint, checkpoints
+from core.checkpoints.listing import Checkpoint, checkpoints
 from core.files.reading import parse_json, parse_yaml, read_settings_text
 from core.files.run_layout import CONFIG, ENVIRONMENT, METRICS
 from core.objectives.settings import ObjectiveSettings

@@ -31,7 +31,8 @@ from core.data.miniature.benchmark import ranking_tasks
 from core.data.sources import training_data
 from core.encoder.embedder import Embedder
 from core.encoder.tiny.llava_onevision import tiny_embedder
-from core.evaluation.encode import distinct_items, embed_distinct
+from core.evaluation.embedded import distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import Ranked, rank_all, scores
 from core.files.atomic import write_text
 from core.objectives.objective import Objective

@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.checkpoints import checkpoint as checkpoints
-from core.checkpoints.checkpoint import OPTIMIZER_STATE, Checkpoint, CheckpointScore, TrainingState
+from core.checkpoints import listing
+from core.checkpoints.checkpoint import OPTIMIZER_STATE, CheckpointScore, TrainingState
+from core.checkpoints.listing import Checkpoint
 from core.config.settings import OptimizerSettings
 from core.data.records import Item, Text
 from core.encoder.embedder import Embedder
@@ -97,9 +99,9 @@ def test_moments_are_named_after_their_weights(run):
 
 
 def test_the_latest_is_the_one_with_the_most_steps(run, tmp_path):
-    assert [each.step for each in checkpoints.checkpoints(run)] == [3, 12]
-    assert checkpoints.latest(run) == Checkpoint(run / "checkpoints" / "000012", 12)
-    assert checkpoints.latest(tmp_path) is None
+    assert [each.step for each in listing.checkpoints(run)] == [3, 12]
+    assert listing.latest(run) == Checkpoint(run / "checkpoints" / "000012", 12)
+    assert listing.latest(tmp_path) is None
 
 
 def test_steps_are_compared_as_numbers(tmp_path):
@@ -107,7 +109,7 @@ def test_steps_are_compared_as_numbers(tmp_path):
         folder = tmp_path / "checkpoints" / name
         folder.mkdir(parents=True)
         (folder / "embedder.json").write_text("{}")
-    assert [each.step for each in checkpoints.checkpoints(tmp_path)] == [2, 999999, 1000000]
+    assert [each.step for each in listing.checkpoints(tmp_path)] == [2, 999999, 1000000]
 
 
 def test_other_folders_and_half_written_ones_are_not_checkpoints(run, tmp_path):
@@ -116,17 +118,17 @@ def test_other_folders_and_half_written_ones_are_not_checkpoints(run, tmp_path):
         (tmp_path / "checkpoints" / name).mkdir()
     shutil.copy(run / "checkpoints" / "000012" / "embedder.json", tmp_path / "checkpoints" / ".000100.ab12")
     shutil.copy(run / "checkpoints" / "000012" / "embedder.json", tmp_path / "checkpoints" / "12-old")
-    assert [each.step for each in checkpoints.checkpoints(tmp_path)] == [3, 12]
+    assert [each.step for each in listing.checkpoints(tmp_path)] == [3, 12]
 
 
 def test_a_path_is_a_run_or_a_checkpoint(run, tmp_path):
-    assert checkpoints.resolve(run) == checkpoints.latest(run)
-    assert checkpoints.resolve(run / "checkpoints" / "000003").step == 3
+    assert listing.resolve(run) == listing.latest(run)
+    assert listing.resolve(run / "checkpoints" / "000003").step == 3
     other = shutil.copytree(run / "checkpoints" / "000003", tmp_path / "mine")
-    assert checkpoints.resolve(other) == Checkpoint(other, 0)
+    assert listing.resolve(other) == Checkpoint(other, 0)
     for bad in (tmp_path, tmp_path / "nowhere", run / "checkpoints"):
         with pytest.raises(ValueError, match=r"neither a checkpoint .* nor a run"):
-            checkpoints.resolve(bad)
+            listing.resolve(bad)
 
 
 def test_a_crash_while_saving_leaves_no_checkpoint(tmp_path, monkeypatch):
@@ -134,7 +136,7 @@ def test_a_crash_while_saving_leaves_no_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "save_file", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         checkpoints.save(tmp_path, 1, embedder, adamw(embedder, SETTINGS))
-    assert checkpoints.latest(tmp_path) is None
+    assert listing.latest(tmp_path) is None
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
 

@@ -11,7 +11,8 @@ import pytest
 from core.data.checks.problems import BadItems, BadRow
 from core.data.records import Image, Text, Video
 from core.data.records_file import read_records
-from core.evaluation.encode import distinct_items, embed_distinct
+from core.evaluation.embedded import distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import clustering_scores, rank_all, scores
 from core.evaluation.suites import SuiteSettings, suite_tasks
 

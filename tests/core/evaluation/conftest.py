@@ -4,7 +4,7 @@ import pytest
 
 from core.data.miniature.benchmark import ranking_tasks
 from core.data.records import RankingTask
-from core.evaluation.encode import distinct_items
+from core.evaluation.embedded import distinct_items
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,8 @@ from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.data.records import Image, Item, Ranking, RankingTask, Text, Video
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import Embedded, distinct_items, embed_distinct
+from core.evaluation.embedded import Embedded, distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import ranked_in_turn, scores
 from core.objectives.hardness import HardnessWeighted
 from core.objectives.infonce import InfoNCE

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.checkpoints.checkpoint import Checkpoint
+from core.checkpoints.listing import Checkpoint
 from core.data.records import Item, Ranking, RankingTask, Text
 from core.evaluation.bundle_name import EvaluationDigest, default_folder
-from core.evaluation.encode import Embedded, distinct_items
+from core.evaluation.embedded import Embedded, distinct_items
 from core.evaluation.scoring import rank_all
 from core.evaluation.suites import SuiteSettings
 

@@ -9,16 +9,8 @@ from core.data.images.image_files import FileImage
 from core.data.records import Image, Item, Ranking, RankingTask, Text
 from core.encoder.feature_cache import FeatureCache
 from core.encoder.tiny.llava_onevision import tiny_embedder
-from core.evaluation.encode import (
-    Embedded,
-    Encoding,
-    NonFiniteVectors,
-    chunks,
-    distinct_items,
-    embed_distinct,
-    encode,
-    portions,
-)
+from core.evaluation.embedded import Embedded, distinct_items
+from core.evaluation.encode import Encoding, NonFiniteVectors, chunks, embed_distinct, encode, portions
 
 
 @pytest.fixture

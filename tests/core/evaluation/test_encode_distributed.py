@@ -13,13 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 import warm_processes
-from training_jobs import kill_all, ranks
+from training_jobs import Job, kill_all, ranks, warm_torchrun
 
 from benchmarks.mmeb_files import write_mmeb_eval
 from core.data.mmeb.datasets import DATASETS
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 240.0
+SURROUNDINGS = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 MOVED = re.compile(r"encoding: [^\r\n]*\| [1-9][0-9]*/[0-9]+ ")
 
 
@@ -32,8 +33,13 @@ def launch(*arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+        env=SURROUNDINGS,
     )
+
+
+def launch_warm(*arguments: str) -> warm_processes.Watched:
+    """The same in a warm process, which forks the ranks."""
+    return warm_processes.Watched([*warm_torchrun(2), str(ROOT / "core/eval.py"), *arguments], SURROUNDINGS)
 
 
 def evaluate(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -104,12 +110,12 @@ def test_a_user_error_is_told_once_and_ends_all(checkpoint, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_dying_process_ends_the_job_and_what_was_encoded_is_kept(checkpoint, tmp_path, victim):
+@pytest.mark.parametrize(("victim", "start"), [(0, launch_warm), (1, launch)], ids=["0", "1"])
+def test_a_dying_process_ends_the_job_and_what_was_encoded_is_kept(checkpoint, tmp_path, victim, start):
     """Killed in the middle: the rest says so; started again, the job encodes only what was not on the disk."""
     cache = ("--cache", str(tmp_path / "vectors"), "--portion", "8", "--batch", "1")
     told = (*arguments(checkpoint, tmp_path / "out", *cache), "--suite.queries", "60")
-    started = launch(*told)
+    started = start(*told)
     try:
         wait_for_encoding(started)
         ranks(started)[victim].send_signal(signal.SIGKILL)
@@ -128,7 +134,7 @@ def test_a_dying_process_ends_the_job_and_what_was_encoded_is_kept(checkpoint, t
         assert "| 0/" not in again.stderr.split("encoding:")[1]
 
 
-def wait_for_encoding(started: subprocess.Popen[str]) -> None:
+def wait_for_encoding(started: Job) -> None:
     """Read the job's output until its bar has moved: there are vectors to keep. It begins with "0/..., ?item/s"."""
     assert started.stdout is not None
     deadline, seen = time.monotonic() + PATIENCE, ""

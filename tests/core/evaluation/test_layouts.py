@@ -9,7 +9,7 @@ import pytest
 from core.evaluation import layouts
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.bundle_rankings import RankedTables
-from core.evaluation.encode import Embedded
+from core.evaluation.embedded import Embedded
 from core.evaluation.evaluate import evaluate
 from core.evaluation.layouts import Layout, check_umap, over_all, pca_layout
 from core.evaluation.settings import EvalSettings

@@ -22,7 +22,8 @@ from core.data.miniature.scenes import DrawnScene, random_single
 from core.data.records import Image, Item, Ranking, RankingTask, Text, Video
 from core.encoder.embedder import Embedder
 from core.encoder.tiny.llava_onevision import tiny_embedder
-from core.evaluation.encode import distinct_items, embed_distinct
+from core.evaluation.embedded import distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.mteb_model import EmbedderModel, OpenedImage, rows
 from core.evaluation.scoring import rank_all
 

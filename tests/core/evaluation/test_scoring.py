@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.data.records import Item, Ranking, RankingTask, Text
 from core.evaluation import scoring as evaluator
-from core.evaluation.encode import Embedded, distinct_items
+from core.evaluation.embedded import Embedded, distinct_items
 from core.evaluation.ranking import placement
 from core.evaluation.scoring import METRICS, clustering_scores, rank_all, scores
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import psutil
 import pytest
 import warm_processes
-from training_jobs import ROOT, curve, half_written, job, train_warm, wait_for
+from training_jobs import ROOT, curve, half_written, train_warm, wait_for, warm_job
 
-from core.checkpoints.checkpoint import checkpoints, damage
+from core.checkpoints.checkpoint import damage
+from core.checkpoints.listing import checkpoints
 from core.files.atomic import LEFT_OVER
 
 SETTINGS = ("--steps", "100", "--save_every", "10", "--record.every", "1000", "--keep_latest", "0")
@@ -21,7 +22,7 @@ def fill_the_disk(process: psutil.Process, largest: int) -> None:
 
 def broken_off(run: Path, largest: int, *arguments: str) -> str:
     """Train, fill the disk after the first checkpoint, and return what the job said at its end."""
-    with job(0, "--output", str(run), *SETTINGS, *arguments) as started:
+    with warm_job(0, "--output", str(run), *SETTINGS, *arguments) as started:
         assert wait_for(lambda: len(checkpoints(run)) > 0, started)
         fill_the_disk(psutil.Process(started.pid), largest)
         output, _ = started.communicate(timeout=120)

@@ -12,7 +12,7 @@ from picture_folders import write_folder
 from small_training import small_settings
 from warm_processes import run_ranks
 
-from core.checkpoints.checkpoint import checkpoints
+from core.checkpoints.listing import checkpoints
 from core.config.command_line import to_yaml
 from core.config.settings import DataSettings, TrainSettings
 from core.data.batches import BatchSampler

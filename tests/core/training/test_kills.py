@@ -1,4 +1,8 @@
-"""Real jobs killed without warning: what is resumed equals what was never broken, and nobody waits for the dead."""
+"""Real jobs killed without warning: what is resumed equals what was never broken, and nobody waits for the dead.
+
+Where torchrun itself is part of what is said, it starts Python for each rank, as on a machine of users; elsewhere it
+forks them from a process that has imported torch.
+"""
 
 import json
 import random
@@ -8,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from training_jobs import curve, half_written, job, kill_all, ranks, steps_logged, train_warm, wait_for
+from training_jobs import curve, half_written, job, kill_all, ranks, steps_logged, train_warm, wait_for, warm_job
 
-from core.checkpoints.checkpoint import checkpoints
+from core.checkpoints.listing import checkpoints
 
 pytestmark = pytest.mark.slow
 
@@ -47,14 +51,14 @@ def test_killed_at_random_instants_and_while_it_saves_the_run_equals_the_unbroke
 ) -> None:
     run, chance = tmp_path / "run", random.Random(3)
     arguments = ("--output", str(run), *SETTINGS)
-    with job(2, *arguments) as started:
+    with warm_job(2, *arguments) as started:
         assert wait_for(lambda: steps_logged(run) >= chance.randint(6, 12), started)
         time.sleep(chance.random() * 0.1)
         kill_all(started)
     reached = steps_logged(run)
     assert 6 <= reached < STEPS
     for attempt in range(3):
-        with job(2, *arguments, "--resume") as started:
+        with warm_job(2, *arguments, "--resume") as started:
             enough = len(checkpoints(run)) + attempt
             assert wait_for(lambda enough=enough: len(checkpoints(run)) > enough, started)
             assert wait_for(lambda: bool(half_written(run)), started, every=0)
@@ -112,7 +116,7 @@ def test_torchrun_starts_again_by_itself_also_when_the_process_that_saves_dies(u
 
 def test_a_process_that_hangs_is_given_up(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    with job(2, "--output", str(run), *SETTINGS, "--collective_timeout_s", "20") as started:
+    with warm_job(2, "--output", str(run), *SETTINGS, "--collective_timeout_s", "20") as started:
         assert wait_for(lambda: steps_logged(run) >= 3, started)
         hung = ranks(started)[1]
         hung.send_signal(signal.SIGSTOP)

@@ -13,7 +13,8 @@ from small_training import DATASETS, change_step, small_settings
 from training_jobs import TINY
 from warm_processes import run_ranks
 
-from core.checkpoints.checkpoint import checkpoints, training_state
+from core.checkpoints.checkpoint import training_state
+from core.checkpoints.listing import checkpoints
 from core.config.settings import TrainSettings
 from core.data.batches import BatchSampler
 from core.data.miniature.benchmark import training_sets

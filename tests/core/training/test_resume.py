@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 from small_training import SMALL, change_step, small_settings
 
-from core.checkpoints.checkpoint import OTHER_STATE, TRAINING_STATE, checkpoints, damage, description
+from core.checkpoints.checkpoint import OTHER_STATE, TRAINING_STATE, damage, description
+from core.checkpoints.listing import checkpoints
 from core.config.model_settings import TrainableSettings
 from core.config.settings import RecordSettings, TrainSettings, ValidateSettings
 from core.encoder.embedder import Embedder

@@ -10,7 +10,7 @@ import torch
 import yaml
 from small_training import small_settings
 
-from core.checkpoints.checkpoint import checkpoints
+from core.checkpoints.listing import checkpoints
 from core.config.model_settings import ModelSettings
 from core.config.settings import DataSettings, OptimizerSettings, RecordSettings, TrainSettings
 from core.contrast.contrast import value_and_gradient

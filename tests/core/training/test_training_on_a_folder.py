@@ -10,7 +10,8 @@ import pytest
 from small_training import small_settings
 
 from core.config.settings import DataSettings, OptimizerSettings, TrainSettings
-from core.evaluation.encode import distinct_items, embed_distinct
+from core.evaluation.embedded import distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import rank_all
 from core.evaluation.suites import SuiteSettings, suite_tasks
 from core.objectives.settings import ObjectiveSettings

@@ -3,7 +3,8 @@
 from core.config.settings import TrainSettings, ValidateSettings
 from core.data.miniature.benchmark import ranking_tasks
 from core.encoder.embedder import Embedder
-from core.evaluation.encode import distinct_items, embed_distinct
+from core.evaluation.embedded import distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import rank_all, scores
 from core.training.validation import SEED, due, score_of, validate, validation_tasks
 

@@ -298,8 +298,8 @@ def test_rows_of_one_query_are_several_right_answers(files, tmp_path):
     for number in range(3):
         record = bundle.query(number)
         assert {ids[row] for row in record.right} == {"a", "b", "c"}
-    assert {ids[row] for row in bundle.query(2).candidates} == {"a", "b", "c"}
-    assert {ids[row] for row in bundle.query(3).candidates} == {"twin", "b", "c"}
+    assert {ids[row] for row in bundle.candidates.of(2)} == {"a", "b", "c"}
+    assert {ids[row] for row in bundle.candidates.of(3)} == {"twin", "b", "c"}
 
 
 def test_the_bundle_of_other_vectors_is_not_replaced(files, tmp_path):

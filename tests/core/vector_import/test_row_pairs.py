@@ -1,6 +1,7 @@
 """Vectors without pairs, and pairs out of rows that hold a text and a picture."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -100,7 +101,7 @@ def test_vectors_without_pairs_make_a_bundle_of_items(tmp_path):
     [
         ({"targets_from": None}, "queries_from and targets_from belong together"),
         ({"targets_from": "text"}, "are both 'text'"),
-        ({"pairs": "pairs.csv"}, "pairs and queries_from both say"),
+        ({"pairs": Path("pairs.csv")}, "pairs and queries_from both say"),
         ({"queries_from": None, "targets_from": None}, "query_embeddings and query_column are vectors for"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import PIL.Image
 import pyarrow.parquet as pq
 import pytest
+import warm_processes
 from safetensors.numpy import load_file, save_file
 
 from core.corpus.image_folder import EmbedSettings, embed_to_files
@@ -105,5 +106,5 @@ def test_the_command(written_run, tmp_path):
     done = subprocess.run([*command, "--bundle", str(bundle)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "uvx embedding-atlas" in done.stdout
-    done = subprocess.run([*command, "--bundle", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = warm_processes.run([*command[1:], "--bundle", tmp_path], folder=ROOT)
     assert (done.returncode, done.stderr[:7]) == (1, "error: ")

@@ -4,7 +4,8 @@ import pytest
 
 from core.data.miniature.benchmark import SOURCES, ranking_task
 from core.encoder.embedder import Embedder
-from core.evaluation.encode import distinct_items, embed_distinct
+from core.evaluation.embedded import distinct_items
+from core.evaluation.encode import embed_distinct
 from core.evaluation.scoring import rank_all
 from workbench.lessons import classroom
 from workbench.lessons.rankings import Evaluated, best_candidates, card, evaluated

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_generator
+import warm_processes
 from embedded_runs import make_run
 
 from workbench.bundles.bundle import open_bundle
@@ -89,7 +90,5 @@ def test_the_command_with_a_real_generator(bundle, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("it is kept in the") == 2
-    wrong = subprocess.run(
-        [*command, *options, "--generator", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    wrong = warm_processes.run([*command[1:], *options, "--generator", tmp_path], folder=ROOT)
     assert (wrong.returncode, wrong.stderr[:7]) == (1, "error: ")
