@@ -11,8 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int
-from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import CountVectorizer
 
 WORD = r"(?u)\b[^\W\d_]\w+\b"
 """A letter first: numbers tell little of a group."""
@@ -23,6 +21,9 @@ def cluster_words(texts: Sequence[str], groups: Int[np.ndarray, " n"], most: int
 
     groups: of each text, from 0 on.
     """
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import CountVectorizer  # takes seconds, and most pages never need it
+
     count = int(groups.max(initial=-1)) + 1
     try:
         vectorizer = CountVectorizer(token_pattern=WORD, stop_words="english")

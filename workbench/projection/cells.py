@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial import ConvexHull, QhullError
-from sklearn.cluster import KMeans
 
 from core.evaluation.layouts import even_sample
 
@@ -34,6 +32,8 @@ def cells_of(points: Float[np.ndarray, "n 2"], count: int) -> Cells:
     codes = np.full(len(points), -1)
     if count < 1:
         return Cells(codes, np.zeros((0, 2)))
+    from sklearn.cluster import KMeans  # takes seconds, and most pages never need it
+
     means = KMeans(count, n_init="auto", random_state=0).fit(sample).cluster_centers_
     found = nearest_mean(points[placed], means)
     order = np.argsort(-np.bincount(found, minlength=count), kind="stable")
@@ -53,6 +53,8 @@ def nearest_mean(points: Float[np.ndarray, "n 2"], means: Float[np.ndarray, "k 2
 
 def outline(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "m 2"] | None:
     """Return the convex outline of points, a little wider than they are; None where they lie on a line."""
+    from scipy.spatial import ConvexHull, QhullError
+
     try:
         corners = points[ConvexHull(points.astype(np.float64)).vertices].astype(np.float64)
     except (QhullError, ValueError):
