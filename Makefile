@@ -41,7 +41,7 @@ train: $(VENV)/.ui-ready  ## Train the miniature into RUN; goes on where a stopp
 		core/train.py --output $(RUN) $(if $(wildcard $(RUN)),--resume)
 
 evaluate: train
-	$(BIN)/python core/eval.py --checkpoint $(RUN)
+	$(BIN)/python core/eval.py --checkpoint $(RUN) --umap true
 
 explore: $(VENV)/.ui-ready  ## Open the explorer on the runs next to RUN
 	$(EXPLORER)

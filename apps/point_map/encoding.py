@@ -25,17 +25,18 @@ SELECTED, QUERY, RIGHT, WINNER, DIMMED = 1, 2, 4, 8, 16
 MOST_GROUPS, OTHER = 24, "other"
 MOST_POINTS, MOST_LINES = 5_000_000, 10_000
 HEIGHTS = (200, 2000)
+LONGEST_LABEL = 60
 SHAPES = 8
 """Shapes that the script can draw: circle, diamond, plus, square, cross, triangles up and down, ring."""
 LINES = {
     "right answer": {"colour": BLUE, "dash": []},
-    "winner": {"colour": ORANGE, "dash": [7, 4]},
+    "hardest negative": {"colour": ORANGE, "dash": [7, 4]},
     "neighbour": {"colour": GREY, "dash": [2, 3]},
 }
 MARKS = [
     {"flag": QUERY, "name": "query", "colour": None, "shape": 0},
     {"flag": RIGHT, "name": "right answer", "colour": BLUE, "shape": 3},
-    {"flag": WINNER, "name": "winner", "colour": ORANGE, "shape": 1},
+    {"flag": WINNER, "name": "hardest negative", "colour": ORANGE, "shape": 1},
 ]
 """Outlines around the points with a flag; no colour: that of the page's text."""
 
@@ -63,6 +64,7 @@ class PointCloud:
 
     points: or what `place` made of them, which is most of the work and may be kept between runs of a page.
     names: of any number; beyond 24 the largest keep theirs and the rest is "other". flags: none where None.
+    labels: words at places of the points' own coordinates, drawn over them.
     label: what the map shows, in words, for those who cannot see it and for exported pictures. height: pixels.
     """
 
@@ -71,6 +73,7 @@ class PointCloud:
     names: Sequence[str]
     flags: UInt8[np.ndarray, " n"] | None = None
     lines: Sequence[tuple[int, int, str]] = ()
+    labels: Sequence[tuple[float, float, str]] = ()
     label: str = "Map"
     height: int = 560
 
@@ -109,6 +112,7 @@ def pack(key: str, cloud: PointCloud) -> Packed:
         "marks": MARKS,
         "styles": LINES,
         "lines": lines,
+        "labels": labels_at(cloud.labels, points),
         "label": cloud.label,
         "height": cloud.height,
         "leftOut": left_out,
@@ -195,6 +199,14 @@ def colour_of(place: int, name: str) -> str:
 def shape_of(place: int) -> int:
     """Return the shape of a group: of the first eight each has its own, and no two groups share shape and colour."""
     return (place + place // len(GROUP_COLOURS)) % SHAPES
+
+
+def labels_at(labels: Sequence[tuple[float, float, str]], points: Placed) -> list[list[float | str]]:
+    """Return the labels in the drawn coordinates, cut to a length that a map has room for."""
+    return [
+        [(x - points.centre[0]) / points.half, (y - points.centre[1]) / points.half, text[:LONGEST_LABEL]]
+        for x, y, text in labels
+    ]
 
 
 def lines_between(lines: Sequence[tuple[int, int, str]], rows: Int[np.ndarray, " m"]) -> list[list[int | str]]:

@@ -6,6 +6,7 @@ function drawOverlay(canvas, map) {
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.scale(size.ratio, size.ratio);
   drawLines(context, map);
+  drawLabels(context, map);
   if (map.polygon) drawPolygon(context, map, map.polygon);
   if (map.hovered >= 0) {
     const [left, top] = placeOf(map, map.hovered);
@@ -33,6 +34,22 @@ function drawLines(context, map) {
     context.stroke();
   }
   context.setLineDash([]);
+}
+
+/** Draw the words that stand on the map, each with a rim of the background so that points do not hide it. */
+function drawLabels(context, {points, view, size, theme}) {
+  context.font = "600 12px sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.lineJoin = "round";
+  context.lineWidth = 4;
+  for (const [x, y, text] of points.head.labels) {
+    const [left, top] = toScreen(view, size, x, y);
+    context.strokeStyle = theme.back;
+    context.strokeText(text, left, top);
+    context.fillStyle = theme.front;
+    context.fillText(text, left, top);
+  }
 }
 
 /** Draw the lasso; its vertices are kept in the points' units, so it moves with them. */

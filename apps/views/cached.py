@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 from jaxtyping import Float, Int
 
+from apps.views import cached_map
 from apps.views.looking import Against
 from core.evaluation.metrics import PairedDifference, Score
 from workbench.bundles import bundle as bundles
@@ -65,9 +66,8 @@ def selected_once(
 
 def points(digest: str, layout: str, bundle: Bundle) -> Float[np.ndarray, "items 2"] | None:
     """Return the places of all items on one of the bundle's maps; None for one that it does not have."""
-    if layout != "pca":
-        return None
-    return bundle.projection[["x", "y"]].to_numpy()
+    stored = bundle.layouts.get(layout)
+    return cached_map.made_points(digest, layout, bundle) if stored is None else stored.points
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

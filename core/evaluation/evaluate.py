@@ -24,6 +24,7 @@ from core.evaluation.embedded import Embedded, distinct_items
 from core.evaluation.encode import Encoding
 from core.evaluation.encode_distributed import embed_distributed, encode_shard
 from core.evaluation.encoding_workers import EncodingWorkers
+from core.evaluation.layouts import check_umap, umap_layout
 from core.evaluation.left_out import LeftOut
 from core.evaluation.metrics import Score
 from core.evaluation.report_files import report_files
@@ -48,10 +49,13 @@ def evaluate(
     In a job of several processes the first calls this and the others `assist`.
 
     Raises:
-        ValueError: there is no checkpoint, the suite cannot be read, or the vectors are not finite.
+        ValueError: there is no checkpoint, the suite cannot be read, the vectors are not finite, or a UMAP is asked for
+            and cannot be made here.
         RuntimeError: another process is lost.
     """
     workers = workers or EncodingWorkers()
+    if settings.umap:
+        check_umap()  # before hours of encoding
     with workers.calling_off():
         checkpoint = listing.resolve(settings.checkpoint)
         private = settings.private_paths or trained_in_private(checkpoint.folder)
@@ -75,7 +79,8 @@ def evaluate(
     description = Description(str(checkpoint.folder), checkpoint.step, suite, trained)
     reports = report_files(tasks, found, str(checkpoint.folder), suite, settings.report)
     folder = settings.out or default_folder(checkpoint, asked, digest)
-    write_bundle(folder, description, embedded, tables, found, reports, private)
+    layouts = {"umap": umap_layout(embedded.vectors)} if settings.umap else {}
+    write_bundle(folder, description, embedded, tables, found, reports, private, layouts)
     return folder, found
 
 

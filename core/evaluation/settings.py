@@ -39,6 +39,9 @@ class EvalSettings:
     """Processes per rank that read and prepare pictures ahead; 0 does it in the encoding process."""
     report: list[ReportFormat] = field(default_factory=lambda: ["markdown", "html", "json"])
     """Files to write into the bundle: report.md, report.html, report.json, with published results beside for MMEB."""
+    umap: bool = False
+    """Make a UMAP of the items for the explorer's map, beside PCA: it takes 20 seconds and more, places at most 20,000
+    items (an even sample of more), and needs the extra ui."""
     private_paths: bool = False
     """Write no folder of this machine into the bundle: every path is relative to the folder that the command is started
     in, and must lie there (a link does). A run that was trained so is evaluated so."""

@@ -14,6 +14,7 @@ from core.data.records import RankingTask
 from core.evaluation.bundle import Description, write_bundle
 from core.evaluation.bundle_rankings import RankedTables
 from core.evaluation.embedded import Embedded
+from core.evaluation.layouts import check_umap, umap_layout
 from core.evaluation.metrics import Score
 from core.evaluation.scoring import Ranked, clustering_scores, ranked_in_turn, scores
 from core.objectives.settings import ObjectiveSettings
@@ -61,6 +62,9 @@ class ImportSettings:
     """The Parquet column or tensor of the vectors, where the file has several."""
     pictures: Path | None = None
     """Folder that image paths are relative to, and which they do not leave; by default that of the items' table."""
+    umap: bool = False
+    """Make a UMAP of the items for the explorer's map, beside PCA: it takes 20 seconds and more, places at most 20,000
+    items (an even sample of more), and needs the extra ui."""
     private_paths: bool = False
     """Write no folder of this machine into the bundle: every path is relative to the folder that the command is started
     in, and must lie there (a link does)."""
@@ -97,6 +101,8 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
         ValueError: a file cannot be used; the message names it, the row, the column and the value.
     """
     settings = shareable(settings) if settings.private_paths else settings
+    if settings.umap:
+        check_umap()
     model = settings.model or settings.out.resolve().name
     suite = {"name": settings.name, "origin": ORIGIN, "model": model}
     names = ("embeddings", "items", "pairs", "queries_from", "targets_from", "query_embeddings")
@@ -110,7 +116,9 @@ def import_embeddings(settings: ImportSettings, progress: bool = True) -> Import
     placed = [tables.add(each) for each in told(ranked_in_turn(found.tasks, found.embedded), found.tasks, progress)]
     rated = scores(placed) + clustering_scores(placed, found.embedded)
     description = Description(model, 0, suite, None if objective is None else plain(objective))
-    write_bundle(folder, description, found.embedded, tables, rated, private=settings.private_paths)
+    layouts = {"umap": umap_layout(found.embedded.vectors)} if settings.umap else {}
+    private = settings.private_paths
+    write_bundle(folder, description, found.embedded, tables, rated, private=private, layouts=layouts)
     return Imported(folder, rated, tuple(filter(None, found.notes)))
 
 

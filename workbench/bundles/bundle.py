@@ -34,6 +34,7 @@ from workbench.bundles.files import (
     read_scores,
     read_table,
 )
+from workbench.bundles.layouts import StoredLayout, read_layouts
 from workbench.bundles.tables import read_items, read_rankings
 from workbench.bundles.thumbnails import Thumbnails
 
@@ -84,7 +85,8 @@ class Bundle:
     digest: hash of the manifest, which holds the hash of each file: the same digest is the same content.
     items: item, modality, text. part_lists: {"type", "text" or "thumbnail"} of each item. attribute_table: what is
     truly shown, a column each. vectors: unit norm, on disk. rankings: one row a query; candidates: whom it was offered.
-    thumbnails: WebP bytes by the id that parts name, on disk. zero_vectors: how many rows are zero, which rank nothing.
+    layouts: places on a map, by its name. thumbnails: WebP bytes by the id that parts name, on disk. zero_vectors: how
+    many rows are zero, which rank nothing.
     """
 
     folder: Path
@@ -99,7 +101,7 @@ class Bundle:
     negatives: pd.DataFrame
     histograms: pd.DataFrame
     scores: pd.DataFrame
-    projection: pd.DataFrame
+    layouts: Mapping[str, StoredLayout]
     thumbnails: Mapping[str, bytes]
     zero_vectors: int
 
@@ -273,8 +275,8 @@ def open_bundle(folder: Path) -> Bundle:
         check_hash(folder / name, manifest["files"][name])
     items = read_items(folder / "items.parquet", manifest["schema"])
     vectors, zeros = map_vectors(folder / "embeddings.safetensors", manifest)
-    projection = read_table(folder / "projection.parquet", columns["projection.parquet"]).to_pandas()
-    for name, rows in (("items.parquet", len(items.table)), ("projection.parquet", len(projection))):
+    layouts = read_layouts(folder / "projection.parquet", manifest)
+    for name, rows in (("items.parquet", len(items.table)), ("projection.parquet", len(layouts["pca"].points))):
         if rows != len(vectors):
             raise BundleError(folder / name, f"has {rows} rows, but there are {len(vectors)} vectors.")
     rankings = read_rankings(folder, manifest["schema"], len(vectors))
@@ -292,7 +294,7 @@ def open_bundle(folder: Path) -> Bundle:
         read_negatives(folder, columns, len(rankings.table), len(vectors)),
         read_table(folder / "histograms.parquet", columns["histograms.parquet"]).to_pandas(),
         read_scores(folder / "scores.json"),
-        projection,
+        layouts,
         Thumbnails(folder / "thumbnails.parquet"),
         zeros,
     )

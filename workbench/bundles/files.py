@@ -36,12 +36,13 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("true_hardness", "above_positive"),
     ),
     "histograms.parquet": ("dataset", "kind", "left", "right", "count"),
-    "projection.parquet": ("method", "x", "y"),
+    "projection.parquet": ("pca_x", "pca_y"),
     "thumbnails.parquet": ("thumbnail", "webp"),
 }
 OLD_COLUMNS: Mapping[str, tuple[str, ...]] = {
     **{name: columns for name, columns in COLUMNS.items() if name != "pools.parquet"},
     "items.parquet": ("item", "modality", "text", "parts", "attributes"),
+    "projection.parquet": ("x", "y"),
     "rankings.parquet": (
         *("dataset", "meta_task", "in_distribution", "query", "positive", "candidates", "right", "asks"),
         *("rank", "hit", "chance", "similarity", "hardest", "hardest_similarity", "margin"),

@@ -17,7 +17,9 @@ from workbench.measures.geometry import isotropic
 
 Counts = Float[np.ndarray, " n"]
 NEIGHBOURS = 10
-ROWS_AT_ONCE = 1024
+BYTES_AT_ONCE = 2**27
+"""Of similarities that are held together, some copies of them included."""
+COPIES = 4
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ def hubness(queries: Float[np.ndarray, "m d"], items: Float[np.ndarray, "n d"], 
     """Return of the items, with the queries searching among them by cosine (unit vectors). k is at most n - 1."""
     k = max(1, min(k, len(items) - 1))
     counts = np.zeros(len(items))
-    for start in range(0, len(queries), ROWS_AT_ONCE):
-        counts += k_occurrence(queries[start : start + ROWS_AT_ONCE] @ items.T, k)
+    at_once = max(1, BYTES_AT_ONCE // max(1, COPIES * 8 * len(items)))
+    for start in range(0, len(queries), at_once):
+        counts += k_occurrence(queries[start : start + at_once] @ items.T, k)
     return Hubness(
         counts, k, len(queries), skewness(counts), float((counts == 0).mean()), float(counts.max(initial=0.0))
     )

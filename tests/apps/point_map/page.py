@@ -56,7 +56,7 @@ def main() -> None:
     flags = np.zeros(count, np.uint8)
     flags[rows] |= SELECTED
     flags[0], flags[count // 4], flags[count // 2] = flags[0] | QUERY, flags[count // 4] | RIGHT, WINNER
-    lines = [(0, count // 4, "right answer"), (0, count // 2, "winner")]
+    lines = [(0, count // 4, "right answer"), (0, count // 2, "hardest negative")]
     event = MapEvent()
     if not st.toggle("Another view"):
         event = show_point_map("map", PointCloud(points, groups, NAMES, flags, lines, "Four clusters", 500), card, take)

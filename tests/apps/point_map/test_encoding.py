@@ -27,7 +27,7 @@ from workbench.figures.theme import GREY, GROUP_COLOURS
 POINTS = np.array([[0.0, 0], [4, 2], [np.nan, 1], [2, 1], [1, np.inf], [3, 0]])
 GROUPS = np.array([0, 1, 1, 2, 0, 1])
 FLAGS = np.array([SELECTED, 0, QUERY, DIMMED, 0, QUERY | SELECTED], dtype=np.uint8)
-LINE = (0, 1, "winner")
+LINE = (0, 1, "hardest negative")
 
 
 def cloud(**changes) -> PointCloud:
@@ -67,8 +67,8 @@ def test_columns_come_back_without_the_points_that_have_no_place():
 
 
 def test_lines_name_drawn_points_and_those_to_others_are_counted():
-    packed = pack("key", cloud(lines=[(0, 5, "winner"), (3, 2, "neighbour"), (5, 3, "right answer")]))
-    assert unpacked(packed.content)["head"]["lines"] == [[0, 3, "winner"], [3, 2, "right answer"]]
+    packed = pack("key", cloud(lines=[(0, 5, "hardest negative"), (3, 2, "neighbour"), (5, 3, "right answer")]))
+    assert unpacked(packed.content)["head"]["lines"] == [[0, 3, "hardest negative"], [3, 2, "right answer"]]
     assert (packed.left_out, packed.lines_left_out) == (2, 1)
 
 
@@ -149,7 +149,7 @@ def test_every_colour_stands_out_on_light_and_dark(background):
         ({"flags": FLAGS[:2]}, "flags: uint8 of shape"),
         ({"flags": FLAGS.astype(int)}, "flags: int64"),
         ({"height": 50}, "height: 50"),
-        ({"lines": [(0, 6, "winner")]}, "lines: "),
+        ({"lines": [(0, 6, "hardest negative")]}, "lines: "),
         ({"lines": [(0, 1, "<b>")]}, "lines: "),
         ({"lines": [LINE] * 10_001}, "lines: 10,001"),
     ],

@@ -224,11 +224,13 @@ def test_histograms_count_every_pair_once(bundle):
 
 
 def test_the_projection_is_the_plane_of_largest_variance(bundle):
-    plane = np.array([[row["x"], row["y"]] for row in bundle.projection])
+    plane = np.array([[row["pca_x"], row["pca_y"]] for row in bundle.projection])
     centred = bundle.vectors - bundle.vectors.mean(axis=0)
     variances = np.sort(np.linalg.eigvalsh(centred.T.astype(np.float64) @ centred))[::-1]
     np.testing.assert_allclose(plane.T @ plane, np.diag(variances[:2]), rtol=1e-4, atol=1e-3)
-    assert {row["method"] for row in bundle.projection} == {"pca"}
+    assert list(bundle.projection[0]) == ["pca_x", "pca_y"]
+    share = variances[:2].sum() / variances.sum()
+    assert bundle.manifest["projections"]["pca"]["share"] == pytest.approx(share, rel=1e-4)
 
 
 def test_every_picture_has_a_thumbnail_that_shows_it(bundle, evaluated):
@@ -326,13 +328,13 @@ def test_collapsed_vectors_and_a_single_item_make_a_bundle(tmp_path):
     item = Item((Text("alone"),))
     task = RankingTask("one", "vqa", True, (Ranking(item, (item,), (0,)),))
     write(tmp_path / "one", [task], Embedded((item,), np.ones((1, 1), dtype=np.float32)))
-    assert [(row["x"], row["y"]) for row in read(tmp_path / "one").projection] == [(0, 0)]
+    assert [(row["pca_x"], row["pca_y"]) for row in read(tmp_path / "one").projection] == [(0, 0)]
     items = tuple(Item((Text(text),)) for text in "qab")
     task = RankingTask("same", "vqa", True, (Ranking(items[0], items[1:], (0,)),))
     write(tmp_path / "same", [task], Embedded(items, np.repeat(np.eye(1, 4, dtype=np.float32), 3, axis=0)))
     bundle = read(tmp_path / "same")
     assert bundle.rankings[0]["rank"] == 1.5
-    assert {row["x"] for row in bundle.projection} == {0}
+    assert {row["pca_x"] for row in bundle.projection} == {0}
 
 
 def test_a_crash_in_the_middle_leaves_the_old_bundle_alone(tmp_path):

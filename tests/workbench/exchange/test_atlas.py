@@ -30,7 +30,7 @@ def test_the_documented_columns_and_types(table, bundle):
     assert kinds["x"] == kinds["y"] == pa.float32()
     assert {field.name for field in kinds["neighbors"]} == {"ids", "distances"}
     assert [field.name for field in kinds["picture"]] == ["bytes", "path"]
-    np.testing.assert_allclose(table["x"].to_numpy(), bundle.projection["x"])
+    np.testing.assert_allclose(table["x"].to_numpy(), bundle.layouts["pca"].points[:, 0])
     assert table["id"].to_pylist() == bundle.items["item"].tolist()
 
 

@@ -61,7 +61,7 @@ def test_near_selects_by_cosine_the_item_itself_first(bundle):
 
 
 def test_a_lasso_selects_what_lies_within_and_a_long_one_is_thinned(bundle):
-    points = bundle.projection[["x", "y"]].to_numpy()
+    points = bundle.layouts["pca"].points
     middle = float(np.median(points[:, 0]))
     rule = lasso_rule("pca", [(middle, -9), (9, -9), (9, 9), (middle, 9)])
     found = selected(bundle, rule, lambda layout: points if layout == "pca" else None)
@@ -78,7 +78,7 @@ def test_a_lasso_selects_what_lies_within_and_a_long_one_is_thinned(bundle):
      "lasso:pca:0,0;1,1", "items:" + "9" * 400],
 )  # fmt: skip
 def test_a_rule_that_names_nothing_is_refused(bundle, rule):
-    points = bundle.projection[["x", "y"]].to_numpy()
+    points = bundle.layouts["pca"].points
     with pytest.raises(UnknownSelection):
         selected(bundle, rule, lambda layout: points if layout == "pca" else None)
 

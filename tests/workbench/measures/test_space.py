@@ -6,8 +6,6 @@ import pytest
 from core.evaluation.embedded import distinct_items
 from workbench.bundles.bundle import open_bundle
 from workbench.measures import geometry, hubness, space
-from workbench.projection import map_items
-from workbench.projection.projection import Quality, pca_layout
 
 
 @pytest.fixture
@@ -15,9 +13,15 @@ def bundle(bundle_folder):
     return open_bundle(bundle_folder)
 
 
+def measured(bundle, dataset):
+    """All measures of a data set."""
+    parts = space.parts_of(bundle, dataset)
+    return space.space(bundle, parts, space.hubness_of(bundle, parts))
+
+
 @pytest.mark.parametrize("dataset", [None, "look-alike", "shape"])
 def test_random_vectors_are_like_their_baselines(bundle, dataset):
-    found = {each.name: each for each in space.space(bundle, dataset)}
+    found = {each.name: each for each in measured(bundle, dataset)}
     for name in ("uniformity", "effective rank", "participation ratio"):
         assert found[name].value == pytest.approx(found[name].baseline, rel=0.25)
     assert found["alignment"].value == pytest.approx(found["alignment"].baseline, abs=0.6)
@@ -30,7 +34,7 @@ def test_random_vectors_are_like_their_baselines(bundle, dataset):
 
 def test_p_at_1_is_that_of_the_evaluator(bundle):
     for dataset in (None, "story"):
-        found = {each.name: each for each in space.space(bundle, dataset)}
+        found = {each.name: each for each in measured(bundle, dataset)}
         rows = bundle.rankings if dataset is None else bundle.rankings.loc[bundle.rankings["dataset"] == dataset]
         assert found["P@1"].value == pytest.approx(rows["hit"].mean())
         assert found["P@1"].baseline == pytest.approx(rows["chance"].mean())
@@ -49,63 +53,62 @@ def test_a_gap_between_queries_and_candidates_is_seen_and_closed(small_runs, tmp
         vectors[query, 0] = 4
     unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     small_runs.write_small_bundle(tmp_path / "bundle", tasks, unit)
-    found = {each.name: each for each in space.space(open_bundle(tmp_path / "bundle"), None)}
+    found = {each.name: each for each in measured(open_bundle(tmp_path / "bundle"), None)}
     assert found["gap"].value > 0.9 > 0.6 > found["gap"].baseline
     assert found["probe of the side"].value == 1
     assert found["P@1, gap closed"].value == 1 > found["P@1"].value
 
 
 def test_within_and_across():
-    vectors = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])
-    assert space.within_and_across(vectors, [0, 1], [2, 3]) == (1, 0)
-    assert np.isnan(space.within_and_across(vectors, [0], [1, 2])).all()
+    vectors = np.random.default_rng(0).normal(size=(50, 6))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows, others = np.arange(0, 50, 3), np.setdiff1d(np.arange(50), np.arange(0, 50, 3))
+    cosine = vectors @ vectors.T
+    every = space.sums_of(vectors, np.arange(50))
+    within, across = space.within_and_across(space.sums_of(vectors, rows), every)
+    assert within == pytest.approx(cosine[np.ix_(rows, rows)][~np.eye(len(rows), dtype=bool)].mean())
+    assert across == pytest.approx(cosine[np.ix_(rows, others)].mean())
+    assert np.isnan(space.within_and_across(space.sums_of(vectors, rows[:1]), every)).all()
+    assert np.isnan(space.within_and_across(every, every)).all()
 
 
-def test_items_know_their_roles(bundle):
-    table = map_items.item_table(bundle, None)
-    assert table.index.tolist() == list(range(len(bundle.items)))
-    queries, candidates = (
-        set(bundle.rankings["query"]),
-        {row for number in range(len(bundle.rankings)) for row in bundle.candidates.of(number).tolist()},
-    )
-    for row, item in table.iterrows():
-        expected = {(True, True): "both", (True, False): "query", (False, True): "candidate"}
-        assert item["role"] == expected[row in queries, row in candidates]
-        assert (item["answered"] == "no query") == (row not in queries)
-        assert item["text"] == bundle.words(row)
-    first = bundle.rankings.drop_duplicates("query").set_index("query")
-    assert (table.loc[list(queries), "answered"] == "right first").sum() == (first["hit"] >= 1).sum()
-    assert table.loc[first.index, "data set"].tolist() == first["dataset"].tolist()
+@pytest.mark.parametrize("name", ["ROWS_AT_ONCE"])
+def test_sums_and_shares_do_not_depend_on_blocks(monkeypatch, name):
+    vectors = geometry.isotropic(40, 5)
+    centred = vectors - vectors.mean(axis=0)
+    _, values, directions = np.linalg.svd(centred, full_matrices=False)
+    points = centred @ directions[:2].T
+    expected = np.square(values[:2]).sum() / np.square(values).sum()
+    whole = space.sums_of(vectors, np.arange(40))
+    monkeypatch.setattr(space, name, 7)
+    assert space.plane_share(vectors, points) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(space.sums_of(vectors, np.arange(40)).total, whole.total)
+    assert space.plane_share(np.ones((9, 4)) / 2, np.zeros((9, 2))) == 0
 
 
-def test_known_truth_is_a_column_an_attribute(bundle):
-    table = map_items.item_table(bundle, "story")
-    row = next(row for row in table.index if bundle.attributes(row))
-    for name, value in bundle.attributes(row).items():
-        assert table.loc[row, f"true {name}"] == value
-    nothing = next(row for row in table.index if not bundle.attributes(row))
-    assert set(table.filter(like="true ").loc[nothing]) == {"unknown"}
-    assert set(map_items.PLAIN) < set(map_items.colour_columns(table))
+def test_a_collapsed_space_is_called_so():
+    alike = np.ones((30, 4), dtype=np.float32) / 2
+    near = alike + np.random.default_rng(0).normal(size=(30, 4)) * 0.01
+    for vectors in (alike, near / np.linalg.norm(near, axis=1, keepdims=True), np.zeros((30, 4))):
+        assert space.collapse(vectors)
+    found = space.collapse(geometry.isotropic(30, 4))
+    assert not found
+    assert found.variance == pytest.approx(1 - np.square(geometry.isotropic(30, 4).mean(axis=0)).sum(), rel=1e-4)
+    assert not space.collapse(np.zeros((0, 4)))
 
 
-def test_hub_groups_are_ordered_by_count():
-    found = hubness.Hubness(np.array([0.0, 1, 3, 10, 1, 1]), 1, 16, 0, 0, 10)
-    groups = map_items.hub_groups(np.array([10, 11, 12, 13, 99]), np.array([10, 11, 12, 13, 14, 15]), found)
-    assert [group[0] for group in groups] == ["0", "1", "2", "3", "n"]
+def test_large_bundles_are_measured_by_samples_that_are_told(bundle, monkeypatch):
+    for name, most in (("MOST", 10), ("MOST_CANDIDATES", 12)):
+        monkeypatch.setattr(space, name, most)
+    over = {each.name: each.over for each in measured(bundle, None)}
+    every = len(bundle.candidates.union(space.parts_of(bundle, None).rankings, len(bundle.items)))
+    assert over["largest N_10"] == f"10 queries, 12 of {every:,} candidates"
+    assert over["P@1"] == "10 queries"
+    assert over["uniformity"].startswith("10 of ")
 
 
-def test_kept_groups_are_by_quarters():
-    layout = pca_layout(geometry.isotropic(6, 3))
-    found = Quality(0.9, 0.9, np.array([0.0, 0.3, 0.5, 1.0]), np.array([0, 2, 3, 5]), 2)
-    assert map_items.kept_groups(layout, found) == [
-        "0-25 % kept", "not measured", "25-50 % kept", "50-75 % kept", "not measured", "75-100 % kept",
-    ]  # fmt: skip
-
-
-def test_a_selection_is_by_id_and_survives_nonsense():
-    event = {
-        "selection": {"points": [{"customdata": [5]}, {"customdata": 3}, {"customdata": [5]}, {"customdata": [77]}, {}]}
-    }
-    assert map_items.selected_rows(event, [3, 4, 5]) == [5, 3]
-    for odd in (None, {}, {"selection": None}, {"selection": {"points": [None, {"customdata": "x"}]}}):
-        assert map_items.selected_rows(odd, [3]) == []
+def test_hubness_does_not_depend_on_blocks(monkeypatch):
+    queries, items = geometry.isotropic(40, 8), geometry.isotropic(30, 8, 1)
+    whole = hubness.hubness(queries, items)
+    monkeypatch.setattr(hubness, "BYTES_AT_ONCE", 3 * 30 * 8 * hubness.COPIES)
+    np.testing.assert_allclose(hubness.hubness(queries, items).counts, whole.counts)
