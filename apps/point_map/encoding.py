@@ -73,9 +73,9 @@ class PointCloud:
     names: Sequence[str]
     flags: UInt8[np.ndarray, " n"] | None = None
     lines: Sequence[tuple[int, int, str]] = ()
-    labels: Sequence[tuple[float, float, str]] = ()
     label: str = "Map"
     height: int = 560
+    labels: Sequence[tuple[float, float, str]] = ()
 
 
 @dataclass(frozen=True)

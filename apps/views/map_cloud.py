@@ -50,8 +50,8 @@ def show_cloud(
     placed = cached_map.placed(bundle.digest, dataset, shown.name, onto, bundle, points)
     cloud = PointCloud(
         placed, groups.codes, groups.names, flags_of(looking, rows, clicked, ties),
-        lines_of(rows, clicked, ties, near), [] if over is not None else labels,
-        label=f"{shown.made}, coloured by {colour}", height=620,
+        lines_of(rows, clicked, ties, near), f"{shown.made}, coloured by {colour}", 620,
+        labels=[] if over is not None else labels,
     )  # fmt: skip
     tell = teller(bundle, shown, over.move if over is not None else None, rows)
     card = card_maker(looking, rows)

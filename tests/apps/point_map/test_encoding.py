@@ -157,3 +157,11 @@ def test_every_colour_stands_out_on_light_and_dark(background):
 def test_what_cannot_be_drawn_is_refused_by_name(changes, words):
     with pytest.raises(ValueError, match=words):
         pack("key", cloud(**changes))
+
+
+def test_labels_stand_where_the_points_do_and_are_cut():
+    points = np.array([[2.0, 0], [6, 2]])
+    drawn = PointCloud(points, np.zeros(2, int), ["a"], labels=[(6.0, 2.0, "word"), (4.0, 1.0, "w" * 99)])
+    (x, y, text), (*middle, long) = unpacked(pack("key", drawn).content)["head"]["labels"]
+    assert ([x, y], text) == ([1, 0.5], "word")
+    assert (middle, len(long)) == ([0, 0], 60)
