@@ -76,7 +76,10 @@ def measures(bundle: Bundle, scores: Sequence[Score]) -> dict[str, float]:
     hardest = -np.sort(-np.where(pools.wrong, pools.similarity, -np.inf), axis=1)[:, :HARDEST]
     positive = pools.similarity[pools.positive]
     precision = {score.name: score.value for score in scores if score.metric == "P@1"}
-    near, _ = shares_by_hardness(pools, effect(bundle.objective, pools).share)[1]
+    objective = bundle.objective
+    if objective is None:
+        raise ValueError(f"{bundle.folder}: what the model was trained with is not known.")
+    near, _ = shares_by_hardness(pools, effect(objective, pools).share)[1]
     return {
         "AUROC positive / 10 hardest": auroc(positive, hardest.ravel()),
         "overlap of the histograms": of_samples(positive, hardest.ravel()).overlap,

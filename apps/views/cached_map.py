@@ -98,7 +98,7 @@ def move(
     digest: str, name: str, other: str, other_name: str, _own: Points, _other: Points, _bundle: Bundle, _against: Bundle
 ) -> tuple[Move | None, Points]:
     """Return how a map is laid over another evaluation's, and the other's places of this bundle's items."""
-    mine, theirs = shared_rows(_bundle.items["item"], _against.items["item"])
+    mine, theirs = shared_rows(_bundle.ids, _against.ids)
     points = np.full(_own.shape, np.nan, dtype=np.float32)
     points[mine] = _other[theirs]
     return move_onto(_own[mine], _other[theirs]), points

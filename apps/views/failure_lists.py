@@ -148,7 +148,7 @@ def queries_table(bundle: Bundle, rows: np.ndarray) -> pd.DataFrame:
             "dataset": table["dataset"].astype(str).to_numpy(),
             "query": texts[table["query"].to_numpy()],
             "right_answer": texts[table["positive"].to_numpy()],
-            "winner": np.where(winner >= 0, texts[winner], None),
+            "winner": [texts[each] if each >= 0 else None for each in winner],
             "rank": table["rank"].to_numpy(),
             "pool": table["size"].to_numpy(),
             "similarity": table["similarity"].to_numpy(),

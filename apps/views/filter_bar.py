@@ -38,9 +38,14 @@ def choose(name: str, label: str, options: Sequence[str]) -> str:
     if len(options) < 2:
         return ""
     prepare_option(name, [ALL, *options], ALL)
-    chosen = st.selectbox(label, [ALL, *options], key=name, format_func=lambda each: OUTCOMES.get(each, each))
+    chosen = st.selectbox(label, [ALL, *options], key=name, format_func=outcome_words)
     remember(name, chosen)
     return "" if chosen == ALL else chosen
+
+
+def outcome_words(option: str) -> str:
+    """Return an outcome in words; any other option is its own."""
+    return OUTCOMES.get(option, option)
 
 
 def read_selection(bundle: Bundle, against: Against | None) -> Selection:
@@ -77,7 +82,7 @@ def show_chips(filters: Filters, selection: Selection, sentence: str) -> None:
 
 def chips(filters: Filters) -> list[tuple[tuple[str, ...], str]]:
     """Return of each filter that is set its names in the URL, and its words."""
-    names = [(name,) for name in filters.parts if name not in ("column", "value")]
+    names: list[tuple[str, ...]] = [(name,) for name in filters.parts if name not in ("column", "value")]
     if filters.column and filters.value:
         names.append(("column", "value"))
     return list(zip(names, in_words(filters), strict=True))

@@ -108,8 +108,9 @@ def lines_of(rows: Rows, clicked: int | None, ties: Ties | None, near: Rows) -> 
     pairs = [(tie.query, tie.answer, tie.kind) for tie in ties.drawn] if ties is not None else []
     pairs += [(clicked, int(each), "neighbour") for each in near] if clicked is not None else []
     ends = np.array([pair[:2] for pair in pairs], dtype=int).reshape(-1, 2)
-    shown, places = np.isin(ends, rows).all(axis=1), np.searchsorted(rows, ends)
-    return [(int(a), int(b), kind) for (a, b), (_, _, kind), held in zip(places, pairs, shown, strict=True) if held]
+    shown, places = np.isin(ends, rows), np.searchsorted(rows, ends)
+    lines = zip(places, pairs, shown, strict=True)
+    return [(int(a), int(b), kind) for (a, b), (_, _, kind), held in lines if held.all()]
 
 
 def teller(bundle: Bundle, shown: ShownMap, move: Move | None, rows: Rows) -> Callable[[MapEvent], None]:

@@ -89,9 +89,8 @@ def show_negatives(bundle: Bundle, rows: pd.DataFrame) -> None:
         f"similarity of the right answer **{first['positive_similarity']:.3f}**, "
         f"{rows['share'].sum():.1%} of the gradient is recorded"
     )
-    table = rows.assign(
-        negative=[item_words(bundle, str(each)) or str(each) for each in rows["negative_id"]]
-    ).sort_values("place", kind="stable")[SHOWN]
+    negative = [item_words(bundle, str(each)) or str(each) for each in rows["negative_id"]]
+    table = pd.DataFrame(rows.assign(negative=negative).sort_values("place", kind="stable")[SHOWN])
     percent = st.column_config.NumberColumn(format="percent")
     st.dataframe(table, hide_index=True, column_config={"share": percent, "probability": percent})
     download_table(table, "recorded-negatives", "negatives-export")

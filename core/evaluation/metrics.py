@@ -93,7 +93,7 @@ class PairedDifference:
 
 
 def paired_difference(
-    before: Float[np.ndarray, " n"], after: Float[np.ndarray, " n"], groups: Sequence[object] | np.ndarray
+    before: Float[np.ndarray, " n"], after: Float[np.ndarray, " m"], groups: Sequence[object] | np.ndarray
 ) -> PairedDifference:
     """Return the difference of a score of each query, as the unweighted mean over groups of queries (data sets).
 

@@ -189,6 +189,16 @@ class Bundle:
             for kind in dict.fromkeys(kinds)
         }
 
+    @property
+    def ids(self) -> pd.Series:
+        """The ids of the items."""
+        return pd.Series(self.items["item"])
+
+    @property
+    def texts(self) -> pd.Series:
+        """The words of the items, with marks for pictures."""
+        return pd.Series(self.items["text"])
+
     def parts(self, row: int) -> list[dict[str, Any]]:
         """Return the parts of an item in reading order: {"type": "text", "text"} or {"type", "thumbnail", ...}.
 

@@ -45,7 +45,7 @@ def read_items(path: Path, schema: int) -> Items:
         found = Items(items_frame(table), table.column("parts"), pd.DataFrame(attributes, index=range(len(table))))
     ids = found.table["item"]
     if not ids.is_unique:
-        raise BundleError(path, f"item {str(ids[ids.duplicated()].iloc[0])!r} stands there twice.")
+        raise BundleError(path, f"item {str(pd.Series(ids[ids.duplicated()]).iloc[0])!r} stands there twice.")
     check_parts(path, found.parts)
     return found
 

@@ -166,7 +166,7 @@ def word_keys(bundle: Bundle, numbers: Queries) -> Keys:
     winner = winners(bundle)[numbers]
     places = np.flatnonzero(winner >= 0)
     positive = bundle.rankings["positive"].to_numpy()[numbers[places]]
-    found = differing_words(bundle.items["text"], winner[places], positive)
+    found = differing_words(bundle.texts, winner[places], positive)
     return Keys(found.names, places[found.pair], found.name, found.rarity)
 
 

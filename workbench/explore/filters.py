@@ -64,9 +64,10 @@ def modality_pairs(
     bundle: Bundle, numbers: Int[np.ndarray, " queries"]
 ) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
     """Return the modalities of some queries and their right answers, as "text > image"."""
-    modality = bundle.items["modality"].astype(str).to_numpy(dtype=object)
+    modality = bundle.items["modality"].astype(str).tolist()
     rows = bundle.rankings.iloc[numbers]
-    return modality[rows["query"].to_numpy()] + " > " + modality[rows["positive"].to_numpy()]
+    pairs = zip(rows["query"].tolist(), rows["positive"].tolist(), strict=True)
+    return np.array([f"{modality[query]} > {modality[answer]}" for query, answer in pairs], dtype=object)
 
 
 def contains(bundle: Bundle, numbers: Int[np.ndarray, " queries"], words: str) -> Bool[np.ndarray, " queries"]:

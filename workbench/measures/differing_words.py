@@ -39,7 +39,7 @@ class DifferingWords:
 
 
 def differing_words(
-    texts: "pd.Series[str]", first: Int[np.ndarray, " pairs"], second: Int[np.ndarray, " pairs"]
+    texts: pd.Series, first: Int[np.ndarray, " pairs"], second: Int[np.ndarray, " pairs"]
 ) -> DifferingWords:
     """Say for each pair of texts which words one has and the other lacks; upper and lower case are alike.
 
@@ -67,7 +67,7 @@ def differing_words(
 
 
 def words_of(
-    texts: "pd.Series[str]",
+    texts: pd.Series,
 ) -> tuple[Int[np.ndarray, " found"], Int[np.ndarray, " found"], list[str]]:
     """Return which text has which word, each once, in the order of the texts; and the words."""
     plain = pa.array(texts, pa.string())

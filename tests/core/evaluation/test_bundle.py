@@ -75,7 +75,11 @@ def bundle(folder):
 def test_the_manifest_names_every_file_with_its_hash(bundle, folder):
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
     del files["manifest.json"]
-    assert bundle.manifest == {"schema": 2, **asdict(DESCRIPTION), "dimensions": 32, "files": files}
+    manifest = dict(bundle.manifest)
+    maps = manifest.pop("projections")
+    assert manifest == {"schema": 2, **asdict(DESCRIPTION), "dimensions": 32, "files": files}
+    assert list(maps) == ["pca"]
+    assert 0 < maps["pca"]["share"] < 1
     assert len(files) == 9
 
 
