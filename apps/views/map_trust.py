@@ -26,7 +26,7 @@ def show_trust(looking: Looking, shown: ShownMap | None) -> None:
     """Return the whole tab."""
     collapse = cached_map.collapse(looking.bundle.digest, looking.bundle)
     if collapse:
-        st.error(collapsed_words(collapse))
+        st.warning(collapsed_words(collapse))
     if shown is not None:
         show_quality(looking, shown, collapse)
     show_measures(looking)

@@ -47,7 +47,7 @@ def show(looking: Looking) -> None:
         over = choose_over(looking, shown)
     collapse = cached_map.collapse(bundle.digest, bundle)
     if collapse:
-        st.error(collapsed_words(collapse))
+        st.warning(collapsed_words(collapse))
     clicked = read_point(bundle)
     ties = ties_of(bundle, clicked) if clicked is not None else None
     near = neighbours(bundle, clicked) if clicked is not None else None

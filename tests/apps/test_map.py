@@ -272,7 +272,7 @@ def test_odd_vectors(show, small_runs, tmp_path, drawn, alike):
     small_runs.write_run(tmp_path, tasks=tasks, vectors=vectors)
     page = show(tmp_path, view="map", colour="hubs")
     assert "PCA is not offered" in page.info[0].value
-    assert "The space is collapsed" in page.error[0].value
+    assert "The space is collapsed" in page.warning[0].value
     assert "mostly real" not in said(page)
     assert page.dataframe[0].value["measure"].tolist()  # the measures are shown instead
     assert not drawn.clouds
