@@ -68,7 +68,7 @@ def test_the_baseline_follows_the_seed_and_the_size():
 def test_blocks_and_small_sets(monkeypatch):
     queries, items = geometry.isotropic(50, 6, 1), geometry.isotropic(20, 6, 2)
     whole = hubness.hubness(queries, items, 5)
-    monkeypatch.setattr(hubness, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(hubness, "BYTES_AT_ONCE", 7 * 20 * 8 * hubness.COPIES)
     np.testing.assert_allclose(hubness.hubness(queries, items, 5).counts, whole.counts)
     assert hubness.hubness(queries, items[:3], 10).k == 2
     assert hubness.hubness(queries, items[:1], 10).counts.tolist() == [50]
