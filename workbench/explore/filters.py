@@ -82,7 +82,7 @@ def contains(bundle: Bundle, numbers: Int[np.ndarray, " queries"], words: str) -
 
 def filter_columns(bundle: Bundle) -> list[str]:
     """Say what queries can be filtered by besides: attributes of the items, and columns of the rankings."""
-    several = [name for name in OWN if bundle.rankings[name].nunique() > 1]
+    several = [name for name in OWN if len(bundle.rankings[name].unique()) > 1]
     return [*several, *map(str, bundle.attribute_table.columns)]
 
 
