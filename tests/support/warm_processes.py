@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -79,6 +80,7 @@ class Watched:
         with reader, writer:
             self.process = started(self.arguments, environment, folder, [writer, writer])
             self.stdout = os.fdopen(os.dup(reader.fileno()), errors="replace")
+        weakref.finalize(self, self.stdout.close)  # a test that fails on its way must not leave it to the collector
         assert self.process.pid is not None
         self.pid = self.process.pid
 
@@ -114,6 +116,7 @@ class Watched:
         if not rest:
             raise subprocess.TimeoutExpired(self.arguments, timeout)
         self.wait(timeout)
+        self.stdout.close()
         return rest[0], None
 
 
