@@ -23,15 +23,12 @@ from workbench.explore import find_items
 from workbench.explore.filters import Filters, choices_of, matching, modality_pairs
 from workbench.explore.find_items import Neighbours
 from workbench.explore.selection import Selection, selected
-from workbench.measures import hardness, matched, overlap, prescriptions, retrieval
+from workbench.measures import matched, prescriptions, retrieval
 from workbench.measures.finding import Evidence, Measured, without_training
-from workbench.measures.hardness import Effect, Mean, Pools
 from workbench.measures.matched import Matched
-from workbench.measures.overlap import Overlap
 from workbench.measures.prescriptions import Examined
 from workbench.runs import table
 from workbench.runs.runs import Run
-from workbench.what_if.what_if import Setting
 
 
 def open_bundle(folder: Path) -> Bundle:
@@ -95,12 +92,6 @@ def choices(digest: str, column: str, _bundle: Bundle) -> list[str]:
     return choices_of(_bundle, column)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Computing similarities ...")
-def pools(digest: str, dataset: str | None, _bundle: Bundle) -> Pools:
-    """Return the pools of a data set, or of all (None); an even sample where they are many."""
-    return hardness.pools_of(_bundle, hardness.sampled(_bundle, dataset))
-
-
 @st.cache_resource(max_entries=2, show_spinner=False)
 def evidence(key: str, _bundle: Bundle, _numbers: Int[np.ndarray, " queries"]) -> Evidence:
     """Return what findings on some queries are made from, which it works out once; `key` stands for both."""
@@ -141,34 +132,6 @@ def difference(key: str, other_digest: str, _bundle: Bundle, _other: Bundle, _fo
 def run_table(key: str, _runs: Sequence[Run]) -> pd.DataFrame:
     """Return all evaluations of all runs; `key` stands for the state of their folders."""
     return table.run_table(_runs)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def overlaps(digest: str, dataset: str | None, _bundle: Bundle) -> dict[str, tuple[Overlap, tuple[float, float]]]:
-    """Overlap of the right answers with hard, easy and all negatives, with the interval of AUROC."""
-    chosen = pools(digest, dataset, _bundle)
-    return overlap.against_positives(chosen.similarity, chosen.positive, chosen.wrong)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def effect(digest: str, dataset: str | None, setting: Setting, _bundle: Bundle) -> Effect:
-    """Say what an objective does to the pools."""
-    return hardness.effect(setting.objective, pools(digest, dataset, _bundle))
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def shares(digest: str, dataset: str | None, setting: Setting, _bundle: Bundle) -> dict[int, tuple[Mean, float]]:
-    """Shares of the gradient by true hardness under an objective."""
-    done = effect(digest, dataset, setting, _bundle)
-    return hardness.shares_by_hardness(pools(digest, dataset, _bundle), done.share)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def correlation(digest: str, dataset: str | None, setting: Setting | None, _bundle: Bundle) -> Mean:
-    """Do the weights of an objective follow the true hardness? None: of any whose weights rise with similarity."""
-    chosen = pools(digest, dataset, _bundle)
-    values = chosen.similarity if setting is None else effect(digest, dataset, setting, _bundle).weight
-    return hardness.mean_of(hardness.rank_correlations(chosen, values))
 
 
 @st.cache_resource(max_entries=32, show_spinner="Looking for the words ...")

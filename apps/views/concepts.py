@@ -16,7 +16,7 @@ from apps.views.choose import choose
 from apps.views.export import download_table
 from apps.views.leakage import show_leakage
 from apps.views.looking import Looking
-from apps.views.pages import choose_page
+from apps.views.paging import choose_page
 from workbench.explore.query_features import QueryFeatures
 from workbench.figures.lifts import Lift, lifts_figure
 from workbench.measures.concepts import alike

@@ -15,7 +15,7 @@ from apps.views.cards import show_item
 from apps.views.choose import choose
 from apps.views.export import download_table
 from apps.views.looking import Looking
-from apps.views.pages import choose_page
+from apps.views.paging import choose_page
 from apps.views.switch import switched_on
 from workbench.bundles.bundle import Bundle
 from workbench.explore.selection import MOST_LISTED, queries_rule
