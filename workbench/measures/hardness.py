@@ -101,11 +101,6 @@ def sample_rows(count: int, most: int = 5000) -> Int[np.ndarray, " m"]:
     return np.unique(np.linspace(0, max(0, count - 1), min(count, most)).astype(int))
 
 
-def sampled(bundle: Bundle, dataset: str | None) -> Int[np.ndarray, " m"]:
-    """Return an even sample of the queries of a data set, or of all (None): at most 5000 and 4 million candidates."""
-    return even_sample(bundle, bundle.numbers(dataset))
-
-
 def even_sample(bundle: Bundle, numbers: Int[np.ndarray, " queries"]) -> Int[np.ndarray, " m"]:
     """Return an even sample of some rows of the rankings: at most 5000 and 4 million candidates."""
     mean = float(bundle.candidates.sizes[numbers].mean()) if len(numbers) else 1.0
@@ -247,12 +242,10 @@ def true_false_negatives(pools: Pools) -> Int[np.ndarray, " m"]:
     return (pools.hardness == 0).sum(axis=1)
 
 
-def suspected_false_negatives(pools: Pools, ratio: float = SUSPECT) -> Int[np.ndarray, " m"]:
-    """Say how many negatives of each pool reach `ratio` of the positive's similarity (NV-Retriever's rule, 2407.15831).
+def reach_right(pools: Pools, ratio: float = SUSPECT) -> Bool[np.ndarray, "m n"]:
+    """Tell which negatives reach `ratio` of the positive's similarity (NV-Retriever's rule, arXiv 2407.15831).
 
-    A suspicion by the model itself, to be looked at; where the truth is known, a negative of hardness 1 or more is
-    not counted.
+    A suspicion by the model itself; where the truth is known, a negative of hardness 1 or more is none.
     """
     own = pools.similarity[pools.positive][:, None]
-    close = pools.wrong & (pools.similarity >= ratio * own) & (own > 0)
-    return (close & ~(pools.hardness >= 1)).sum(axis=1)
+    return pools.wrong & (pools.similarity >= ratio * own) & (own > 0) & ~(pools.hardness >= 1)

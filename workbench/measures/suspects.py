@@ -21,7 +21,7 @@ from core.evaluation.ranking import TIE
 from workbench.bundles.bundle import Bundle
 from workbench.measures.cures import products
 from workbench.measures.geometry import mean_similarity
-from workbench.measures.hardness import SUSPECT, Pools
+from workbench.measures.hardness import Pools, reach_right
 
 CLOSE = 0.05
 """Of the mean distance of two items: what duplicates are apart at most."""
@@ -57,7 +57,7 @@ def suspects(bundle: Bundle, pools: Pools, hit: Float[np.ndarray, " m"]) -> Susp
     similarity is not above 0, of which no share can be taken.
     """
     own = np.where(pools.positive, pools.similarity, -np.inf).max(axis=1)[:, None]
-    reach = pools.wrong & (pools.similarity >= SUSPECT * own) & (own > 0) & ~(pools.hardness >= 1)
+    reach = reach_right(pools)
     duplicate = reach & alike(bundle, pools, reach)
     right = (hit >= 1)[:, None]
     return Suspects(

@@ -115,7 +115,7 @@ def test_shares_by_hardness_by_hand():
 def test_false_negatives():
     pool = pools([[0.8, 0.79, 0.78, 0.77, 0.1]], [[1, 0, 0, 0, 0]], [[np.nan, 0, 1, np.nan, np.nan]])
     assert hardness.true_false_negatives(pool).tolist() == [1]
-    assert hardness.suspected_false_negatives(pool).tolist() == [2]  # the true one, and the one of unknown truth
+    assert hardness.reach_right(pool).tolist() == [[False, True, False, True, False]]  # the true one, and the unknown
 
 
 def test_differing_names_as_many_attributes_as_the_table_counts(bundle):
